@@ -1,0 +1,2 @@
+//! The one binary of Greenlane.
+fn main() {}

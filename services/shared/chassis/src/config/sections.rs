@@ -1,0 +1,314 @@
+//! The sections that every service embeds in its own configuration: server, database, identity and
+//! telemetry. It must not know a default: those stand, commented, in each service's default file.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde::de::value::StringDeserializer;
+use serde::de::{Deserializer, IntoDeserializer};
+
+use super::faults::{Faults, Validate};
+
+/// The longest any time setting may be, in milliseconds: a day.
+const MILLIS_MAX: u64 = 86_400_000;
+
+/// Where and within which limits a service answers.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerConfig {
+    /// Where gRPC is served.
+    pub listen: SocketAddr,
+    /// Where metrics, health and readiness are served; not for strangers.
+    pub admin_listen: SocketAddr,
+    /// The certificate chain (PEM); with it and its key gRPC is served over TLS. Empty: plain text.
+    #[serde(deserialize_with = "empty_is_none")]
+    pub tls_certificate_file: Option<PathBuf>,
+    /// The certificate's private key (PEM).
+    #[serde(deserialize_with = "empty_is_none")]
+    pub tls_key_file: Option<PathBuf>,
+    /// The largest request or answer message, in bytes after decompression.
+    pub message_bytes_max: usize,
+    /// So many calls are worked on at once; more are answered RESOURCE_EXHAUSTED at once.
+    pub concurrent_requests_max: usize,
+    /// So many streaming calls are open at once; more are answered RESOURCE_EXHAUSTED at once.
+    pub concurrent_streams_max: usize,
+    /// So many calls one connection may have open.
+    pub streams_per_connection_max: u32,
+    /// A call that is not a stream is answered DEADLINE_EXCEEDED after so long.
+    pub request_timeout_ms: u64,
+    /// At shutdown, what is in hand has so long to finish.
+    pub drain_timeout_ms: u64,
+    /// A connection that says nothing for so long is asked whether it lives (HTTP/2 ping).
+    pub keepalive_interval_ms: u64,
+    /// A connection that does not answer for so long is closed.
+    pub keepalive_timeout_ms: u64,
+    /// The kernel probes an idle connection after so long.
+    pub tcp_keepalive_ms: u64,
+}
+
+impl Validate for ServerConfig {
+    fn faults(&self, faults: &mut Faults) {
+        if self.listen == self.admin_listen && self.listen.port() != 0 {
+            faults.add("admin_listen", "is the address of listen, set another port");
+        }
+        match (&self.tls_certificate_file, &self.tls_key_file) {
+            (Some(_), None) => faults.add(
+                "tls_key_file",
+                "is empty while tls_certificate_file is set, set both or none",
+            ),
+            (None, Some(_)) => faults.add(
+                "tls_certificate_file",
+                "is empty while tls_key_file is set, set both or none",
+            ),
+            _ => {}
+        }
+        faults.within(
+            "message_bytes_max",
+            self.message_bytes_max,
+            1_024,
+            67_108_864,
+        );
+        faults.within(
+            "concurrent_requests_max",
+            self.concurrent_requests_max,
+            1,
+            1_000_000,
+        );
+        faults.within(
+            "concurrent_streams_max",
+            self.concurrent_streams_max,
+            1,
+            1_000_000,
+        );
+        faults.within(
+            "streams_per_connection_max",
+            self.streams_per_connection_max,
+            1,
+            1_000_000,
+        );
+        for (name, millis) in [
+            ("request_timeout_ms", self.request_timeout_ms),
+            ("drain_timeout_ms", self.drain_timeout_ms),
+            ("keepalive_interval_ms", self.keepalive_interval_ms),
+            ("keepalive_timeout_ms", self.keepalive_timeout_ms),
+            ("tcp_keepalive_ms", self.tcp_keepalive_ms),
+        ] {
+            faults.within(name, millis, 1, MILLIS_MAX);
+        }
+    }
+}
+
+/// The service's own database. How many writers it has is the loop's concern, not this section's.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseConfig {
+    /// The service role's address, `postgres://user:password@host/database`. Secret.
+    pub url: SecretString,
+    /// The owner role's address, for migrations. Secret; empty where others migrate.
+    #[serde(deserialize_with = "empty_is_none")]
+    pub owner_url: Option<SecretString>,
+    /// So many connections serve reads.
+    pub read_connections_max: u32,
+    /// A statement is cut after so long.
+    pub statement_timeout_ms: u64,
+    /// A wait for a lock is cut after so long.
+    pub lock_timeout_ms: u64,
+    /// A transaction that says nothing for so long is cut.
+    pub idle_in_transaction_timeout_ms: u64,
+}
+
+impl Validate for DatabaseConfig {
+    fn faults(&self, faults: &mut Faults) {
+        check_database_url("url", &self.url, faults);
+        if let Some(owner_url) = &self.owner_url {
+            check_database_url("owner_url", owner_url, faults);
+        }
+        faults.within("read_connections_max", self.read_connections_max, 1, 1_000);
+        for (name, millis) in [
+            ("statement_timeout_ms", self.statement_timeout_ms),
+            ("lock_timeout_ms", self.lock_timeout_ms),
+            (
+                "idle_in_transaction_timeout_ms",
+                self.idle_in_transaction_timeout_ms,
+            ),
+        ] {
+            faults.within(name, millis, 1, MILLIS_MAX);
+        }
+    }
+}
+
+fn check_database_url(name: &str, url: &SecretString, faults: &mut Faults) {
+    let url = url.expose_secret();
+    if url.is_empty() {
+        faults.add(name, "is empty, set postgres://user:password@host/database");
+    } else if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+        faults.add(
+            name,
+            "is no PostgreSQL address, write postgres://user:password@host/database",
+        );
+    }
+}
+
+/// Whose tokens are believed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdentityConfig {
+    /// The OpenID Connect issuers; at least one.
+    pub issuers: Vec<IssuerConfig>,
+    /// Clocks may differ by so much when a token's times are judged.
+    pub clock_skew_seconds: u32,
+    /// So many verified tokens are remembered until they expire.
+    pub token_cache_entries_max: usize,
+}
+
+/// One issuer of tokens and where its public keys are.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IssuerConfig {
+    /// The `iss` claim, exactly.
+    #[serde(default)]
+    pub issuer: String,
+    /// The `aud` claim that a token for us carries.
+    #[serde(default)]
+    pub audience: String,
+    /// Where the issuer publishes its keys (JWKS); either this or `jwks_file`.
+    #[serde(default, deserialize_with = "empty_is_none")]
+    pub jwks_url: Option<String>,
+    /// A file with the issuer's keys (JWKS); either this or `jwks_url`.
+    #[serde(default, deserialize_with = "empty_is_none")]
+    pub jwks_file: Option<PathBuf>,
+}
+
+impl Validate for IdentityConfig {
+    fn faults(&self, faults: &mut Faults) {
+        if self.issuers.is_empty() {
+            faults.add("issuers", "is empty, name at least one issuer of tokens");
+        }
+        for (index, issuer) in self.issuers.iter().enumerate() {
+            faults.section(&format!("issuers.{index}"), issuer);
+            let earlier = self.issuers.iter().take(index);
+            if earlier
+                .into_iter()
+                .any(|earlier| earlier.issuer == issuer.issuer)
+            {
+                faults.add(
+                    format!("issuers.{index}.issuer"),
+                    "is named twice, remove one",
+                );
+            }
+        }
+        faults.within("clock_skew_seconds", self.clock_skew_seconds, 0, 300);
+        faults.within(
+            "token_cache_entries_max",
+            self.token_cache_entries_max,
+            1,
+            1_000_000,
+        );
+    }
+}
+
+impl Validate for IssuerConfig {
+    fn faults(&self, faults: &mut Faults) {
+        if self.issuer.is_empty() {
+            faults.add(
+                "issuer",
+                "is empty, set the iss claim of the issuer's tokens",
+            );
+        }
+        if self.audience.is_empty() {
+            faults.add(
+                "audience",
+                "is empty, set the aud claim that tokens for this service carry",
+            );
+        }
+        match (&self.jwks_url, &self.jwks_file) {
+            (Some(_), Some(_)) => {
+                faults.add("jwks_file", "is set beside jwks_url, set one of the two")
+            }
+            (None, None) => faults.add("jwks_url", "is empty, set it or jwks_file"),
+            (Some(url), None) if !is_https_or_local(url) => {
+                faults.add(
+                    "jwks_url",
+                    "is not https, keys fetched in the open can be replaced",
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Keys over plain HTTP are accepted from this machine only.
+fn is_https_or_local(url: &str) -> bool {
+    let Ok(uri) = url.parse::<http::Uri>() else {
+        return false;
+    };
+    let local = matches!(uri.host(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    uri.scheme_str() == Some("https") || (uri.scheme_str() == Some("http") && local)
+}
+
+/// What is logged and traced.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TelemetryConfig {
+    /// How a log line is written.
+    pub log_format: LogFormat,
+    /// What is logged, as directives: `info,sqlx=warn`.
+    pub log_filter: String,
+    /// Where traces are sent (OTLP over gRPC). Empty: nowhere; trace ids are passed on all the same.
+    #[serde(deserialize_with = "empty_is_none")]
+    pub otlp_endpoint: Option<String>,
+    /// So many of a hundred traces begun here are sent; one begun elsewhere keeps its own decision.
+    pub sample_ratio_percent: u8,
+}
+
+/// How a log line is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines: one JSON object a line.
+    Json,
+}
+
+impl Validate for TelemetryConfig {
+    fn faults(&self, faults: &mut Faults) {
+        if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.log_filter) {
+            faults.add(
+                "log_filter",
+                format!("cannot be read ({error}), write directives such as info,sqlx=warn"),
+            );
+        }
+        if let Some(endpoint) = &self.otlp_endpoint
+            && endpoint
+                .parse::<http::Uri>()
+                .ok()
+                .and_then(|uri| uri.scheme_str().map(str::to_owned))
+                .is_none()
+        {
+            faults.add("otlp_endpoint", "is no address, write http://host:4317");
+        }
+        faults.within("sample_ratio_percent", self.sample_ratio_percent, 0, 100);
+    }
+}
+
+/// Reads an optional setting that stands in the default file as an empty string, TOML having no null:
+/// `#[serde(deserialize_with = "chassis::config::empty_is_none")]`.
+///
+/// # Errors
+///
+/// Where the text is not empty and cannot be read as a `T`.
+pub fn empty_is_none<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let text: StringDeserializer<D::Error> = text.into_deserializer();
+    T::deserialize(text).map(Some)
+}

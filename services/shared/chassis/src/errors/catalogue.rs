@@ -1,0 +1,269 @@
+//! The error catalogue: every reason that a refusal may carry, once. Programs branch on the reason, people
+//! read its page under `docs/errors`. Each service adds its own reasons here, below the shared ones, and
+//! writes the page; a test finds a reason without one.
+
+use tonic::Code;
+
+/// One reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The name, in upper snake case.
+    pub reason: &'static str,
+    /// What it means, in one sentence.
+    pub meaning: &'static str,
+    /// Who must do something about it.
+    pub who_acts: &'static str,
+    /// The gRPC code it travels with.
+    pub code: Code,
+}
+
+/// Looks a reason up.
+pub fn entry(reason: &str) -> Option<&'static Entry> {
+    CATALOGUE.iter().find(|entry| entry.reason == reason)
+}
+
+const fn reason(
+    reason: &'static str,
+    code: Code,
+    who_acts: &'static str,
+    meaning: &'static str,
+) -> Entry {
+    Entry {
+        reason,
+        meaning,
+        who_acts,
+        code,
+    }
+}
+
+/// Every reason there is.
+pub static CATALOGUE: &[Entry] = &[
+    // Shared by all services: identity and permission.
+    reason(
+        "TOKEN_MISSING",
+        Code::Unauthenticated,
+        "the caller",
+        "The call carries no token.",
+    ),
+    reason(
+        "TOKEN_MALFORMED",
+        Code::Unauthenticated,
+        "the caller",
+        "What stands in the authorization header is not a token we can read.",
+    ),
+    reason(
+        "TOKEN_ISSUER_UNKNOWN",
+        Code::Unauthenticated,
+        "the caller",
+        "The token comes from an issuer that this service does not believe.",
+    ),
+    reason(
+        "TOKEN_KEY_UNKNOWN",
+        Code::Unauthenticated,
+        "the caller",
+        "The token names a key that its issuer does not publish.",
+    ),
+    reason(
+        "TOKEN_SIGNATURE_INVALID",
+        Code::Unauthenticated,
+        "the caller",
+        "The token's signature does not fit its content.",
+    ),
+    reason(
+        "TOKEN_AUDIENCE_WRONG",
+        Code::Unauthenticated,
+        "the caller",
+        "The token was made for another service.",
+    ),
+    reason(
+        "TOKEN_EXPIRED",
+        Code::Unauthenticated,
+        "the caller",
+        "The token's time is over.",
+    ),
+    reason(
+        "TOKEN_NOT_YET_VALID",
+        Code::Unauthenticated,
+        "the caller",
+        "The token's time has not begun.",
+    ),
+    reason(
+        "TOKEN_CLAIM_MISSING",
+        Code::Unauthenticated,
+        "the caller's issuer",
+        "The token lacks a claim that every token needs.",
+    ),
+    reason(
+        "RPC_NOT_GRANTED",
+        Code::PermissionDenied,
+        "the operator of the service",
+        "Nobody may call this RPC: it says not who may.",
+    ),
+    reason(
+        "ROLE_REQUIRED",
+        Code::PermissionDenied,
+        "the caller",
+        "The caller has none of the roles that this RPC asks for.",
+    ),
+    // Shared by all services: the request.
+    reason(
+        "REQUEST_ID_INVALID",
+        Code::InvalidArgument,
+        "the caller",
+        "The request id is not a UUID.",
+    ),
+    reason(
+        "REQUEST_ID_REUSED",
+        Code::InvalidArgument,
+        "the caller",
+        "The request id was used for another request.",
+    ),
+    reason(
+        "PAGE_SIZE_INVALID",
+        Code::InvalidArgument,
+        "the caller",
+        "The page size is negative.",
+    ),
+    reason(
+        "PAGE_TOKEN_INVALID",
+        Code::InvalidArgument,
+        "the caller",
+        "The page token was not given by this list.",
+    ),
+    reason(
+        "TIME_INVALID",
+        Code::InvalidArgument,
+        "the caller",
+        "A time is missing or is none.",
+    ),
+    reason(
+        "MONEY_INVALID",
+        Code::InvalidArgument,
+        "the caller",
+        "An amount of money is missing or is none.",
+    ),
+    reason(
+        "QUANTITY_INVALID",
+        Code::InvalidArgument,
+        "the caller",
+        "A quantity is missing or is none.",
+    ),
+    reason(
+        "MESSAGE_INVALID",
+        Code::InvalidArgument,
+        "the caller",
+        "The message cannot be read, or is larger than the service takes.",
+    ),
+    reason(
+        "NOT_FOUND",
+        Code::NotFound,
+        "the caller",
+        "There is no such thing, or none that the caller may see.",
+    ),
+    reason(
+        "STALE_VERSION",
+        Code::Aborted,
+        "the caller",
+        "The change was made against an older version.",
+    ),
+    // Shared by all services: the exchange of facts.
+    reason(
+        "STOPPING",
+        Code::Unavailable,
+        "the caller",
+        "The service is stopping and takes no more commands.",
+    ),
+    reason(
+        "DATABASE_UNAVAILABLE",
+        Code::Unavailable,
+        "the operator",
+        "The service's database does not answer.",
+    ),
+    reason(
+        "SEQUENCE_NOT_KEPT",
+        Code::InvalidArgument,
+        "the operator",
+        "Records from this sequence on are not kept any more.",
+    ),
+    reason(
+        "REASON_MISSING",
+        Code::InvalidArgument,
+        "the caller",
+        "What was asked for goes on record and needs a reason.",
+    ),
+    reason(
+        "NOT_OLDEST_PARKED",
+        Code::FailedPrecondition,
+        "the operator",
+        "An older record of the same key is parked.",
+    ),
+    // Shared by all services: the service itself.
+    reason(
+        "OVERLOADED",
+        Code::ResourceExhausted,
+        "nobody: send it again",
+        "The service has as much in hand as it takes.",
+    ),
+    reason(
+        "DEADLINE",
+        Code::DeadlineExceeded,
+        "the caller",
+        "The answer did not come in time; the outcome is not known.",
+    ),
+    reason(
+        "UNREACHABLE",
+        Code::Unavailable,
+        "the operator of the service",
+        "The service could not be reached, or is shutting down.",
+    ),
+    reason(
+        "UNIMPLEMENTED",
+        Code::Unimplemented,
+        "the caller",
+        "The service has no such RPC: it is older than the caller.",
+    ),
+    reason(
+        "INTERNAL",
+        Code::Internal,
+        "the operator of the service",
+        "The service failed; the cause is in its log.",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_page() {
+        let pages = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs/errors");
+        for entry in CATALOGUE {
+            let page = format!("{pages}/{}.md", entry.reason);
+            let text = std::fs::read_to_string(&page).unwrap_or_default();
+            assert!(
+                text.starts_with(&format!("# {}\n", entry.reason)),
+                "write {page}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_reason_stands_once_and_in_upper_snake_case() {
+        for (index, entry) in CATALOGUE.iter().enumerate() {
+            let rest = CATALOGUE.get(index + 1..).unwrap_or_default();
+            assert!(
+                !rest.iter().any(|other| other.reason == entry.reason),
+                "{} stands twice",
+                entry.reason
+            );
+            assert!(
+                entry
+                    .reason
+                    .chars()
+                    .all(|letter| letter.is_ascii_uppercase()
+                        || letter.is_ascii_digit()
+                        || letter == '_')
+            );
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! What happens around every call: a span that continues the caller's trace, a place within the limits,
+//! who calls and whether they may, a time limit, and the measure of it all. It must not know what the
+//! call does.
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use http::{HeaderMap, Request, Response, header};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use kernel::Refusal;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+use tonic::body::Body;
+use tonic::{Code, Status};
+use tower::Service;
+use tracing::{Instrument as _, Span, field};
+
+use crate::config::ServerConfig;
+use crate::errors;
+use crate::identity::{Caller, Permissions, Treatment, Verifier};
+
+/// So many calls of health and reflection are in hand at once; they have places of their own, so that a
+/// full service still says how it is, but not without limit, for they need no token.
+const OPEN_CALLS_MAX: usize = 1_024;
+
+/// What the wrapped services share.
+pub(crate) struct Surroundings {
+    verifier: Verifier,
+    permissions: Permissions,
+    open: Arc<Semaphore>,
+    requests: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+    request_timeout: Duration,
+}
+
+impl Surroundings {
+    pub(crate) fn new(config: &ServerConfig, verifier: Verifier, permissions: Permissions) -> Self {
+        Self {
+            verifier,
+            permissions,
+            open: Arc::new(Semaphore::new(OPEN_CALLS_MAX)),
+            requests: Arc::new(Semaphore::new(config.concurrent_requests_max)),
+            streams: Arc::new(Semaphore::new(config.concurrent_streams_max)),
+            request_timeout: Duration::from_millis(config.request_timeout_ms),
+        }
+    }
+
+    /// A place for a call, or the answer that there is none. Taken before the token is looked at, because
+    /// verifying is the dear part.
+    fn place(&self, treatment: Treatment) -> Result<OwnedSemaphorePermit, Status> {
+        let places = match treatment {
+            Treatment::Open => &self.open,
+            Treatment::Unary | Treatment::Unknown => &self.requests,
+            Treatment::Streaming => &self.streams,
+        };
+        Arc::clone(places)
+            .try_acquire_owned()
+            .map_err(|_| errors::overloaded())
+    }
+
+    async fn admit(&self, path: &str, headers: &HeaderMap) -> Result<Arc<Caller>, Refusal> {
+        let token = bearer(headers)?;
+        let caller = self.verifier.verify(token).await?;
+        self.permissions.check(path, &caller)?;
+        Ok(caller)
+    }
+}
+
+/// A service with the surroundings of a call.
+#[derive(Clone)]
+pub(crate) struct Surrounded<S> {
+    inner: S,
+    surroundings: Arc<Surroundings>,
+}
+
+impl<S> Surrounded<S> {
+    pub(crate) fn new(inner: S, surroundings: Surroundings) -> Self {
+        Self {
+            inner,
+            surroundings: Arc::new(surroundings),
+        }
+    }
+}
+
+impl<S> Service<Request<Body>> for Surrounded<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        // The clone may not be ready; the one that was polled is.
+        let ready = self.inner.clone();
+        let inner = std::mem::replace(&mut self.inner, ready);
+        let surroundings = Arc::clone(&self.surroundings);
+        let treatment = surroundings.permissions.treatment(request.uri().path());
+        let span = span(&request, treatment);
+        let observation = Observation::begin(&request, treatment, span.clone());
+        async move { Ok(answer(inner, request, &surroundings, treatment, observation).await) }
+            .instrument(span)
+            .boxed()
+    }
+}
+
+async fn answer<S>(
+    inner: S,
+    mut request: Request<Body>,
+    surroundings: &Surroundings,
+    treatment: Treatment,
+    observation: Observation,
+) -> Response<Body>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+{
+    let place = match surroundings.place(treatment) {
+        Ok(place) => place,
+        Err(full) => return observation.refuse(full),
+    };
+    if treatment != Treatment::Open {
+        match surroundings
+            .admit(request.uri().path(), request.headers())
+            .await
+        {
+            Ok(caller) => {
+                observation.span.record("party", caller.party.as_str());
+                request.extensions_mut().insert(caller);
+            }
+            Err(refusal) => return observation.refuse(errors::to_status(&refusal)),
+        }
+    }
+    match handle(inner, request, surroundings.request_timeout, treatment).await {
+        Ok(response) => match errors::catalogued(response.headers()) {
+            Some(status) => observation.refuse(status),
+            None => observation.watch(response, place),
+        },
+        Err(status) => observation.refuse(status),
+    }
+}
+
+/// Runs the handler within the time limit; a stream is limited by its handler alone. A panic is an
+/// internal error of this call and harms no other.
+async fn handle<S>(
+    mut inner: S,
+    request: Request<Body>,
+    timeout: Duration,
+    treatment: Treatment,
+) -> Result<Response<Body>, Status>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+{
+    let handled = AssertUnwindSafe(inner.call(request)).catch_unwind();
+    let handled = match treatment {
+        Treatment::Unary | Treatment::Unknown => match tokio::time::timeout(timeout, handled).await
+        {
+            Ok(handled) => handled,
+            Err(_) => return Err(errors::deadline_exceeded(timeout)),
+        },
+        Treatment::Open | Treatment::Streaming => handled.await,
+    };
+    match handled {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(never)) => match never {},
+        Err(panic) => Err(errors::internal_because(panic_message(panic.as_ref()))),
+    }
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("the handler panicked")
+}
+
+fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else {
+        return Err(Refusal::unauthenticated(
+            "TOKEN_MISSING",
+            "Say who you are: send a token in the authorization header.",
+        ));
+    };
+    let scheme_and_token = value.to_str().ok().and_then(|value| value.split_once(' '));
+    match scheme_and_token {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
+        _ => Err(Refusal::unauthenticated(
+            "TOKEN_MALFORMED",
+            "The authorization header is not of the form: Bearer TOKEN.",
+        )),
+    }
+}
+
+fn span(request: &Request<Body>, treatment: Treatment) -> Span {
+    // A path that is no RPC of ours is a stranger's text and stays out of names.
+    let method = if treatment == Treatment::Unknown {
+        "unknown"
+    } else {
+        request.uri().path()
+    };
+    let span = tracing::info_span!(
+        "rpc",
+        otel.name = method,
+        otel.kind = "server",
+        method,
+        party = field::Empty,
+        code = field::Empty
+    );
+    let traceparent = request
+        .headers()
+        .get("traceparent")
+        .and_then(|value| value.to_str().ok());
+    crate::telemetry::span_with_parent(&span, traceparent);
+    span
+}
+
+/// Measures one call from its first byte to its last, also where the caller leaves in the middle.
+struct Observation {
+    method: String,
+    measured: bool,
+    started: Instant,
+    code: Code,
+    span: Span,
+}
+
+impl Observation {
+    fn begin(request: &Request<Body>, treatment: Treatment, span: Span) -> Self {
+        let measured = treatment != Treatment::Open;
+        if measured {
+            metrics::gauge!("greenlane_rpc_in_hand").increment(1);
+        }
+        let method = if treatment == Treatment::Unknown {
+            "unknown"
+        } else {
+            request.uri().path()
+        };
+        Self {
+            method: method.to_owned(),
+            measured,
+            started: Instant::now(),
+            code: Code::Cancelled,
+            span,
+        }
+    }
+
+    /// Answers with a status; the call ends here.
+    fn refuse(mut self, status: Status) -> Response<Body> {
+        self.code = status.code();
+        status.into_http()
+    }
+
+    /// Hands the answer on and keeps watching, and keeps the place, until its last byte has left.
+    fn watch(mut self, response: Response<Body>, place: OwnedSemaphorePermit) -> Response<Body> {
+        self.note(response.headers());
+        response.map(|body| {
+            Body::new(Watched {
+                body,
+                observation: self,
+                _place: place,
+            })
+        })
+    }
+
+    /// Learns the outcome from headers or trailers that carry one.
+    fn note(&mut self, headers: &HeaderMap) {
+        if let Some(code) = headers.get("grpc-status") {
+            self.code = Code::from_bytes(code.as_bytes());
+        }
+    }
+}
+
+impl Drop for Observation {
+    fn drop(&mut self) {
+        let code = code_name(self.code);
+        self.span.record("code", code);
+        if !self.measured {
+            return;
+        }
+        metrics::gauge!("greenlane_rpc_in_hand").decrement(1);
+        let method = std::mem::take(&mut self.method);
+        metrics::histogram!("greenlane_rpc_seconds", "method" => method, "code" => code)
+            .record(self.started.elapsed());
+        self.span.in_scope(|| tracing::debug!(code, "answered"));
+    }
+}
+
+/// An answer on its way out, observed to its end.
+struct Watched {
+    body: Body,
+    observation: Observation,
+    _place: OwnedSemaphorePermit,
+}
+
+impl HttpBody for Watched {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let span = self.observation.span.clone();
+        let polled = span.in_scope(|| Pin::new(&mut self.body).poll_frame(context));
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(trailers) = frame.trailers_ref() {
+                    self.observation.note(trailers);
+                }
+            }
+            Poll::Ready(Some(Err(status))) => self.observation.code = status.code(),
+            Poll::Ready(None) | Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A code as gRPC writes it.
+fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}

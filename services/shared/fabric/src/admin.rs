@@ -1,0 +1,460 @@
+//! What an operator sees and does: how far producing and consuming have come,
+//! parked records, sending again, and the chain computed anew.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use kernel::Refusal;
+use sqlx::PgPool;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::fabric::Health;
+use crate::sequence::{PARTITIONS, chain_after, event_id, partition_of};
+use crate::service::Knowledge;
+use crate::store::{self, OutboxRow, Parked, Part};
+use crate::writer::Item;
+
+/// Parked records given at once.
+const PAGE_ROWS_MAX: u32 = 200;
+/// Rows read at once while a chain is computed anew.
+const VERIFY_ROWS: i64 = 2_000;
+/// Longest reason for a discard, in characters.
+const REASON_CHARS_MAX: usize = 500;
+
+/// One produced partition.
+#[derive(Clone, Debug)]
+pub struct ProducedStatus {
+    /// The topic, without prefix and version.
+    pub topic: String,
+    /// The partition.
+    pub partition: u32,
+    /// The epoch.
+    pub epoch: u64,
+    /// The last committed sequence.
+    pub head_sequence: u64,
+    /// The last acknowledged sequence.
+    pub acked_sequence: u64,
+    /// The chain at the head.
+    pub head_chain: Bytes,
+    /// Age of the oldest row that is not acknowledged; zero if none.
+    pub oldest_unpublished: Duration,
+}
+
+/// One consumed partition.
+#[derive(Clone, Debug)]
+pub struct ConsumedStatus {
+    /// The topic, without prefix and version.
+    pub topic: String,
+    /// The partition.
+    pub partition: u32,
+    /// The epoch applied.
+    pub epoch: u64,
+    /// The sequence applied.
+    pub applied_sequence: u64,
+    /// The producer's head as its last watermark gave it.
+    pub known_head_sequence: u64,
+    /// Age of what is known; none where it is unknown.
+    pub knowledge_age: Option<Duration>,
+    /// Why nothing more is applied.
+    pub stopped_because: Option<String>,
+}
+
+/// How far a service has come.
+#[derive(Clone, Debug)]
+pub struct FabricStatus {
+    /// The service.
+    pub service: &'static str,
+    /// What is wrong; empty if it is ready.
+    pub faults: BTreeMap<&'static str, String>,
+    /// What it produces.
+    pub produced: Vec<ProducedStatus>,
+    /// What it consumes.
+    pub consumed: Vec<ConsumedStatus>,
+    /// Keys with parked records.
+    pub parked_keys: u32,
+}
+
+/// A record that could not be applied.
+#[derive(Clone, Debug)]
+pub struct ParkedRecord {
+    /// `ce_id`.
+    pub event_id: String,
+    /// The topic, without prefix and version.
+    pub topic: String,
+    /// The partition.
+    pub partition: u32,
+    /// The epoch.
+    pub epoch: u64,
+    /// The sequence.
+    pub sequence: u64,
+    /// The subject.
+    pub key: String,
+    /// `ce_type`.
+    pub event_type: String,
+    /// The event.
+    pub payload: Bytes,
+    /// Why it was parked.
+    pub cause: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it was parked.
+    pub parked_at: DateTime<Utc>,
+}
+
+impl From<Parked> for ParkedRecord {
+    fn from(parked: Parked) -> Self {
+        Self {
+            event_id: parked.event_id,
+            topic: parked.topic,
+            partition: parked.partition,
+            epoch: parked.epoch,
+            sequence: parked.seq,
+            key: parked.key,
+            event_type: parked.event_type,
+            payload: parked.payload,
+            cause: parked.cause,
+            attempts: parked.attempts,
+            parked_at: parked.parked_at,
+        }
+    }
+}
+
+/// What came of computing the chains anew.
+#[derive(Clone, Debug, Default)]
+pub struct VerifyReport {
+    /// Partitions looked at.
+    pub partitions: u32,
+    /// Rows looked at.
+    pub rows: u64,
+    /// Where a chain does not hold.
+    pub breaks: Vec<String>,
+}
+
+/// An operator's way into a service's fabric; cheap to clone.
+pub struct Admin<I> {
+    service: &'static str,
+    pool: PgPool,
+    health: Health,
+    backgrounds: Vec<mpsc::Sender<Item<I>>>,
+    rewinds: mpsc::Sender<(Part, u64)>,
+}
+
+impl<I> Clone for Admin<I> {
+    fn clone(&self) -> Self {
+        Self {
+            service: self.service,
+            pool: self.pool.clone(),
+            health: self.health.clone(),
+            backgrounds: self.backgrounds.clone(),
+            rewinds: self.rewinds.clone(),
+        }
+    }
+}
+
+impl<I: Send + 'static> Admin<I> {
+    pub(crate) fn new(
+        service: &'static str,
+        pool: PgPool,
+        health: Health,
+        backgrounds: Vec<mpsc::Sender<Item<I>>>,
+        rewinds: mpsc::Sender<(Part, u64)>,
+    ) -> Self {
+        Self {
+            service,
+            pool,
+            health,
+            backgrounds,
+            rewinds,
+        }
+    }
+
+    /// How far producing and consuming have come.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn status(&self) -> Result<FabricStatus, Refusal> {
+        let ages = self.knowledge().await?;
+        let produced = store::produced(&self.pool).await.map_err(unavailable)?;
+        let consumed = store::consumed(&self.pool).await.map_err(unavailable)?;
+        let parked = {
+            let mut db = self.pool.acquire().await.map_err(unavailable)?;
+            store::parked_keys(&mut db).await.map_err(unavailable)?
+        };
+        Ok(FabricStatus {
+            service: self.service,
+            faults: self.health.faults(),
+            produced: produced
+                .into_iter()
+                .map(|row| ProducedStatus {
+                    topic: row.part.0,
+                    partition: row.part.1,
+                    epoch: row.head.epoch,
+                    head_sequence: row.head.seq,
+                    acked_sequence: row.acked_seq,
+                    head_chain: row.head.chain,
+                    oldest_unpublished: Duration::from_millis(row.oldest_unpublished_millis),
+                })
+                .collect(),
+            consumed: consumed
+                .into_iter()
+                .map(|row| ConsumedStatus {
+                    knowledge_age: ages.0.get(&row.part).copied(),
+                    topic: row.part.0,
+                    partition: row.part.1,
+                    epoch: row.epoch,
+                    applied_sequence: row.seq,
+                    known_head_sequence: row.known_head_seq,
+                    stopped_because: row.stopped_because,
+                })
+                .collect(),
+            parked_keys: u32::try_from(parked.0.len()).unwrap_or(u32::MAX),
+        })
+    }
+
+    /// How old what is known of each consumed partition is.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn knowledge(&self) -> Result<Knowledge, Refusal> {
+        let mut db = self.pool.acquire().await.map_err(unavailable)?;
+        store::knowledge(&mut db).await.map_err(unavailable)
+    }
+
+    /// Sends a produced partition again from a sequence on, if this instance's
+    /// relay is the active one. Gives the head to which it will send.
+    ///
+    /// # Errors
+    /// No such partition, or nothing kept from there.
+    pub async fn republish(
+        &self,
+        topic: &str,
+        partition: u32,
+        from_sequence: u64,
+    ) -> Result<u64, Refusal> {
+        let produced = store::produced(&self.pool).await.map_err(unavailable)?;
+        let part = (topic.to_owned(), partition);
+        let Some(row) = produced.into_iter().find(|row| row.part == part) else {
+            return Err(Refusal::not_found(
+                "partition",
+                format!("{topic}/{partition}"),
+            ));
+        };
+        let kept = {
+            let mut db = self.pool.acquire().await.map_err(unavailable)?;
+            store::lowest_kept(&mut db).await.map_err(unavailable)?
+        };
+        let lowest = kept.get(&part).copied().unwrap_or(1);
+        if from_sequence < lowest {
+            return Err(Refusal::invalid(
+                "SEQUENCE_NOT_KEPT",
+                format!(
+                    "{topic}/{partition} can be sent again from sequence {lowest} on; what lies below was dropped after its retention"
+                ),
+            ));
+        }
+        self.rewinds.try_send((part, from_sequence)).map_err(|_| {
+            Refusal::unavailable("OVERLOADED", "the relay is busy; try again in a moment")
+                .with_retry_after_millis(500)
+        })?;
+        Ok(row.head.seq)
+    }
+
+    /// Parked records by topic, key and sequence, after the given event id.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn parked(
+        &self,
+        topic: Option<&str>,
+        after: Option<&str>,
+        rows_max: u32,
+    ) -> Result<Vec<ParkedRecord>, Refusal> {
+        let limit = i64::from(rows_max.clamp(1, PAGE_ROWS_MAX));
+        let mut db = self.pool.acquire().await.map_err(unavailable)?;
+        let rows = store::parked(&mut db, topic, None, None, after, limit)
+            .await
+            .map_err(unavailable)?;
+        Ok(rows.into_iter().map(ParkedRecord::from).collect())
+    }
+
+    /// One parked record.
+    ///
+    /// # Errors
+    /// No such record.
+    pub async fn parked_record(&self, event_id: &str) -> Result<ParkedRecord, Refusal> {
+        let mut db = self.pool.acquire().await.map_err(unavailable)?;
+        let rows = store::parked(&mut db, None, None, Some(event_id), None, 1)
+            .await
+            .map_err(unavailable)?;
+        rows.into_iter()
+            .next()
+            .map(ParkedRecord::from)
+            .ok_or_else(|| Refusal::not_found("parked record", event_id))
+    }
+
+    /// Applies a key's parked records again, in order: (applied, still parked, cause).
+    ///
+    /// # Errors
+    /// The loop is busy or ended.
+    pub async fn retry_parked(
+        &self,
+        topic: &str,
+        key: &str,
+    ) -> Result<(u32, u32, String), Refusal> {
+        let (reply, answer) = oneshot::channel();
+        let item = Item::Retry {
+            topic: topic.to_owned(),
+            key: key.to_owned(),
+            reply,
+        };
+        self.background(item).await?;
+        let outcome = answer
+            .await
+            .map_err(|_| Refusal::unavailable("STOPPING", "the service is stopping; try again"))?;
+        Ok((outcome.applied, outcome.still_parked, outcome.cause))
+    }
+
+    /// Gives up on the oldest parked record of its key. Gives how many of the
+    /// key are left.
+    ///
+    /// # Errors
+    /// No such record, not the oldest of its key, or no reason.
+    pub async fn discard_parked(
+        &self,
+        event_id: &str,
+        by: &str,
+        reason: &str,
+    ) -> Result<u32, Refusal> {
+        let reason = kernel::Text::parse(reason, REASON_CHARS_MAX).map_err(|error| {
+            Refusal::invalid(
+                "REASON_MISSING",
+                format!("give a reason for the record: {error}"),
+            )
+        })?;
+        let record = self.parked_record(event_id).await?;
+        let mut db = self.pool.acquire().await.map_err(unavailable)?;
+        let done = store::discard(&mut db, event_id, by, reason.as_ref())
+            .await
+            .map_err(unavailable)?;
+        if !done {
+            return Err(Refusal::unmet(
+                "NOT_OLDEST_PARKED",
+                format!(
+                    "an older record of {} is parked; retry or discard that one first",
+                    record.key
+                ),
+                Vec::new(),
+            ));
+        }
+        let left = store::parked(
+            &mut db,
+            Some(&record.topic),
+            Some(&record.key),
+            None,
+            None,
+            i64::from(PAGE_ROWS_MAX),
+        )
+        .await
+        .map_err(unavailable)?;
+        Ok(u32::try_from(left.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Computes every produced partition's chain anew from the rows kept.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn verify(&self) -> Result<VerifyReport, Refusal> {
+        let mut report = VerifyReport::default();
+        let mut db = self.pool.acquire().await.map_err(unavailable)?;
+        for row in store::produced(&self.pool).await.map_err(unavailable)? {
+            report.partitions += 1;
+            let (topic, partition) = row.part;
+            let mut after = 0;
+            let mut previous: Option<OutboxRow> = None;
+            loop {
+                let rows = store::outbox_after(
+                    &mut db,
+                    &topic,
+                    partition,
+                    row.head.epoch,
+                    after,
+                    VERIFY_ROWS,
+                )
+                .await
+                .map_err(unavailable)?;
+                let Some(last) = rows.last() else { break };
+                after = last.seq;
+                for next in rows {
+                    report.rows += 1;
+                    if let Some(fault) = chain_fault(previous.as_ref(), &next) {
+                        report.breaks.push(fault);
+                    }
+                    previous = Some(next);
+                }
+            }
+            if previous.is_some_and(|last| {
+                last.seq >= row.head.seq && last.chain != row.head.chain && last.seq == row.head.seq
+            }) {
+                report.breaks.push(format!(
+                    "{topic}/{partition}: the head's chain is not its last row's"
+                ));
+            }
+        }
+        Ok(report)
+    }
+
+    pub(crate) async fn background(&self, item: Item<I>) -> Result<(), Refusal> {
+        let Some(queue) = self.backgrounds.first() else {
+            return Err(Refusal::unavailable(
+                "STOPPING",
+                "the service is stopping; try again",
+            ));
+        };
+        queue
+            .send(item)
+            .await
+            .map_err(|_| Refusal::unavailable("STOPPING", "the service is stopping; try again"))
+    }
+
+    pub(crate) async fn outbox(&self) -> Result<Vec<OutboxRow>, sqlx::Error> {
+        let mut db = self.pool.acquire().await?;
+        let heads = store::all_heads(&mut db).await?;
+        let mut rows = Vec::new();
+        for ((topic, partition), head) in heads {
+            rows.extend(
+                store::outbox_after(&mut db, &topic, partition, head.epoch, 0, i64::MAX).await?,
+            );
+        }
+        Ok(rows)
+    }
+}
+
+/// What is wrong with a row's place in its chain; the first row kept has no
+/// predecessor to check against.
+fn chain_fault(previous: Option<&OutboxRow>, row: &OutboxRow) -> Option<String> {
+    let id = event_id(&row.topic, row.partition, row.epoch, row.seq);
+    let before: &[u8] = match previous {
+        Some(previous) if previous.seq + 1 != row.seq => {
+            return Some(format!("{id}: the row before it is missing"));
+        }
+        Some(previous) => &previous.chain,
+        None if row.seq == 1 => crate::sequence::CHAIN_START,
+        None => return None,
+    };
+    if row.partition != partition_of(&row.key) || row.partition >= PARTITIONS {
+        return Some(format!("{id}: its key belongs to another partition"));
+    }
+    let expected = chain_after(before, &id, &row.event_type, &row.key, &row.payload);
+    (expected != row.chain).then(|| format!("{id}: its chain does not follow from its content"))
+}
+
+fn unavailable(error: sqlx::Error) -> Refusal {
+    tracing::warn!(%error, "the fabric's tables could not be read");
+    Refusal::unavailable(
+        "DATABASE_UNAVAILABLE",
+        "the service's database does not answer; try again",
+    )
+    .with_retry_after_millis(1_000)
+}

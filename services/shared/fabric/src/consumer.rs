@@ -1,0 +1,187 @@
+//! Reads the partitions that a writer owns and hands their records to it, in
+//! order. It keeps no positions: those are in the database, with the effects.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures::StreamExt;
+use prost::Message as _;
+use rdkafka::consumer::Consumer;
+use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::{Offset, TopicPartitionList};
+use tokio::sync::{mpsc, watch};
+
+use crate::config::FabricConfig;
+use crate::kafka;
+use crate::service::Record;
+use crate::store::Stamp;
+use crate::writer::{Assignment, Delivered, Item};
+
+/// How long to wait before a reader that failed is made anew.
+const RETRY_WAIT: Duration = Duration::from_millis(500);
+
+/// Reads until told to stop.
+pub(crate) async fn run<I: Send + 'static>(
+    config: FabricConfig,
+    mut assignment: watch::Receiver<Assignment>,
+    records: mpsc::Sender<Item<I>>,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        if *stop.borrow() {
+            return;
+        }
+        tokio::select! {
+            result = read(&config, &mut assignment, &records) => match result {
+                Ok(()) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "reading from the broker failed; trying again");
+                    tokio::time::sleep(RETRY_WAIT).await;
+                }
+            },
+            () = crate::fabric::told_to_stop(&mut stop) => return,
+        }
+    }
+}
+
+async fn read<I>(
+    config: &FabricConfig,
+    assignment: &mut watch::Receiver<Assignment>,
+    records: &mpsc::Sender<Item<I>>,
+) -> Result<(), String> {
+    let consumer = kafka::consumer(config, "earliest").map_err(|error| error.to_string())?;
+    let list = wanted(config, &assignment.borrow_and_update());
+    consumer.assign(&list).map_err(|error| error.to_string())?;
+    let mut stream = consumer.stream();
+    loop {
+        tokio::select! {
+            changed = assignment.changed() => {
+                if changed.is_err() {
+                    return Ok(());
+                }
+                let list = wanted(config, &assignment.borrow_and_update());
+                consumer.assign(&list).map_err(|error| error.to_string())?;
+            }
+            message = stream.next() => match message {
+                Some(Ok(message)) => {
+                    if let Some(item) = item(config, &message)
+                        && records.send(item).await.is_err()
+                    {
+                        return Ok(());
+                    }
+                }
+                // Passes by itself: librdkafka goes on connecting.
+                Some(Err(error)) => tracing::debug!(%error, "the broker's client reports"),
+                None => return Err("the stream of records ended".into()),
+            },
+        }
+    }
+}
+
+fn wanted(config: &FabricConfig, assignment: &Assignment) -> TopicPartitionList {
+    let Assignment::Read(parts) = assignment;
+    let offsets: HashMap<(String, i32), Offset> = parts
+        .iter()
+        .map(|((topic, partition), offset)| {
+            let offset = if *offset < 0 {
+                Offset::Beginning
+            } else {
+                Offset::Offset(offset + 1)
+            };
+            (
+                (
+                    kafka::topic_name(&config.topic_prefix, topic),
+                    partition.cast_signed(),
+                ),
+                offset,
+            )
+        })
+        .collect();
+    TopicPartitionList::from_topic_map(&offsets).unwrap_or_default()
+}
+
+fn item<I>(config: &FabricConfig, message: &BorrowedMessage<'_>) -> Option<Item<I>> {
+    let topic = kafka::topic_of(&config.topic_prefix, message.topic())?;
+    let partition = message.partition().unsigned_abs();
+    let event_type = kafka::header(message, "ce_type").unwrap_or_default();
+    let payload = message.payload().unwrap_or_default();
+    if event_type == kafka::WATERMARK_TYPE {
+        let stamp = stamp(payload)?;
+        return Some(Item::Stamp {
+            part: (topic, partition),
+            stamp,
+            received_at: Instant::now(),
+        });
+    }
+    let event_id = kafka::header(message, "ce_id").unwrap_or_default();
+    let (epoch, sequence) = numbers(&topic, partition, &event_id)?;
+    let record = Record {
+        topic,
+        partition,
+        epoch,
+        sequence,
+        key: String::from_utf8_lossy(message.key().unwrap_or_default()).into_owned(),
+        event_id,
+        event_type,
+        payload: Bytes::copy_from_slice(payload),
+        traceparent: kafka::header(message, "traceparent"),
+    };
+    Some(Item::Record(Box::new(Delivered {
+        record,
+        chain: kafka::header_bytes(message, "ce_chain"),
+        kafka_offset: message.offset(),
+    })))
+}
+
+/// Epoch and sequence of an event id of this partition. A record without a
+/// proper one is no event of ours; the sequence shows whether one is missing.
+pub(crate) fn numbers(topic: &str, partition: u32, event_id: &str) -> Option<(u64, u64)> {
+    let rest = event_id.strip_prefix(&format!("greenlane.{topic}.v1/{partition}/"));
+    let numbers = rest.and_then(|rest| {
+        let (epoch, sequence) = rest.split_once('/')?;
+        Some((epoch.parse().ok()?, sequence.parse().ok()?))
+    });
+    if numbers.is_none() {
+        tracing::warn!(
+            topic,
+            partition,
+            event_id,
+            "skipped a record that is no event of this partition"
+        );
+    }
+    numbers
+}
+
+fn stamp(payload: &[u8]) -> Option<Stamp> {
+    let watermark = proto::fabric::v1::Watermark::decode(payload).ok()?;
+    let stamped = watermark.stamped_at?;
+    let stamped_at =
+        DateTime::<Utc>::from_timestamp(stamped.seconds, stamped.nanos.unsigned_abs())?;
+    Some(Stamp {
+        epoch: watermark.epoch,
+        acked_seq: watermark.acked_sequence,
+        head_seq: watermark.head_sequence,
+        stamped_at,
+        received_ago: Duration::ZERO,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::numbers;
+
+    #[test]
+    fn an_event_id_gives_its_numbers_only_in_its_own_partition() {
+        assert_eq!(
+            numbers("gate.site", 3, "greenlane.gate.site.v1/3/1/42"),
+            Some((1, 42))
+        );
+        assert_eq!(
+            numbers("gate.site", 4, "greenlane.gate.site.v1/3/1/42"),
+            None
+        );
+        assert_eq!(numbers("gate.site", 3, "greenlane.gate.site.v1/3/1"), None);
+    }
+}

@@ -1,0 +1,37 @@
+//! How a service changes its state and exchanges facts: one group-commit loop
+//! for every input, answers that are kept, events in a sequence without gaps
+//! from the commit that made them to the commit that applies them, and records
+//! that cannot be applied set aside by key.
+//!
+//! It must not know what a container, a declaration or a hold is: a service
+//! tells it by implementing [`Service`]. Its tables stand in the schema
+//! `fabric` of each service's database.
+
+mod admin;
+mod config;
+mod consumer;
+mod fabric;
+mod handle;
+mod kafka;
+mod relay;
+mod sequence;
+mod service;
+mod store;
+mod subject;
+mod trace;
+mod working;
+mod writer;
+
+pub use admin::{Admin, ConsumedStatus, FabricStatus, ParkedRecord, ProducedStatus, VerifyReport};
+pub use config::FabricConfig;
+pub use fabric::{Fabric, FabricError, Health};
+pub use handle::{Command, Handle, Reply, fingerprint};
+pub use kafka::topic_name;
+pub use sequence::{PARTITIONS, event_id, partition_of};
+pub use service::{
+    Context, Decision, Fact, Knowledge, ParkedKeys, Record, RecordHead, Service, StoreError, Timer,
+    Unreadable,
+};
+pub use store::{MigrateError, OutboxRow, migrate};
+pub use subject::{SubjectSet, Subjects};
+pub use working::Working;

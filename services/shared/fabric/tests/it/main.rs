@@ -1,0 +1,11 @@
+//! The fabric against the real PostgreSQL and the real Kafka, on one small
+//! aggregate: a counter that one service keeps and another mirrors.
+
+// A test that cannot go on has failed.
+#![allow(clippy::unwrap_used)]
+
+mod counter;
+mod exchange;
+mod group_commit;
+mod parking;
+mod wrong_ways;

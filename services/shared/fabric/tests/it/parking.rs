@@ -1,0 +1,179 @@
+//! Records that cannot be applied: set aside by key while the partition goes on,
+//! listed, shown, applied later in order, or given up with a reason.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use fabric::{Fabric, FabricConfig};
+
+use crate::counter::{Counter, Mirror, add, config, database, eventually, stored, total};
+
+const SOON: Duration = Duration::from_secs(60);
+
+struct Pair {
+    counter: Fabric<Counter>,
+    mirror: Fabric<Mirror>,
+    confused: Arc<AtomicBool>,
+    target: stack::ServiceDatabase,
+}
+
+async fn pair(prefix: &str, adjust: impl FnOnce(FabricConfig) -> FabricConfig) -> Pair {
+    let brokers = stack::for_tests().await.kafka().await;
+    let (source, target) = (database().await, database().await);
+    let confused = Arc::new(AtomicBool::new(true));
+    let service = Mirror {
+        confused: Arc::clone(&confused),
+    };
+    let counter = Fabric::start(
+        Arc::new(Counter),
+        config(brokers, prefix),
+        &source.service_url,
+    )
+    .await
+    .unwrap();
+    let mirror = Fabric::start(
+        Arc::new(service),
+        adjust(config(brokers, prefix)),
+        &target.service_url,
+    )
+    .await
+    .unwrap();
+    Pair {
+        counter,
+        mirror,
+        confused,
+        target,
+    }
+}
+
+#[tokio::test]
+async fn a_parked_key_waits_while_others_go_on_and_is_applied_in_order_on_retry() {
+    let pair = pair("p.", |config| config).await;
+    let handle = pair.counter.handle();
+    for _ in 0..3 {
+        total(&handle.submit("x", add("odd", 1)).await);
+        total(&handle.submit("x", add("even", 1)).await);
+    }
+    let admin = pair.mirror.admin();
+    eventually(
+        "three are parked and the other key is mirrored",
+        SOON,
+        || async {
+            admin.parked(None, None, 10).await.unwrap().len() == 3
+                && stored(&pair.target.service_url, "even").await == Some(3)
+        },
+    )
+    .await;
+    let parked = admin.parked(Some("test.counter"), None, 10).await.unwrap();
+    assert_eq!(parked[0].cause, "this mirror is confused");
+    assert_eq!(
+        admin
+            .parked_record(&parked[1].event_id)
+            .await
+            .unwrap()
+            .payload
+            .as_ref(),
+        2_i64.to_be_bytes()
+    );
+
+    let (applied, left, cause) = admin.retry_parked("test.counter", "odd").await.unwrap();
+    assert_eq!(
+        (applied, left, cause.as_str()),
+        (0, 3, "this mirror is confused")
+    );
+    assert_eq!(admin.parked(None, None, 10).await.unwrap()[0].attempts, 2);
+
+    // Understood again, but what comes meanwhile still waits behind what is parked.
+    pair.confused.store(false, Ordering::SeqCst);
+    total(&handle.submit("x", add("odd", 1)).await);
+    eventually("the fourth waits too", SOON, || async {
+        admin.parked(None, None, 10).await.unwrap().len() == 4
+    })
+    .await;
+    let (applied, left, _) = admin.retry_parked("test.counter", "odd").await.unwrap();
+    assert_eq!((applied, left), (4, 0));
+    assert_eq!(stored(&pair.target.service_url, "odd").await, Some(4));
+    total(&handle.submit("x", add("odd", 1)).await);
+    eventually("the key goes on", SOON, || async {
+        stored(&pair.target.service_url, "odd").await == Some(5)
+    })
+    .await;
+    pair.mirror.stop().await;
+    pair.counter.stop().await;
+}
+
+#[tokio::test]
+async fn the_oldest_parked_record_can_be_given_up_with_a_reason() {
+    let pair = pair("q.", |config| config).await;
+    let handle = pair.counter.handle();
+    total(&handle.submit("x", add("odd", 1)).await);
+    total(&handle.submit("x", add("odd", 1)).await);
+    let admin = pair.mirror.admin();
+    eventually("both are parked", SOON, || async {
+        admin.parked(None, None, 10).await.unwrap().len() == 2
+    })
+    .await;
+    let parked = admin.parked(None, None, 10).await.unwrap();
+    assert_eq!(
+        admin
+            .discard_parked(&parked[1].event_id, "admin", "superseded")
+            .await
+            .unwrap_err()
+            .reason,
+        "NOT_OLDEST_PARKED"
+    );
+    assert_eq!(
+        admin
+            .discard_parked(&parked[0].event_id, "admin", " ")
+            .await
+            .unwrap_err()
+            .reason,
+        "REASON_MISSING"
+    );
+    assert_eq!(
+        admin
+            .discard_parked(&parked[0].event_id, "admin", "superseded")
+            .await
+            .unwrap(),
+        1
+    );
+    pair.confused.store(false, Ordering::SeqCst);
+    assert_eq!(
+        admin.retry_parked("test.counter", "odd").await.unwrap().0,
+        1
+    );
+    assert_eq!(stored(&pair.target.service_url, "odd").await, Some(2));
+    pair.mirror.stop().await;
+    pair.counter.stop().await;
+}
+
+#[tokio::test]
+async fn a_partition_with_too_many_parked_keys_stops_and_its_knowledge_is_unknown() {
+    let pair = pair("r.", |config| FabricConfig {
+        parked_keys_max: 2,
+        ..config
+    })
+    .await;
+    let keys: Vec<String> = (0..1000)
+        .map(|n| format!("odd-{n}"))
+        .filter(|key| fabric::partition_of(key) == 0)
+        .take(4)
+        .collect();
+    for key in &keys {
+        total(&pair.counter.handle().submit("x", add(key, 1)).await);
+    }
+    let admin = pair.mirror.admin();
+    eventually("the partition stops", SOON, || async {
+        admin.status().await.unwrap().consumed[0]
+            .stopped_because
+            .is_some()
+    })
+    .await;
+    assert_eq!(
+        admin.knowledge().await.unwrap().oldest("test.counter"),
+        None
+    );
+    pair.mirror.stop().await;
+    pair.counter.stop().await;
+}

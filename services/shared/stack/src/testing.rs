@@ -1,0 +1,216 @@
+//! One PostgreSQL, and if asked for one Kafka, per test process, with a fresh
+//! database for every test. For tests only: what fails here panics with what to
+//! do, as a test wants it.
+
+use std::collections::HashMap;
+use std::env;
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use nix::unistd::Uid;
+use tokio::sync::OnceCell;
+
+use crate::error::StackError;
+use crate::folder::Folder;
+use crate::kafka::{Kafka, KafkaPorts, Machine};
+use crate::postgres::hex;
+use crate::programs::{self, Wanted};
+use crate::provision::{self, Roles, ServiceDatabase};
+use crate::versions::Versions;
+use crate::{Stack, StackOptions};
+
+/// A server that tests use instead of a private one.
+const DATABASE_URL_VARIABLE: &str = "GREENLANE_DATABASE_URL";
+/// Brokers that tests use instead of a private one.
+const BROKERS_VARIABLE: &str = "GREENLANE_BROKERS";
+const FOLDER_PREFIX: &str = "greenlane-test-";
+/// The same in all test processes: they may share one server, and its roles.
+const PASSWORDS_SEED: &str = "for tests only";
+
+static SHARED: OnceCell<TestStack> = OnceCell::const_new();
+
+/// The stack of this test process, started at the first call. It ends with the
+/// process; its folder is removed by a later test process.
+///
+/// # Panics
+/// PostgreSQL cannot be started; the message says what to do.
+pub async fn for_tests() -> &'static TestStack {
+    SHARED
+        .get_or_init(|| async { succeed(TestStack::start().await) })
+        .await
+}
+
+/// The servers of a test process.
+pub struct TestStack {
+    stack: Stack,
+    kafka_ports: KafkaPorts,
+    kafka: OnceCell<Kafka>,
+    /// Tells this process's databases from those of others on a shared server.
+    token: String,
+    templates: Mutex<HashMap<String, Arc<OnceCell<Template>>>>,
+    databases: AtomicU32,
+}
+
+/// A migrated database that is only ever copied.
+struct Template {
+    name: String,
+    roles: Roles,
+}
+
+impl TestStack {
+    async fn start() -> Result<TestStack, StackError> {
+        let mut folder = fresh_folder(&env::temp_dir())?;
+        let kafka_ports = KafkaPorts::of(&mut folder)?;
+        let options = StackOptions {
+            folder: folder.path().to_owned(),
+            database_url: env::var(DATABASE_URL_VARIABLE).ok(),
+            brokers: env::var(BROKERS_VARIABLE).ok(),
+            kafka: false,
+            durable_jvm: false,
+            progress: Arc::new(|_| {}),
+        };
+        let stack = Stack::start_in(folder, options).await?;
+        Ok(TestStack {
+            stack,
+            kafka_ports,
+            kafka: OnceCell::new(),
+            token: hex(&rand::random::<[u8; 4]>()),
+            templates: Mutex::new(HashMap::new()),
+            databases: AtomicU32::new(0),
+        })
+    }
+
+    /// The superuser's address of the database `postgres`.
+    pub fn admin_url(&self) -> &str {
+        self.stack.postgres_admin_url()
+    }
+
+    /// The broker's address; Kafka is started at the first call.
+    ///
+    /// # Panics
+    /// Kafka cannot be started; the message says what to do.
+    pub async fn kafka(&self) -> &str {
+        if let Some(given) = self.stack.brokers() {
+            return given;
+        }
+        self.kafka
+            .get_or_init(|| async { succeed(self.start_kafka().await) })
+            .await
+            .brokers()
+    }
+
+    async fn start_kafka(&self) -> Result<Kafka, StackError> {
+        let versions = Versions::pinned()?;
+        let progress = &|_: &str| {};
+        let wanted = Wanted {
+            postgres: None,
+            kafka: true,
+            versions: &versions,
+        };
+        let found = programs::find(wanted, &self.stack.folder().join("logs"), progress).await?;
+        let java = found.java.ok_or(StackError::Missing(Vec::new()))?;
+        let libs = programs::kafka(&programs::cache_folder(), &versions, progress).await?;
+        Kafka::start(
+            &self.stack.folder,
+            self.kafka_ports,
+            java,
+            libs,
+            Machine::FastStart,
+            progress,
+        )
+        .await
+    }
+
+    /// A database of its own for one test, with roles and rights as
+    /// [`crate::provision`] gives them. The first call for a `service` in this
+    /// process makes a template, on which it runs `migrate` with the owner's
+    /// address; all calls get copies of that.
+    ///
+    /// # Panics
+    /// The database cannot be made, or the migration fails.
+    pub async fn database(
+        &self,
+        service: &str,
+        migrate: impl AsyncFnOnce(&str) -> anyhow::Result<()>,
+    ) -> ServiceDatabase {
+        let cell = {
+            let mut templates = self
+                .templates
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            templates.entry(service.to_owned()).or_default().clone()
+        };
+        let template = cell
+            .get_or_init(|| async { succeed(self.template(service, migrate).await) })
+            .await;
+        let number = self.databases.fetch_add(1, Ordering::Relaxed);
+        let name = format!("greenlane_test_{}_{service}_{number}", self.token);
+        succeed(provision::copy(self.admin_url(), &template.roles, &template.name, &name).await)
+    }
+
+    async fn template(
+        &self,
+        service: &str,
+        migrate: impl AsyncFnOnce(&str) -> anyhow::Result<()>,
+    ) -> Result<Template, StackError> {
+        let roles = Roles::of(service, PASSWORDS_SEED)?;
+        let name = format!("greenlane_test_{}_{service}_template", self.token);
+        let database = provision::provision_named(self.admin_url(), &roles, &name).await?;
+        migrate(&database.owner_url)
+            .await
+            .map_err(|error| StackError::Migration {
+                service: service.to_owned(),
+                cause: format!("{error:#}"),
+            })?;
+        provision::seal(self.admin_url(), &name).await?;
+        Ok(Template { name, roles })
+    }
+}
+
+/// A new folder in `temporary`, held by this process; the folders of test
+/// processes that are gone are removed on the way.
+fn fresh_folder(temporary: &Path) -> Result<Folder, StackError> {
+    // Nobody sweeps between the creation of a folder and its being held.
+    let path = temporary.join(format!("{FOLDER_PREFIX}{}.lock", Uid::effective()));
+    let sweeping = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(StackError::io("open", &path))?;
+    sweeping.lock().map_err(StackError::io("lock", &path))?;
+    sweep(temporary);
+    let created = tempfile::Builder::new()
+        .prefix(FOLDER_PREFIX)
+        .tempdir_in(temporary)
+        .map_err(StackError::io("create a folder in", temporary))?;
+    Folder::hold(&created.keep())
+}
+
+/// What cannot be removed now is left to the next.
+fn sweep(temporary: &Path) {
+    let own = Uid::effective().as_raw();
+    for entry in fs::read_dir(temporary).into_iter().flatten().flatten() {
+        let ours = entry
+            .file_name()
+            .to_string_lossy()
+            .starts_with(FOLDER_PREFIX)
+            && entry
+                .metadata()
+                .is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == own);
+        if ours && let Ok(folder) = Folder::hold(&entry.path()) {
+            let _ = crate::remove(folder.path());
+        }
+    }
+}
+
+fn succeed<T>(result: Result<T, StackError>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => panic!("the test stack does not work: {error}"),
+    }
+}
