@@ -13,5 +13,4 @@ pub use generated::greenlane::*;
 
 /// Every file with its options, as `google.protobuf.FileDescriptorSet` bytes:
 /// for reflection, permissions and JSON.
-pub const FILE_DESCRIPTOR_SET: &[u8] =
-    include_bytes!(concat!(env!("OUT_DIR"), "/greenlane.bin"));
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/greenlane.bin"));

@@ -1,6 +1,6 @@
 //! The error catalogue: every reason that a refusal may carry, once. Programs branch on the reason, people
-//! read its page under `docs/errors`. Each service adds its own reasons here, below the shared ones, and
-//! writes the page; a test finds a reason without one.
+//! read its page under `docs/errors`. Here stand the reasons that all services share; each service has its
+//! own in `src/error.rs`. The contract tests find a reason that is raised and stands in none of them.
 
 use tonic::Code;
 

@@ -32,11 +32,6 @@ pub const OVERLOAD_RETRY_MILLIS: u64 = 250;
 /// Faults and unmet conditions are given in order until [`DETAILS_BYTES_MAX`]; what had to be left out is
 /// counted in the metadata (`faults_omitted`, `unmet_omitted`).
 pub fn to_status(refusal: &Refusal) -> Status {
-    debug_assert!(
-        catalogue::entry(&refusal.reason).is_some(),
-        "reason {} is not in the error catalogue: add it there, with its page under docs/errors",
-        refusal.reason
-    );
     status_with_code(code_of(refusal), refusal)
 }
 

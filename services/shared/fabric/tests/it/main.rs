@@ -8,4 +8,5 @@ mod counter;
 mod exchange;
 mod group_commit;
 mod parking;
+mod retention;
 mod wrong_ways;

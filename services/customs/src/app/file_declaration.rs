@@ -1,0 +1,288 @@
+//! Filing a declaration, as a message or as a document: both end here. Names the filer's reference and inbox,
+//! every container and transport document, the identifiers of its parties, and the parties and accounts that
+//! these led to when the filing was read. Were they followed under the locks, filings of one broker could not
+//! share a batch. A party that is entered between reading and deciding is as if it were entered afterwards.
+
+use fabric::{Decision, Subjects};
+use kernel::{Fault, Lrn, Mrn, Refusal};
+use prost::Message;
+use proto::customs::v1 as wire;
+
+use super::desk::{Desk, respond};
+use super::state::{Document, LrnClaim, subject};
+use crate::domain::Actor;
+use crate::domain::declaration::{Declaration, Lodging};
+use crate::domain::filing::{Direction, Filing, PartyRole};
+use crate::domain::matching::container_key;
+use crate::domain::party::{Action, Identifier, Party};
+use crate::domain::validation::{self, Findings, MANDATE_MISSING, PARTY_SUSPENDED, PARTY_UNKNOWN};
+use crate::grpc::response;
+
+/// The letters and digits of an MRN's body.
+const MRN_BODY_CHARS: u32 = 13;
+
+/// A filing, read and ready to be decided.
+#[derive(Clone, Debug)]
+pub struct FileDeclaration {
+    /// Who files.
+    pub actor: Actor,
+    /// What is declared.
+    pub filing: Filing,
+    /// The parties that its identifiers led to when it was read.
+    pub parties: Vec<String>,
+    /// What the reader of the document could not place.
+    pub unmapped: Vec<Fault>,
+    /// The digest of the content: equal for a message and for the document that says the same.
+    pub digest: [u8; 32],
+    /// What the document is written in.
+    pub content_type: &'static str,
+    /// The document.
+    pub bytes: bytes::Bytes,
+    /// Only check.
+    pub dry_run: bool,
+}
+
+impl FileDeclaration {
+    /// What it says itself that it touches.
+    pub fn subjects(&self) -> Subjects {
+        let filer = &self.actor.party;
+        let mut subjects = Subjects::new()
+            .write(subject::LRN, format!("{filer}/{}", self.filing.lrn))
+            .write(subject::INBOX, filer)
+            .write(subject::ACCOUNT, filer)
+            .read(subject::PARTY, filer)
+            .read(subject::SITES, subject::ALL);
+        for container in self.filing.usable_containers() {
+            subjects = subjects.write(subject::KEY, container_key(&container));
+        }
+        for document in self.filing.transport_documents() {
+            subjects = subjects.write(subject::KEY, format!("transport-document/{document}"));
+        }
+        for identifier in self.identifiers() {
+            subjects = subjects.read(subject::IDENTIFIER, identifier.key());
+        }
+        for party in &self.parties {
+            subjects = subjects
+                .read(subject::PARTY, party)
+                .write(subject::ACCOUNT, party);
+        }
+        subjects
+    }
+
+    /// Every identifier that a party of the document may have.
+    pub fn identifiers(&self) -> Vec<Identifier> {
+        self.filing
+            .parties
+            .iter()
+            .flat_map(|party| Identifier::candidates(&party.id))
+            .collect()
+    }
+
+    /// Decides it.
+    pub fn decide(&self, mut desk: Desk<'_>) -> Decision {
+        match self.file(&mut desk) {
+            Ok(filing) => respond(
+                &wire::FileDeclarationResponse {
+                    filing: Some(filing),
+                },
+                desk.facts,
+            ),
+            Err(refusal) => Decision::refuse(refusal),
+        }
+    }
+
+    fn file(&self, desk: &mut Desk<'_>) -> Result<wire::Filing, Refusal> {
+        let filer = &self.actor.party;
+        if desk
+            .state
+            .parties
+            .get(filer)
+            .is_some_and(|party| party.suspended)
+        {
+            return Err(Refusal::denied(
+                "PARTY_SUSPENDED",
+                "Your firm is suspended in the register of parties; ask customs.",
+            ));
+        }
+        if let Some(first) = self.answered_before(desk)? {
+            return Ok(first);
+        }
+        let (trader, findings) = self.look(desk);
+        let payer = trader.clone().or_else(|| Some(filer.clone()));
+        let lodging = Lodging {
+            id: desk.context.new_id(),
+            mrn: mint(desk)?,
+            filer: filer.clone(),
+            payer: payer.clone(),
+            trader,
+            site: self
+                .filing
+                .goods_location
+                .as_deref()
+                .and_then(|location| desk.state.site_at(location))
+                .cloned(),
+            filing: self.filing.clone(),
+            findings,
+            severities_version: desk.customs.books.severities.version.clone(),
+        };
+        let (declaration, account) = desk.decide(payer.as_deref(), Some(&self.actor), |world| {
+            Declaration::lodge(lodging, world)
+        });
+        let answer = response::filing(&declaration, self.dry_run);
+        if !self.dry_run {
+            self.keep(desk, &declaration, &answer);
+            desk.commit(declaration, account, Vec::new());
+        }
+        Ok(answer)
+    }
+
+    /// Rule 7: the same reference with the same content gives the first answer, with other content a conflict.
+    fn answered_before(&self, desk: &Desk<'_>) -> Result<Option<wire::Filing>, Refusal> {
+        let key = (self.actor.party.clone(), self.filing.lrn.clone());
+        let Some(claim) = desk.state.lrns.get(&key) else {
+            return Ok(None);
+        };
+        if claim.digest != self.digest {
+            let message = format!(
+                "Your reference {} belongs to another declaration of yours; give this one its own.",
+                self.filing.lrn
+            );
+            return Err(Refusal::already_exists("LRN_IN_USE", message)
+                .with_resource("declaration", claim.declaration_id.to_string()));
+        }
+        let stored = wire::FileDeclarationResponse::decode(claim.answer.as_slice())
+            .ok()
+            .and_then(|answer| answer.filing);
+        let first = stored
+            .ok_or_else(|| Refusal::internal("INTERNAL", "The stored answer cannot be read."))?;
+        Ok(Some(wire::Filing {
+            answered_before: true,
+            ..first
+        }))
+    }
+
+    /// Every finding of the document and its parties, and whose goods they are.
+    fn look(&self, desk: &Desk<'_>) -> (Option<String>, Findings) {
+        let severities = &desk.customs.books.severities;
+        let mut findings = validation::check(&self.filing, severities);
+        let importing = self
+            .filing
+            .kind()
+            .is_none_or(|kind| kind.direction != Direction::Export);
+        let owner_role = if importing {
+            PartyRole::Importer
+        } else {
+            PartyRole::Exporter
+        };
+        let mut owner = None;
+        let mut declarant = None;
+        for named in &self.filing.parties {
+            let path = format!("{}/ID", named.path);
+            let Some(party) = desk.state.party_named(&named.id) else {
+                findings.note(severities, &PARTY_UNKNOWN, path, &named.id);
+                continue;
+            };
+            if party.suspended {
+                findings.note(severities, &PARTY_SUSPENDED, path, &named.id);
+            } else if !self.may_file_for(desk, party) {
+                findings.note(severities, &MANDATE_MISSING, path, &named.id);
+            }
+            if named.role == owner_role {
+                owner = Some(party.party_id.clone());
+            } else if named.role == PartyRole::Declarant && party.party_id != self.actor.party {
+                declarant = Some(party.party_id.clone());
+            }
+        }
+        let named_owner = self
+            .filing
+            .parties
+            .iter()
+            .any(|named| named.role == owner_role);
+        // Where the document names no importer at all, the declarant declares its own goods.
+        let trader = owner.or_else(|| declarant.filter(|_| !named_owner));
+        for fault in &self.unmapped {
+            findings.warn(fault.clone());
+        }
+        for fault in findings
+            .faults
+            .iter_mut()
+            .chain(&mut findings.warnings)
+            .filter(|fault| fault.pointer.is_empty())
+        {
+            fault.pointer = wco::Pointer::of_path(&fault.path)
+                .map(|pointer| pointer.to_string())
+                .unwrap_or_default();
+        }
+        (trader, findings)
+    }
+
+    fn may_file_for(&self, desk: &Desk<'_>, party: &Party) -> bool {
+        party.party_id == self.actor.party
+            || desk.state.mandates.iter().any(|(_, mandate)| {
+                mandate.grantor == party.party_id
+                    && mandate.agent == self.actor.party
+                    && mandate.allows(Action::FileDeclaration, desk.now())
+            })
+    }
+
+    fn keep(&self, desk: &mut Desk<'_>, declaration: &Declaration, answer: &wire::Filing) {
+        desk.state.documents.push(Document {
+            declaration_id: declaration.id,
+            content_type: self.content_type,
+            bytes: self.bytes.clone(),
+        });
+        if declaration.is_rejected() || Lrn::parse(&self.filing.lrn).is_err() {
+            return;
+        }
+        let answer = wire::FileDeclarationResponse {
+            filing: Some(answer.clone()),
+        }
+        .encode_to_vec();
+        let claim = LrnClaim {
+            declaration_id: declaration.id,
+            digest: self.digest,
+            answer,
+        };
+        desk.state
+            .lrns
+            .put((self.actor.party.clone(), self.filing.lrn.clone()), claim);
+    }
+}
+
+/// A new movement reference number: the year, our country, and an id in letters and digits.
+fn mint(desk: &Desk<'_>) -> Result<Mrn, Refusal> {
+    const DIGITS: [char; 36] = [
+        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H',
+        'I', 'J', 'K', 'L', 'M', 'N', 'O', 'P', 'Q', 'R', 'S', 'T', 'U', 'V', 'W', 'X', 'Y', 'Z',
+    ];
+    let mut left = desk.context.new_id().as_u128();
+    let mut body = String::new();
+    for _ in 0..MRN_BODY_CHARS {
+        let digit = usize::try_from(left % 36).unwrap_or_default();
+        body.extend(DIGITS.get(digit));
+        left /= 36;
+    }
+    let year =
+        u8::try_from(chrono::Datelike::year(&desk.now()).rem_euclid(100)).unwrap_or_default();
+    Mrn::mint(year, &desk.customs.mrn_country, &body)
+        .map_err(|error| Refusal::internal("INTERNAL", error.to_string()))
+}
+
+/// A document that is no filing: its answer is kept under the request id like any other, and nothing else.
+#[derive(Clone, Debug)]
+pub struct AnswerUnfit {
+    /// The answer.
+    pub answer: wire::Filing,
+}
+
+impl AnswerUnfit {
+    /// Answers it.
+    pub fn decide(&self, desk: Desk<'_>) -> Decision {
+        respond(
+            &wire::FileDeclarationResponse {
+                filing: Some(self.answer.clone()),
+            },
+            desk.facts,
+        )
+    }
+}

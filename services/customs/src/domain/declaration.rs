@@ -1,0 +1,1676 @@
+//! A declaration's life from filing to clearance. Everything that happens is a fact that is added, never
+//! taken away; where the declaration stands is derived from the whole set. It must not know messages,
+//! tables, or who is told.
+//!
+//! Whatever happens, it ends in [`Declaration::advance`]: bind, accept, settle the debt, release, clear,
+//! each as far as the facts allow. So it does not matter which fact came last.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use kernel::{ContainerNumber, Fault, Money, Mrn, Refusal, TransportDocumentNumber, Unmet};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::account::{Account, Securing};
+use super::assessing::Books;
+use super::clearance::Position;
+use super::debt::{Debt, DebtState, ManualDuty, PAYMENTS_MAX, Payment};
+use super::filing::{Direction, Filing, Stage};
+use super::hold::{Hold, HoldKind, Scope, ScopeKind};
+use super::matching::{self, Consignment, Matching, Obstacle, Override, Surroundings};
+use super::notification::{Code, Detail, Notification, TaxStatement};
+use super::risk::{Channel, ControlKind, ControlOrder, HoldOrder};
+use super::validation::{
+    ACCEPTED_ON_FILERS_WORD, Findings, GUARANTEE_NOT_CHECKED, TARIFF_LINE_MISSING, item_path,
+};
+use super::visit::{Site, Visit};
+use super::{Act, Actor};
+
+/// The most controls of a declaration.
+pub const CONTROLS_MAX: usize = 100;
+/// The most decisions of officers about matches of a declaration.
+pub const OVERRIDES_MAX: usize = 1_000;
+
+/// A declaration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Declaration {
+    /// Customs' id.
+    pub id: Uuid,
+    /// Grows by one with every fact.
+    pub version: u64,
+    /// Movement reference number; none if rejected.
+    pub mrn: Option<Mrn>,
+    /// Who filed.
+    pub filer: String,
+    /// Whose goods they are, if we know the party.
+    pub trader: Option<String>,
+    /// Whose deferment account bears the debt.
+    pub payer: Option<String>,
+    /// The site that the goods location names, if it is one of ours.
+    pub site: Option<DeclaredSite>,
+    /// What was declared.
+    pub filing: Filing,
+    /// Why it was rejected.
+    pub faults: Vec<Fault>,
+    /// What is odd about it.
+    pub warnings: Vec<Fault>,
+    /// What has happened.
+    pub facts: Facts,
+    /// The channel that risk or an officer chose.
+    pub channel: Option<Channel>,
+    /// The risk rules that spoke.
+    pub risk_rules: Vec<String>,
+    /// The version of the risk rules.
+    pub risk_version: String,
+    /// The version of the severities it was checked by.
+    pub severities_version: String,
+    /// Controls, in the order they were opened.
+    pub controls: Vec<Control>,
+    /// The debt.
+    pub debt: Debt,
+    /// What officers decided about matches.
+    pub overrides: Vec<Override>,
+    /// The goods, by container and transport document.
+    pub consignments: Vec<Consignment>,
+    /// An officer released it where only an officer's decision was missing.
+    pub officer_release: Option<Act>,
+    /// What the decision at hand adds, on its way to the tables and topics.
+    #[serde(skip)]
+    pub news: News,
+}
+
+/// A site of ours as a declaration names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeclaredSite {
+    /// Its id.
+    pub site_id: String,
+    /// The party that says what arrives there.
+    pub terminal_party: String,
+}
+
+/// The facts that the main state is derived from, each with the earliest time at which it was so.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts(BTreeMap<FactKind, DateTime<Utc>>);
+
+/// The kinds of facts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum FactKind {
+    /// It was filed.
+    Filed,
+    /// It was found faulty.
+    Rejected,
+    /// It was lodged before the goods arrived.
+    Registered,
+    /// An officer or terminal said that the goods are there.
+    Presented,
+    /// It was accepted.
+    Accepted,
+    /// A control was ordered before goods were released.
+    ControlOrdered,
+    /// Goods of it were released.
+    Released,
+    /// All of it is released and nothing is left to do.
+    Cleared,
+}
+
+/// Where a declaration stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Status {
+    /// Faulty.
+    Rejected,
+    /// Pre-lodged.
+    Registered,
+    /// Accepted.
+    Accepted,
+    /// Accepted, and controls were ordered.
+    UnderControl,
+    /// Goods are released.
+    Released,
+    /// Nothing is left to do.
+    Cleared,
+}
+
+/// Where a declaration with these facts stands (rule 12): for the same set the same answer, in whatever
+/// order they were learnt.
+pub fn status(facts: &Facts) -> Status {
+    const FROM_THE_END: [(FactKind, Status); 6] = [
+        (FactKind::Rejected, Status::Rejected),
+        (FactKind::Cleared, Status::Cleared),
+        (FactKind::Released, Status::Released),
+        (FactKind::ControlOrdered, Status::UnderControl),
+        (FactKind::Accepted, Status::Accepted),
+        (FactKind::Registered, Status::Registered),
+    ];
+    FROM_THE_END
+        .into_iter()
+        .find(|(fact, _)| facts.when(*fact).is_some())
+        .map_or(Status::Registered, |(_, status)| status)
+}
+
+impl Facts {
+    /// Adds a fact; of the same fact learnt twice the earlier time stays.
+    pub fn learn(&mut self, fact: FactKind, at: DateTime<Utc>) {
+        self.0
+            .entry(fact)
+            .and_modify(|known| *known = at.min(*known))
+            .or_insert(at);
+    }
+
+    /// Since when it is so; none if it is not.
+    pub fn when(&self, fact: FactKind) -> Option<DateTime<Utc>> {
+        self.0.get(&fact).copied()
+    }
+}
+
+impl Status {
+    /// The name in events and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rejected => "REJECTED",
+            Self::Registered => "REGISTERED",
+            Self::Accepted => "ACCEPTED",
+            Self::UnderControl => "UNDER_CONTROL",
+            Self::Released => "RELEASED",
+            Self::Cleared => "CLEARED",
+        }
+    }
+}
+
+/// A control.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Control {
+    /// Its id.
+    pub id: Uuid,
+    /// What is looked at.
+    pub kind: ControlKind,
+    /// Whether the goods wait for it.
+    pub blocking: bool,
+    /// The officer who ordered it; none: the risk rules.
+    pub ordered_by: Option<Actor>,
+    /// Why.
+    pub reason: String,
+    /// When it was opened.
+    pub opened_at: DateTime<Utc>,
+    /// Its end.
+    pub done: Option<ControlDone>,
+}
+
+/// The end of a control.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ControlDone {
+    /// What was found.
+    pub result: ControlResult,
+    /// By whom, when, and what was noted.
+    pub act: Act,
+}
+
+/// What a control found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ControlResult {
+    /// As declared.
+    Conform,
+    /// Not as declared.
+    NotConform,
+    /// Not asked for any more.
+    Withdrawn,
+}
+
+/// What one decision adds to a declaration's record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct News {
+    /// Facts, in order.
+    pub happenings: Vec<Happening>,
+    /// Notifications to the filer, in order.
+    pub notifications: Vec<Notification>,
+    /// Holds that the risk rules place.
+    pub hold_orders: Vec<HoldOrder>,
+}
+
+/// A fact as it is published: with the state right after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happening {
+    /// What happened.
+    pub fact: Fact,
+    /// The declaration's version after it.
+    pub version: u64,
+    /// When it happened.
+    pub observed_at: DateTime<Utc>,
+    /// Who caused it; none where a rule did.
+    pub by: Option<Actor>,
+    /// For a person.
+    pub detail: String,
+    /// Where it stood after it.
+    pub status: Status,
+    /// Where the debt stood after it.
+    pub debt: DebtState,
+    /// The channel after it.
+    pub channel: Option<Channel>,
+    /// The version of the filing after it.
+    pub filing_version: u32,
+}
+
+/// What can happen to a declaration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// Found faulty; not published.
+    Rejected,
+    /// Lodged before the goods arrived.
+    Registered,
+    /// Agrees with the manifest.
+    Matched,
+    /// Does not.
+    Mismatched,
+    /// An officer decided the match.
+    MatchOverridden,
+    /// Accepted.
+    Accepted,
+    /// A channel was chosen.
+    Routed,
+    /// A control was opened.
+    ControlOpened,
+    /// A control is done.
+    ControlDone,
+    /// The debt moved.
+    Debt,
+    /// Goods were released.
+    Released,
+    /// Nothing is left to do.
+    Cleared,
+}
+
+impl Fact {
+    /// The name in the history.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rejected => "REJECTED",
+            Self::Registered => "REGISTERED",
+            Self::Matched => "MATCHED",
+            Self::Mismatched => "MISMATCHED",
+            Self::MatchOverridden => "MATCH_OVERRIDDEN",
+            Self::Accepted => "ACCEPTED",
+            Self::Routed => "ROUTED",
+            Self::ControlOpened => "CONTROL_OPENED",
+            Self::ControlDone => "CONTROL_DONE",
+            Self::Debt => "DEBT",
+            Self::Released => "RELEASED",
+            Self::Cleared => "CLEARED",
+        }
+    }
+}
+
+/// What a decision about a declaration looks at besides the declaration.
+pub struct World<'a> {
+    /// The database's clock.
+    pub now: DateTime<Utc>,
+    /// Tariff, rates, risk rules, severities.
+    pub books: &'a Books,
+    /// The known visits of a container.
+    pub visits: &'a dyn Fn(&ContainerNumber) -> Vec<Visit>,
+    /// The standing holds on a scope.
+    pub holds: &'a dyn Fn(&Scope) -> Vec<Hold>,
+    /// The payer's account, if there is one.
+    pub account: Option<&'a mut Account>,
+    /// New ids.
+    pub ids: &'a dyn Fn() -> Uuid,
+    /// Who acts; none where a rule or another service's fact does.
+    pub actor: Option<&'a Actor>,
+}
+
+/// What is known of a filing before it becomes a declaration.
+#[derive(Clone, Debug)]
+pub struct Lodging {
+    /// The new id.
+    pub id: Uuid,
+    /// The new number.
+    pub mrn: Mrn,
+    /// Who files.
+    pub filer: String,
+    /// Whose goods they are, if we know the party.
+    pub trader: Option<String>,
+    /// Whose account bears the debt.
+    pub payer: Option<String>,
+    /// The site, if it is one of ours.
+    pub site: Option<Site>,
+    /// What is declared.
+    pub filing: Filing,
+    /// What was found in it.
+    pub findings: Findings,
+    /// The version of the severities.
+    pub severities_version: String,
+}
+
+impl Declaration {
+    /// Takes a filing in: rejected, registered or accepted, and as much further as it goes at once.
+    pub fn lodge(lodging: Lodging, world: &mut World<'_>) -> Self {
+        let rejected = !lodging.findings.faults.is_empty();
+        let mut declaration = Self {
+            id: lodging.id,
+            version: 0,
+            mrn: (!rejected).then_some(lodging.mrn),
+            filer: lodging.filer,
+            trader: lodging.trader,
+            payer: lodging.payer,
+            site: lodging.site.map(|site| DeclaredSite {
+                site_id: site.site_id,
+                terminal_party: site.terminal_party,
+            }),
+            filing: lodging.filing,
+            faults: lodging.findings.faults,
+            warnings: lodging.findings.warnings,
+            facts: Facts::default(),
+            channel: None,
+            risk_rules: Vec::new(),
+            risk_version: String::new(),
+            severities_version: lodging.severities_version,
+            controls: Vec::new(),
+            debt: Debt::default(),
+            overrides: Vec::new(),
+            consignments: Vec::new(),
+            officer_release: None,
+            news: News::default(),
+        };
+        declaration.facts.learn(FactKind::Filed, world.now);
+        if rejected {
+            declaration.facts.learn(FactKind::Rejected, world.now);
+            declaration.record(
+                Fact::Rejected,
+                world,
+                format!("{} faults", declaration.faults.len()),
+            );
+            let detail = Detail {
+                faults: declaration.faults.clone(),
+                text: "Rejected; its reference may be used again.".into(),
+                ..Detail::default()
+            };
+            declaration.notify(Code::Rejected, world, detail);
+            return declaration;
+        }
+        declaration.consignments = declaration.bound(world);
+        if declaration.arrival(world.now).is_none() {
+            declaration.register(world);
+        }
+        declaration.tell_of_matches(&[], world);
+        declaration.advance(world);
+        declaration.remark_on_filing();
+        declaration
+    }
+
+    /// Moves the declaration as far as the facts allow.
+    pub fn advance(&mut self, world: &mut World<'_>) {
+        if self.is_rejected() {
+            return;
+        }
+        let before = std::mem::take(&mut self.consignments);
+        self.consignments = before.clone();
+        self.consignments = self.bound(world);
+        self.tell_of_matches(&before, world);
+        self.accept_if_arrived(world);
+        self.secure_debt(world);
+        self.release_what_is_due(world);
+    }
+
+    /// Where it stands.
+    pub fn status(&self) -> Status {
+        status(&self.facts)
+    }
+
+    /// Whether it was found faulty.
+    pub fn is_rejected(&self) -> bool {
+        self.facts.when(FactKind::Rejected).is_some()
+    }
+
+    /// When it was accepted.
+    pub fn accepted_at(&self) -> Option<DateTime<Utc>> {
+        self.facts.when(FactKind::Accepted)
+    }
+
+    /// The version of the filing that brokers know: 1 as lodged, 2 once a pre-lodged one is accepted.
+    pub fn filing_version(&self) -> u32 {
+        let registered_first =
+            self.facts.when(FactKind::Registered).is_some() && self.accepted_at().is_some();
+        if registered_first { 2 } else { 1 }
+    }
+
+    /// Whether anything that may still happen elsewhere concerns it: an arrival, a departure.
+    pub fn is_open(&self) -> bool {
+        if self.is_rejected() {
+            return false;
+        }
+        let waiting = self.status() != Status::Cleared;
+        waiting
+            || self
+                .consignments
+                .iter()
+                .any(|consignment| consignment.visit_id.is_some() && !consignment.departed)
+    }
+
+    /// Which way the goods go, for events: IMPORT, EXPORT, or NONE for what never releases goods.
+    pub fn direction_name(&self) -> &'static str {
+        match self.filing.kind() {
+            Some(kind) if kind.stage == Stage::Supplementary => "NONE",
+            Some(kind) => match kind.direction {
+                Direction::Import => "IMPORT",
+                Direction::Export => "EXPORT",
+                Direction::Special => "NONE",
+            },
+            None => "NONE",
+        }
+    }
+
+    /// Everything that must be locked together with it: the keys of its goods.
+    pub fn clearance_keys(&self) -> Vec<String> {
+        let mut keys: Vec<String> = self
+            .filing
+            .usable_containers()
+            .iter()
+            .map(matching::container_key)
+            .collect();
+        keys.extend(
+            self.consignments
+                .iter()
+                .filter_map(Consignment::clearance_key),
+        );
+        keys.sort();
+        keys.dedup();
+        keys
+    }
+
+    /// The scopes whose holds stop its release: itself and the visits of its goods.
+    pub fn hold_scopes(&self) -> Vec<Scope> {
+        let visits = self
+            .consignments
+            .iter()
+            .filter_map(|consignment| consignment.visit_id.as_ref());
+        let mut scopes: Vec<Scope> = visits
+            .map(|visit| Scope::new(ScopeKind::ContainerVisit, visit))
+            .collect();
+        scopes.push(Scope::new(ScopeKind::Declaration, self.id.to_string()));
+        scopes.sort();
+        scopes.dedup();
+        scopes
+    }
+
+    // ---- what happens to it
+
+    fn register(&mut self, world: &mut World<'_>) {
+        self.facts.learn(FactKind::Registered, world.now);
+        self.debt.indicated = Some(world.books.assess(&self.filing, world.now));
+        self.record(
+            Fact::Registered,
+            world,
+            "lodged before the goods arrived".to_owned(),
+        );
+        let detail = Detail {
+            duty: self.tax_statement(false),
+            text: "Registered; it is accepted when the goods arrive.".into(),
+            ..Detail::default()
+        };
+        self.notify(Code::Received, world, detail);
+    }
+
+    fn accept_if_arrived(&mut self, world: &mut World<'_>) {
+        if self.accepted_at().is_some() {
+            return;
+        }
+        let Some(arrival) = self.arrival(world.now) else {
+            return;
+        };
+        self.facts.learn(FactKind::Accepted, world.now);
+        self.debt.assessed = Some(world.books.assess(&self.filing, world.now));
+        if arrival == Arrival::FilersWord {
+            self.warnings.push(Fault::new(
+                ACCEPTED_ON_FILERS_WORD.code,
+                "/Declaration/TypeCode",
+                &self.filing.type_code,
+                ACCEPTED_ON_FILERS_WORD.name,
+                ACCEPTED_ON_FILERS_WORD.text,
+            ));
+        }
+        self.record(Fact::Accepted, world, arrival.text().to_owned());
+        self.notify(
+            Code::Accepted,
+            world,
+            Detail {
+                text: arrival.text().into(),
+                ..Detail::default()
+            },
+        );
+        self.judge(world);
+        // What an account may still secure is told once it is known whether it does.
+        if self.debt.state() == DebtState::Suspended || self.duty_is_manual() {
+            self.record(Fact::Debt, world, self.debt_text());
+        }
+    }
+
+    fn judge(&mut self, world: &mut World<'_>) {
+        let outcome =
+            world
+                .books
+                .judge(&self.filing, &self.filer, self.trader.as_deref(), world.now);
+        self.channel = Some(outcome.channel);
+        let reason = if outcome.rules.is_empty() {
+            "no rule spoke".to_owned()
+        } else {
+            format!("rules {}", outcome.rules.join(", "))
+        };
+        self.risk_rules = outcome.rules;
+        self.risk_version = outcome.version;
+        self.news.hold_orders = outcome.holds;
+        self.record(Fact::Routed, world, reason.clone());
+        for order in outcome.controls {
+            self.add_control(order, None, &reason, world);
+        }
+    }
+
+    fn add_control(
+        &mut self,
+        order: ControlOrder,
+        by: Option<&Actor>,
+        reason: &str,
+        world: &mut World<'_>,
+    ) -> Uuid {
+        let id = (world.ids)();
+        self.controls.push(Control {
+            id,
+            kind: order.kind,
+            blocking: order.blocking,
+            ordered_by: by.cloned(),
+            reason: reason.to_owned(),
+            opened_at: world.now,
+            done: None,
+        });
+        if self.facts.when(FactKind::Released).is_none() {
+            self.facts.learn(FactKind::ControlOrdered, world.now);
+        }
+        let what = control_text(order.kind);
+        self.record(Fact::ControlOpened, world, format!("{what}: {reason}"));
+        let code = if order.kind == ControlKind::Documents {
+            Code::Documents
+        } else {
+            Code::Control
+        };
+        self.notify(
+            code,
+            world,
+            Detail {
+                control_id: Some(id),
+                text: format!("A {what} was ordered."),
+                ..Detail::default()
+            },
+        );
+        id
+    }
+
+    /// Has the payer's account secure what is outstanding, as soon as it can (rule 6).
+    fn secure_debt(&mut self, world: &mut World<'_>) {
+        if !matches!(self.debt.state(), DebtState::Assessed | DebtState::Short)
+            || self.duty_is_manual()
+        {
+            return;
+        }
+        let Ok(outstanding) = self.debt.outstanding() else {
+            return;
+        };
+        let before = self.debt.state();
+        let secured = match world.account.as_mut() {
+            // Money in another currency than the tariff's secures nothing.
+            Some(account) => account
+                .secure(&outstanding, self.id, world.now)
+                .unwrap_or(Securing::Short),
+            None => {
+                if self.accepted_just_now() {
+                    self.record(Fact::Debt, world, self.debt_text());
+                    self.notify_tax(world, false);
+                }
+                return;
+            }
+        };
+        match secured {
+            Securing::Secured => {
+                self.debt.secured = Some(outstanding);
+                self.record(Fact::Debt, world, self.debt_text());
+                self.notify_tax(world, false);
+            }
+            Securing::Short if before != DebtState::Short => {
+                self.debt.short_since = Some(world.now);
+                self.record(Fact::Debt, world, self.debt_text());
+                let detail = Detail {
+                    duty: self.tax_statement(false),
+                    text: format!(
+                        "The account holds too little for {outstanding}; pay in, or pay this debt."
+                    ),
+                    ..Detail::default()
+                };
+                self.notify(Code::InsufficientFunds, world, detail);
+            }
+            Securing::Short => {}
+        }
+    }
+
+    /// Without an account the debt stays ASSESSED; that is told once, right after acceptance.
+    fn accepted_just_now(&self) -> bool {
+        self.news
+            .happenings
+            .iter()
+            .any(|happening| happening.fact == Fact::Accepted)
+    }
+
+    fn release_what_is_due(&mut self, world: &mut World<'_>) {
+        if self.accepted_at().is_none()
+            || self.status() == Status::Cleared
+            || !self.shared_conditions(world.holds).is_empty()
+        {
+            return;
+        }
+        let mut newly = Vec::new();
+        for index in 0..self.consignments.len() {
+            let due = self.consignments.get(index).is_some_and(|consignment| {
+                consignment.released_at.is_none()
+                    && !consignment.departed
+                    && self.own_conditions(consignment, world.holds).is_empty()
+            });
+            if let Some(consignment) = self.consignments.get_mut(index).filter(|_| due) {
+                consignment.released_at = Some(world.now);
+                newly.push(consignment.container.as_ref().map_or_else(
+                    || "goods without a container".to_owned(),
+                    ToString::to_string,
+                ));
+            }
+        }
+        let first_whole_release =
+            self.consignments.is_empty() && self.facts.when(FactKind::Released).is_none();
+        let all = self
+            .consignments
+            .iter()
+            .all(|consignment| consignment.released_at.is_some());
+        if all && self.controls.iter().all(|control| control.done.is_some()) {
+            self.clear(world);
+        } else if !newly.is_empty() || first_whole_release {
+            self.facts.learn(FactKind::Released, world.now);
+            let what = if newly.is_empty() {
+                "all goods".to_owned()
+            } else {
+                newly.join(", ")
+            };
+            self.record(Fact::Released, world, what.clone());
+            self.notify(
+                Code::Released,
+                world,
+                Detail {
+                    text: format!("Released: {what}."),
+                    ..Detail::default()
+                },
+            );
+        }
+    }
+
+    /// Nothing is left to do: the debt becomes final. Cleared implies released.
+    fn clear(&mut self, world: &mut World<'_>) {
+        if let (Some(secured), Some(account)) = (&self.debt.secured, world.account.as_mut())
+            && account.charge(secured, self.id, world.now).is_err()
+        {
+            // The account does not agree that it holds the security: the books must be looked at first.
+            return;
+        }
+        self.debt.final_since = Some(world.now);
+        self.facts.learn(FactKind::Released, world.now);
+        self.facts.learn(FactKind::Cleared, world.now);
+        self.record(
+            Fact::Cleared,
+            world,
+            "released, and nothing is left to do".to_owned(),
+        );
+        if self
+            .debt
+            .duty()
+            .is_some_and(|duty| !duty.total_payable.is_zero())
+        {
+            self.notify_tax(world, true);
+        }
+        self.notify(
+            Code::Cleared,
+            world,
+            Detail {
+                text: "Cleared.".into(),
+                ..Detail::default()
+            },
+        );
+    }
+
+    // ---- what people do to it
+
+    /// The goods are there, where no container visit can say so.
+    ///
+    /// # Errors
+    /// `ALREADY_ACCEPTED`; `ARRIVAL_DECIDED_BY_VISIT` while goods of it are bound to a visit.
+    pub fn present(&mut self, at: DateTime<Utc>, world: &mut World<'_>) -> Result<(), Refusal> {
+        if self.accepted_at().is_some() {
+            return Err(Refusal::unmet(
+                "ALREADY_ACCEPTED",
+                "The declaration is accepted already; nothing has to be presented.",
+                Vec::new(),
+            ));
+        }
+        if self
+            .consignments
+            .iter()
+            .any(|consignment| consignment.visit_id.is_some())
+        {
+            return Err(Refusal::unmet(
+                "ARRIVAL_DECIDED_BY_VISIT",
+                "The goods are bound to a container visit; its arrival decides, as the terminal records it.",
+                self.conditions(world.holds),
+            ));
+        }
+        self.facts.learn(FactKind::Presented, at.min(world.now));
+        self.advance(world);
+        Ok(())
+    }
+
+    /// An officer decides which visit and manifest line goods are.
+    ///
+    /// # Errors
+    /// `MATCH_NOT_POSSIBLE` where no such goods, visit or line can be meant.
+    pub fn override_match(
+        &mut self,
+        visit: &Visit,
+        document: Option<TransportDocumentNumber>,
+        reason: &str,
+        world: &mut World<'_>,
+    ) -> Result<(), Refusal> {
+        let refuse = |message: &str| Err(Refusal::unmet("MATCH_NOT_POSSIBLE", message, Vec::new()));
+        let Some(site) = &self.site else {
+            return refuse(
+                "The goods location is none of our sites; nothing of it can be in a container visit.",
+            );
+        };
+        if self.direction_name() != "IMPORT" {
+            return refuse("Only imports are matched with a manifest.");
+        }
+        if visit.site_id != site.site_id || visit.phase.is_over() {
+            return refuse(
+                "The container visit is over or at another site than the goods location names.",
+            );
+        }
+        let declared = self.filing.transport_documents();
+        let carried: Vec<_> = visit
+            .lines
+            .iter()
+            .filter_map(|line| line.transport_document.clone())
+            .collect();
+        let document = match document
+            .or_else(|| carried.iter().find(|line| declared.contains(line)).cloned())
+        {
+            Some(document) if carried.contains(&document) => Some(document),
+            Some(_) => return refuse("The manifest of this visit has no such transport document."),
+            None => match carried.as_slice() {
+                [one] => Some(one.clone()),
+                [] => None,
+                _ => {
+                    return refuse(
+                        "The manifest has several lines; name the transport document of the one that is meant.",
+                    );
+                }
+            },
+        };
+        let taken = self.consignments.iter().any(|consignment| {
+            consignment.container.as_ref() == Some(&visit.container)
+                && consignment.released_at.is_some()
+        });
+        if taken || self.overrides.len() >= OVERRIDES_MAX {
+            return refuse(
+                "Goods in this container are released already, or too many matches were decided.",
+            );
+        }
+        let decided = Override {
+            visit_id: visit.visit_id.clone(),
+            container: visit.container.clone(),
+            transport_document: document,
+        };
+        self.overrides.retain(|earlier| {
+            earlier.container != decided.container
+                || (earlier.visit_id == decided.visit_id
+                    && earlier.transport_document != decided.transport_document)
+        });
+        self.overrides.push(decided);
+        self.consignments = self.bound(world);
+        self.record(
+            Fact::MatchOverridden,
+            world,
+            format!("{}: {reason}", visit.visit_id),
+        );
+        self.advance(world);
+        Ok(())
+    }
+
+    /// An officer orders a control.
+    ///
+    /// # Errors
+    /// `NOT_ACCEPTED`, `ALREADY_CLEARED`, `RELEASED_ALREADY` for a blocking one, `TOO_MANY_CONTROLS`.
+    pub fn open_control(
+        &mut self,
+        order: ControlOrder,
+        reason: &str,
+        world: &mut World<'_>,
+    ) -> Result<Uuid, Refusal> {
+        self.must_be_in_hand()?;
+        if order.blocking && self.facts.when(FactKind::Released).is_some() {
+            return Err(Refusal::unmet(
+                "RELEASED_ALREADY",
+                "Goods of it are released and a release is not taken back; place a hold, or order a control that does not block.",
+                Vec::new(),
+            ));
+        }
+        if self.controls.len() >= CONTROLS_MAX {
+            return Err(Refusal::exhausted(
+                "TOO_MANY_CONTROLS",
+                "A declaration has at most 100 controls; complete those that are open.",
+            ));
+        }
+        let by = world.actor.cloned();
+        let id = self.add_control(order, by.as_ref(), reason, world);
+        self.advance(world);
+        Ok(id)
+    }
+
+    /// An officer records what a control found.
+    ///
+    /// # Errors
+    /// NOT_FOUND for a control it has not; `CONTROL_DONE` for one that is done.
+    pub fn complete_control(
+        &mut self,
+        control_id: Uuid,
+        result: ControlResult,
+        note: &str,
+        world: &mut World<'_>,
+    ) -> Result<(), Refusal> {
+        let act = act(note, world);
+        let Some(control) = self
+            .controls
+            .iter_mut()
+            .find(|control| control.id == control_id)
+        else {
+            return Err(Refusal::not_found("control", control_id.to_string()));
+        };
+        if control.done.is_some() {
+            return Err(Refusal::unmet(
+                "CONTROL_DONE",
+                "The control is done already; order another one.",
+                Vec::new(),
+            ));
+        }
+        control.done = Some(ControlDone { result, act });
+        let what = control_text(control.kind);
+        self.record(
+            Fact::ControlDone,
+            world,
+            format!("{what}: {}", result_text(result)),
+        );
+        self.advance(world);
+        Ok(())
+    }
+
+    /// An officer chooses another channel (rule 3).
+    ///
+    /// # Errors
+    /// `NOT_ACCEPTED`, `ALREADY_CLEARED`, `RELEASED_ALREADY`.
+    pub fn reroute(
+        &mut self,
+        channel: Channel,
+        reason: &str,
+        world: &mut World<'_>,
+    ) -> Result<(), Refusal> {
+        self.must_be_in_hand()?;
+        if self.facts.when(FactKind::Released).is_some() {
+            return Err(Refusal::unmet(
+                "RELEASED_ALREADY",
+                "Goods of it are released and a release is not taken back; place a hold, or order a control that does not block.",
+                Vec::new(),
+            ));
+        }
+        self.channel = Some(channel);
+        self.record(Fact::Routed, world, format!("by an officer: {reason}"));
+        let asked = controls_of(channel);
+        let withdrawn = act(&format!("rerouted: {reason}"), world);
+        for index in 0..self.controls.len() {
+            let unasked = self.controls.get(index).is_some_and(|control| {
+                let wanted = ControlOrder {
+                    kind: control.kind,
+                    blocking: control.blocking,
+                };
+                control.done.is_none()
+                    && control.kind != ControlKind::Agency
+                    && !asked.contains(&wanted)
+            });
+            if let Some(control) = self.controls.get_mut(index).filter(|_| unasked) {
+                control.done = Some(ControlDone {
+                    result: ControlResult::Withdrawn,
+                    act: withdrawn.clone(),
+                });
+                let what = control_text(control.kind);
+                self.record(Fact::ControlDone, world, format!("{what}: withdrawn"));
+            }
+        }
+        let by = world.actor.cloned();
+        for order in asked {
+            let open = self.controls.iter().any(|control| {
+                control.done.is_none()
+                    && control.kind == order.kind
+                    && control.blocking == order.blocking
+            });
+            if !open && self.controls.len() < CONTROLS_MAX {
+                self.add_control(order, by.as_ref(), reason, world);
+            }
+        }
+        self.advance(world);
+        Ok(())
+    }
+
+    /// The officer's own release, where only an officer's decision is missing.
+    ///
+    /// # Errors
+    /// `NOT_ACCEPTED`, `ALREADY_CLEARED`; `NOT_RELEASABLE` with everything else that is missing;
+    /// `MANUAL_DUTY_INVALID`.
+    pub fn release_by_officer(
+        &mut self,
+        duties: &[ManualDuty],
+        reason: &str,
+        world: &mut World<'_>,
+    ) -> Result<(), Refusal> {
+        self.must_be_in_hand()?;
+        let (of_officer, others): (Vec<Unmet>, Vec<Unmet>) = self
+            .shared_conditions(world.holds)
+            .into_iter()
+            .partition(|unmet| OFFICERS_CONDITIONS.contains(&unmet.condition.as_str()));
+        if of_officer.is_empty() || !others.is_empty() {
+            return Err(Refusal::unmet(
+                "NOT_RELEASABLE",
+                "Not only an officer's decision is missing; see what is.",
+                self.conditions(world.holds),
+            ));
+        }
+        let mut debt = self.debt.clone();
+        debt.assess_manually(duties).map_err(|error| {
+            Refusal::invalid("MANUAL_DUTY_INVALID", error.to_string()).with_fault(Fault::new(
+                "MANUAL_DUTY_INVALID",
+                "manual_duties",
+                "",
+                "rule 5",
+                error.to_string(),
+            ))
+        })?;
+        if debt != self.debt {
+            self.debt = debt;
+            self.record(
+                Fact::Debt,
+                world,
+                format!("assessed by an officer: {reason}"),
+            );
+        }
+        self.officer_release = Some(act(reason, world));
+        self.advance(world);
+        Ok(())
+    }
+
+    /// Money came in for this debt.
+    ///
+    /// # Errors
+    /// `DEBT_NOT_PAYABLE` where nothing is open; `PAYMENT_EXCEEDS_DEBT`; `MONEY_INVALID` in another currency.
+    pub fn pay(
+        &mut self,
+        amount: &Money,
+        reference: &str,
+        world: &mut World<'_>,
+    ) -> Result<(), Refusal> {
+        let open = matches!(self.debt.state(), DebtState::Assessed | DebtState::Short)
+            && !self.duty_is_manual();
+        let outstanding = self
+            .debt
+            .outstanding()
+            .ok()
+            .filter(|outstanding| open && !outstanding.is_zero());
+        let Some(outstanding) = outstanding.filter(|_| self.debt.payments.len() < PAYMENTS_MAX)
+        else {
+            return Err(Refusal::unmet(
+                "DEBT_NOT_PAYABLE",
+                "Nothing of this debt is to be paid now: it is not assessed, met already, or suspended.",
+                Vec::new(),
+            ));
+        };
+        let Ok(left) = outstanding.checked_sub(amount) else {
+            return Err(Refusal::invalid(
+                "MONEY_INVALID",
+                format!(
+                    "The debt is in {}; pay in that currency.",
+                    outstanding.currency()
+                ),
+            ));
+        };
+        if left.is_negative() {
+            return Err(Refusal::unmet(
+                "PAYMENT_EXCEEDS_DEBT",
+                format!("Only {outstanding} is open; pay that, or pay the rest into the account."),
+                Vec::new(),
+            ));
+        }
+        self.debt.payments.push(Payment {
+            amount: amount.clone(),
+            reference: reference.to_owned(),
+            act: act(reference, world),
+        });
+        self.record(Fact::Debt, world, format!("{amount} paid"));
+        self.advance(world);
+        Ok(())
+    }
+
+    fn must_be_in_hand(&self) -> Result<(), Refusal> {
+        if self.accepted_at().is_none() {
+            return Err(Refusal::unmet(
+                "NOT_ACCEPTED",
+                "The declaration is not accepted; wait for the goods to arrive, or present them.",
+                Vec::new(),
+            ));
+        }
+        if self.status() == Status::Cleared {
+            return Err(Refusal::unmet(
+                "ALREADY_CLEARED",
+                "The declaration is cleared; nothing is left to decide. Place a hold to stop the goods.",
+                Vec::new(),
+            ));
+        }
+        Ok(())
+    }
+
+    // ---- what is missing
+
+    /// Everything that is missing for its release; empty once all goods are released.
+    pub fn conditions(&self, holds: &dyn Fn(&Scope) -> Vec<Hold>) -> Vec<Unmet> {
+        if self.is_rejected() || self.status() == Status::Cleared {
+            return Vec::new();
+        }
+        let unreleased: Vec<&Consignment> = self
+            .consignments
+            .iter()
+            .filter(|consignment| consignment.released_at.is_none())
+            .collect();
+        if self.facts.when(FactKind::Released).is_some() && unreleased.is_empty() {
+            return Vec::new();
+        }
+        let mut missing = self.shared_conditions(holds);
+        for consignment in unreleased {
+            missing.extend(self.own_conditions(consignment, holds));
+        }
+        missing
+    }
+
+    /// What all goods of it wait for (rule 1).
+    fn shared_conditions(&self, holds: &dyn Fn(&Scope) -> Vec<Hold>) -> Vec<Unmet> {
+        let mut missing = self.debt_and_control_conditions();
+        let scope = Scope::new(ScopeKind::Declaration, self.id.to_string());
+        missing.extend(
+            holds(&scope)
+                .iter()
+                .filter(|hold| hold.stands())
+                .map(hold_condition),
+        );
+        // Holds that the risk rules have just placed stand from this instant on.
+        missing.extend(self.news.hold_orders.iter().map(|order| Unmet {
+            condition: "CUSTOMS_HOLD".to_owned(),
+            subject: scope.topic_key(),
+            who: "officer".to_owned(),
+            since: self.accepted_at(),
+            evidence: format!("rule {}", order.rule),
+            description: order.reason.clone(),
+        }));
+        missing
+    }
+
+    fn debt_and_control_conditions(&self) -> Vec<Unmet> {
+        let subject = format!("declaration/{}", self.id);
+        let unmet =
+            |condition: &str, who: &str, since: Option<DateTime<Utc>>, description: String| Unmet {
+                condition: condition.to_owned(),
+                subject: subject.clone(),
+                who: who.to_owned(),
+                since,
+                evidence: String::new(),
+                description,
+            };
+        let Some(accepted_at) = self.accepted_at() else {
+            let who = self
+                .site
+                .as_ref()
+                .map_or("terminal", |site| site.terminal_party.as_str());
+            return vec![unmet(
+                "GOODS_NOT_ARRIVED",
+                who,
+                self.facts.when(FactKind::Registered),
+                "The goods have not arrived; the declaration is accepted when they do.".into(),
+            )];
+        };
+        let mut missing = Vec::new();
+        for control in self
+            .controls
+            .iter()
+            .filter(|control| control.blocking && control.done.is_none())
+        {
+            let what = control_text(control.kind);
+            missing.push(unmet(
+                control_condition(control.kind),
+                "officer",
+                Some(control.opened_at),
+                format!("A {what} is open: {}.", control.reason),
+            ));
+        }
+        if self.officer_release.is_none()
+            && let Some(found) = self
+                .controls
+                .iter()
+                .filter_map(|control| control.done.as_ref())
+                .find(|done| done.result == ControlResult::NotConform)
+        {
+            missing.push(unmet(
+                "OFFICER_DECISION",
+                "officer",
+                Some(found.act.at),
+                "A control found goods or documents not as declared; an officer must decide."
+                    .into(),
+            ));
+        }
+        let payer = self
+            .payer
+            .as_deref()
+            .or(self.trader.as_deref())
+            .unwrap_or(&self.filer);
+        match self.debt.state() {
+            DebtState::Assessed if self.duty_is_manual() => {
+                missing.push(unmet(
+                    "DUTY_MANUAL_ASSESSMENT",
+                    "officer",
+                    Some(accepted_at),
+                    "The tariff does not cover every item; an officer assesses the duty.".into(),
+                ));
+            }
+            DebtState::Assessed => {
+                missing.push(unmet(
+                    "DUTY_NOT_SECURED",
+                    payer,
+                    Some(accepted_at),
+                    format!(
+                        "{} is payable and not secured: no deferment account bears it; pay it.",
+                        self.outstanding_text()
+                    ),
+                ));
+            }
+            DebtState::Short => {
+                missing.push(unmet(
+                    "DUTY_SHORT",
+                    payer,
+                    self.debt.short_since,
+                    format!(
+                        "The deferment account holds too little for {}; pay in, or pay this debt.",
+                        self.outstanding_text()
+                    ),
+                ));
+            }
+            _ => {}
+        }
+        missing
+    }
+
+    /// What one consignment waits for besides.
+    fn own_conditions(
+        &self,
+        consignment: &Consignment,
+        holds: &dyn Fn(&Scope) -> Vec<Hold>,
+    ) -> Vec<Unmet> {
+        let mut missing = self.match_conditions(consignment);
+        if let Some(visit) = &consignment.visit_id {
+            let scope = Scope::new(ScopeKind::ContainerVisit, visit);
+            missing.extend(
+                holds(&scope)
+                    .iter()
+                    .filter(|hold| hold.stands())
+                    .map(hold_condition),
+            );
+        }
+        missing
+    }
+
+    fn match_conditions(&self, consignment: &Consignment) -> Vec<Unmet> {
+        let subject = consignment.clearance_key().unwrap_or_default();
+        let unmet = |condition: &str, who: &str, description: String| Unmet {
+            condition: condition.to_owned(),
+            subject: subject.clone(),
+            who: who.to_owned(),
+            since: self.facts.when(FactKind::Filed),
+            evidence: String::new(),
+            description,
+        };
+        match &consignment.matching {
+            Matching::Unbound(obstacle) => vec![unmet(
+                "GOODS_UNBOUND",
+                &self.filer,
+                format!("{}: {}", obstacle.name(), obstacle.text()),
+            )],
+            Matching::Mismatch(obstacle) => vec![unmet(
+                "GOODS_MISMATCH",
+                "officer",
+                format!("{}: {}", obstacle.name(), obstacle.text()),
+            )],
+            Matching::Matched | Matching::Overridden
+                if consignment.arrived_at.is_none() && self.accepted_at().is_some() =>
+            {
+                let who = self
+                    .site
+                    .as_ref()
+                    .map_or("terminal", |site| site.terminal_party.as_str());
+                vec![unmet(
+                    "GOODS_NOT_ARRIVED",
+                    who,
+                    "The container has not arrived; it is released after its own arrival.".into(),
+                )]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Its positions under one clearance key, by transport document.
+    pub fn positions(
+        &self,
+        key: &str,
+        holds: &dyn Fn(&Scope) -> Vec<Hold>,
+    ) -> Vec<(String, Position)> {
+        let held = |scope: &Scope| holds(scope).iter().any(Hold::stands);
+        let whole_held = held(&Scope::new(ScopeKind::Declaration, self.id.to_string()));
+        let physical = self
+            .controls
+            .iter()
+            .any(|control| control.kind == ControlKind::Physical && control.done.is_none());
+        self.consignments
+            .iter()
+            .filter(|consignment| {
+                !consignment.departed && consignment.clearance_key().as_deref() == Some(key)
+            })
+            .map(|consignment| {
+                let visit_id = consignment.visit_id.clone().unwrap_or_default();
+                let visit_held = consignment
+                    .visit_id
+                    .as_ref()
+                    .is_some_and(|visit| held(&Scope::new(ScopeKind::ContainerVisit, visit)));
+                let released = consignment.released_at.is_some() && !whole_held && !visit_held;
+                let mut conditions = Vec::new();
+                if consignment.released_at.is_none() {
+                    conditions = self.debt_and_control_conditions();
+                    conditions.extend(self.match_conditions(consignment));
+                }
+                let unbound = consignment.matching.obstacle().filter(|obstacle| {
+                    consignment.visit_id.is_none() && *obstacle != Obstacle::NoContainer
+                });
+                let position = Position {
+                    mrn: self
+                        .mrn
+                        .as_ref()
+                        .map(ToString::to_string)
+                        .unwrap_or_default(),
+                    visit_id,
+                    unbound_because: unbound
+                        .map(|obstacle| obstacle.name().to_owned())
+                        .unwrap_or_default(),
+                    released,
+                    cleared: released && self.status() == Status::Cleared,
+                    inspection: self.accepted_at().map(|_| physical),
+                    conditions,
+                    filer: self.filer.clone(),
+                    trader: self.trader.clone().unwrap_or_default(),
+                    declaration_version: self.version,
+                    direction: self.direction_name().to_owned(),
+                };
+                (
+                    consignment
+                        .transport_document
+                        .as_ref()
+                        .map(ToString::to_string)
+                        .unwrap_or_default(),
+                    position,
+                )
+            })
+            .collect()
+    }
+
+    // ---- helpers
+
+    fn bound(&self, world: &World<'_>) -> Vec<Consignment> {
+        let site_id = self.site.as_ref().map(|site| site.site_id.as_str());
+        matching::bind(
+            &self.consignments,
+            &Surroundings {
+                filing: &self.filing,
+                site_id,
+                overrides: &self.overrides,
+                visits: world.visits,
+            },
+        )
+    }
+
+    /// Whether the goods are here, and who says so (rule 13).
+    fn arrival(&self, now: DateTime<Utc>) -> Option<Arrival> {
+        if self.facts.when(FactKind::Presented).is_some() {
+            return Some(Arrival::Presented);
+        }
+        if self
+            .consignments
+            .iter()
+            .any(|consignment| consignment.arrived_at.is_some_and(|at| at <= now))
+        {
+            return Some(Arrival::Visit);
+        }
+        let can_be_bound = |consignment: &Consignment| match consignment.matching {
+            Matching::NotAsked(_) | Matching::Unbound(Obstacle::NoTransportDocument) => false,
+            Matching::Unbound(_)
+            | Matching::Mismatch(_)
+            | Matching::Matched
+            | Matching::Overridden => true,
+        };
+        match self.filing.kind()?.stage {
+            Stage::Supplementary => Some(Arrival::Supplementary),
+            Stage::Arrived if !self.consignments.iter().any(can_be_bound) => {
+                Some(Arrival::FilersWord)
+            }
+            Stage::Arrived | Stage::PreLodged => None,
+        }
+    }
+
+    fn tell_of_matches(&mut self, before: &[Consignment], world: &mut World<'_>) {
+        let changed: Vec<Consignment> = self
+            .consignments
+            .iter()
+            .filter(|now| {
+                !before.iter().any(|old| {
+                    old.container == now.container
+                        && old.visit_id == now.visit_id
+                        && old.matching == now.matching
+                        && old.transport_document == now.transport_document
+                })
+            })
+            .cloned()
+            .collect();
+        for consignment in changed {
+            let what = consignment
+                .visit_id
+                .clone()
+                .or_else(|| consignment.clearance_key())
+                .unwrap_or_default();
+            match &consignment.matching {
+                Matching::Matched => self.record(Fact::Matched, world, what),
+                Matching::Mismatch(obstacle) => self.record(
+                    Fact::Mismatched,
+                    world,
+                    format!("{what}: {}", obstacle.name()),
+                ),
+                Matching::NotAsked(_) | Matching::Unbound(_) | Matching::Overridden => {}
+            }
+        }
+    }
+
+    /// What the filer should know about a filing that was not rejected.
+    fn remark_on_filing(&mut self) {
+        let mut findings = Findings {
+            faults: Vec::new(),
+            warnings: std::mem::take(&mut self.warnings),
+        };
+        if let Some(duty) = self.debt.duty() {
+            for (sequence, why) in &duty.manual_items {
+                let index = self
+                    .filing
+                    .items
+                    .iter()
+                    .position(|item| item.sequence == Some(*sequence))
+                    .unwrap_or_default();
+                findings.remark(&TARIFF_LINE_MISSING, item_path(index), why);
+            }
+            if duty.is_suspended() {
+                findings.remark(
+                    &GUARANTEE_NOT_CHECKED,
+                    "/Declaration/ObligationGuarantee",
+                    "",
+                );
+            }
+        }
+        self.warnings = findings.warnings;
+    }
+
+    fn duty_is_manual(&self) -> bool {
+        self.debt
+            .assessed
+            .as_ref()
+            .is_some_and(|duty| duty.needs_manual_assessment())
+    }
+
+    fn outstanding_text(&self) -> String {
+        self.debt.outstanding().map_or_else(
+            |_| "the debt".to_owned(),
+            |outstanding| outstanding.to_string(),
+        )
+    }
+
+    fn debt_text(&self) -> String {
+        let payable = self
+            .debt
+            .duty()
+            .map(|duty| duty.total_payable.to_string())
+            .unwrap_or_default();
+        format!("{} {payable}", self.debt.state().name())
+    }
+
+    fn tax_statement(&self, is_final: bool) -> Option<TaxStatement> {
+        self.debt.duty().map(|assessment| TaxStatement {
+            assessment: assessment.clone(),
+            indicated: self.debt.assessed.is_none(),
+            is_final,
+        })
+    }
+
+    fn notify_tax(&mut self, world: &World<'_>, is_final: bool) {
+        let duty = self.tax_statement(is_final);
+        let text = if is_final {
+            format!("Final: {}.", self.debt_text())
+        } else {
+            format!("{}.", self.debt_text())
+        };
+        self.notify(
+            Code::Tax,
+            world,
+            Detail {
+                duty,
+                text,
+                ..Detail::default()
+            },
+        );
+    }
+
+    fn notify(&mut self, code: Code, world: &World<'_>, detail: Detail) {
+        let notification = Notification {
+            code,
+            declaration_id: self.id,
+            mrn: self
+                .mrn
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            lrn: self.filing.lrn.clone(),
+            filing_version: self.filing_version(),
+            issued_at: world.now,
+            detail,
+        };
+        self.news.notifications.push(notification);
+    }
+
+    fn record(&mut self, fact: Fact, world: &World<'_>, detail: String) {
+        self.version += 1;
+        let happening = Happening {
+            fact,
+            version: self.version,
+            observed_at: world.now,
+            by: world.actor.cloned(),
+            detail,
+            status: self.status(),
+            debt: self.debt.state(),
+            channel: self.channel,
+            filing_version: self.filing_version(),
+        };
+        self.news.happenings.push(happening);
+    }
+}
+
+/// Who says that the goods are here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Arrival {
+    Visit,
+    Presented,
+    FilersWord,
+    Supplementary,
+}
+
+impl Arrival {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Visit => "the container has arrived",
+            Self::Presented => "the goods were presented",
+            Self::FilersWord => "on the filer's word that the goods have arrived",
+            Self::Supplementary => "a supplement to goods released before",
+        }
+    }
+}
+
+/// The conditions that an officer's own release meets.
+const OFFICERS_CONDITIONS: [&str; 2] = ["OFFICER_DECISION", "DUTY_MANUAL_ASSESSMENT"];
+
+/// The controls that a channel asks for.
+fn controls_of(channel: Channel) -> Vec<ControlOrder> {
+    let order = |kind, blocking| ControlOrder { kind, blocking };
+    match channel {
+        Channel::Green => Vec::new(),
+        Channel::Blue => vec![order(ControlKind::Documents, false)],
+        Channel::Yellow => vec![order(ControlKind::Documents, true)],
+        Channel::Red => vec![
+            order(ControlKind::Documents, true),
+            order(ControlKind::Physical, true),
+        ],
+    }
+}
+
+fn control_condition(kind: ControlKind) -> &'static str {
+    match kind {
+        ControlKind::Documents => "DOCUMENTS_CONTROL_OPEN",
+        ControlKind::Physical => "PHYSICAL_CONTROL_OPEN",
+        ControlKind::Agency => "AGENCY_CONTROL_OPEN",
+    }
+}
+
+fn control_text(kind: ControlKind) -> &'static str {
+    match kind {
+        ControlKind::Documents => "control of the documents",
+        ControlKind::Physical => "control of the goods",
+        ControlKind::Agency => "control by another authority",
+    }
+}
+
+fn result_text(result: ControlResult) -> &'static str {
+    match result {
+        ControlResult::Conform => "as declared",
+        ControlResult::NotConform => "not as declared",
+        ControlResult::Withdrawn => "withdrawn",
+    }
+}
+
+fn hold_condition(hold: &Hold) -> Unmet {
+    let condition = match hold.kind {
+        HoldKind::Customs => "CUSTOMS_HOLD",
+        HoldKind::Quarantine => "QUARANTINE_HOLD",
+    };
+    Unmet {
+        condition: condition.to_owned(),
+        subject: hold.scope.topic_key(),
+        who: hold.placed_by_party.clone(),
+        since: Some(hold.placed_at),
+        evidence: format!("hold/{}", hold.hold_id),
+        description: hold.reason.clone(),
+    }
+}
+
+fn act(reason: &str, world: &World<'_>) -> Act {
+    Act {
+        by: world.actor.cloned().unwrap_or_default(),
+        at: world.now,
+        reason: reason.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::TimeZone;
+    use proptest::prelude::*;
+
+    const ALL: [FactKind; 8] = [
+        FactKind::Filed,
+        FactKind::Rejected,
+        FactKind::Registered,
+        FactKind::Presented,
+        FactKind::Accepted,
+        FactKind::ControlOrdered,
+        FactKind::Released,
+        FactKind::Cleared,
+    ];
+
+    fn at(second: u32) -> DateTime<Utc> {
+        Utc.with_ymd_and_hms(2026, 1, 1, 0, 0, second)
+            .single()
+            .expect("a time")
+    }
+
+    fn of(kinds: &[FactKind]) -> Status {
+        let mut facts = Facts::default();
+        kinds.iter().for_each(|kind| facts.learn(*kind, at(0)));
+        status(&facts)
+    }
+
+    #[test]
+    fn rule_12_the_furthest_fact_decides_and_cleared_implies_released() {
+        use FactKind::*;
+        assert_eq!(of(&[Filed, Rejected]), Status::Rejected);
+        assert_eq!(of(&[Filed, Registered]), Status::Registered);
+        assert_eq!(of(&[Accepted, Registered]), Status::Accepted);
+        assert_eq!(of(&[ControlOrdered, Accepted]), Status::UnderControl);
+        assert_eq!(of(&[Released, ControlOrdered, Accepted]), Status::Released);
+        assert_eq!(of(&[Cleared, Accepted]), Status::Cleared);
+    }
+
+    proptest! {
+        #[test]
+        fn rule_12_the_status_is_the_same_for_every_order_and_repetition(
+            facts in prop::collection::vec((0usize..ALL.len(), 0u32..60), 0..30),
+            seed in any::<u64>(),
+        ) {
+            let mut shuffled: Vec<_> = facts.iter().chain(&facts).copied().collect();
+            // A plain shuffle by the seed: what matters is that the order is another one.
+            let length = shuffled.len().max(1) as u64;
+            for index in 0..shuffled.len() {
+                let other = (seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(index as u64) % length) as usize;
+                shuffled.swap(index, other);
+            }
+            let learnt = |all: &[(usize, u32)]| {
+                let mut set = Facts::default();
+                all.iter().for_each(|(kind, second)| set.learn(ALL[*kind], at(*second)));
+                set
+            };
+            let (one, other) = (learnt(&facts), learnt(&shuffled));
+            prop_assert_eq!(status(&one), status(&other));
+            prop_assert_eq!(one, other);
+        }
+    }
+}

@@ -1,0 +1,442 @@
+//! What a broker declares, reduced to what customs decides on. It must not know XML, messages or tables:
+//! values stand as they were written, because the document is evidence, and are read strictly on demand.
+
+use kernel::{ContainerNumber, TransportDocumentNumber};
+use serde::{Deserialize, Serialize};
+
+/// The most goods items of a declaration (the data model's own limit).
+pub const ITEMS_MAX: usize = 999;
+/// The most containers of a declaration.
+pub const CONTAINERS_MAX: usize = 999;
+/// The most references to transport and previous documents, over all items.
+pub const REFERENCES_MAX: usize = 9_999;
+
+/// A declaration as filed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filing {
+    /// TypeCode as written: "IMA".
+    pub type_code: String,
+    /// The filer's own reference, trimmed.
+    pub lrn: String,
+    /// How many items the filer counted.
+    pub items_declared: Option<u32>,
+    /// How many packages the filer counted.
+    pub packages_declared: Option<u32>,
+    /// The code of the place where the goods are.
+    pub goods_location: Option<String>,
+    /// The distinct container numbers as written, in order.
+    pub containers: Vec<String>,
+    /// The parties that customs looks for, with the path at which each stands.
+    pub parties: Vec<NamedParty>,
+    /// The document says who sends the goods out, by number or by name.
+    pub exporter_named: bool,
+    /// Transport documents and previous documents, of the shipment and its items.
+    pub references: Vec<Reference>,
+    /// The codes of statements about the whole declaration.
+    pub statement_codes: Vec<String>,
+    /// The filer wrote a date of acceptance.
+    pub acceptance_time_written: bool,
+    /// The filer wrote additions, deductions or freight that are not part of the price.
+    pub valuation_adjusted: bool,
+    /// The total invoiced.
+    pub invoice_amount: Option<WrittenAmount>,
+    /// The goods.
+    pub items: Vec<FiledItem>,
+}
+
+/// One item as filed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FiledItem {
+    /// Its number.
+    pub sequence: Option<u32>,
+    /// What the goods are.
+    pub description: String,
+    /// Commodity code: combined nomenclature and TARIC digits in one.
+    pub commodity_code: Option<String>,
+    /// National additional codes: "VATZ", "X522".
+    pub additional_codes: Vec<String>,
+    /// Country of origin.
+    pub origin: Option<String>,
+    /// Country of preferential origin.
+    pub preferential_origin: Option<String>,
+    /// Tax bases by quantity, each with its tax type.
+    pub declared_taxes: Vec<(String, WrittenMeasure)>,
+    /// The value that customs is to work with, else the price.
+    pub value: Option<WrittenAmount>,
+    /// Every further amount of the item, to be judged for its form.
+    pub other_amounts: Vec<WrittenAmount>,
+    /// Gross mass.
+    pub gross_mass: Option<WrittenMeasure>,
+    /// Net mass.
+    pub net_mass: Option<WrittenMeasure>,
+    /// Quantity in the tariff's supplementary unit.
+    pub supplementary: Option<WrittenMeasure>,
+    /// Requested and previous procedure together: "4000".
+    pub procedure: Option<String>,
+    /// Additional procedure codes: "000", "F44".
+    pub additional_procedures: Vec<String>,
+    /// Quota order numbers claimed.
+    pub quota_order_numbers: Vec<String>,
+    /// The codes of statements about the item.
+    pub statement_codes: Vec<String>,
+    /// The containers that hold goods of this item, as written.
+    pub containers: Vec<String>,
+    /// How many packages; none if the item counts none.
+    pub packages: Option<u32>,
+}
+
+/// An amount of money as written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrittenAmount {
+    /// Where it stands.
+    pub path: String,
+    /// The digits.
+    pub value: String,
+    /// The currency; empty where none is named.
+    pub currency: String,
+}
+
+/// A measure as written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrittenMeasure {
+    /// Where it stands.
+    pub path: String,
+    /// The digits.
+    pub value: String,
+    /// The unit; empty where none is named.
+    pub unit: String,
+}
+
+/// A party that the document names by a number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedParty {
+    /// As what it is named.
+    pub role: PartyRole,
+    /// The number as written.
+    pub id: String,
+    /// Where it stands.
+    pub path: String,
+}
+
+/// As what a document names a party. Those whose goods are declared, or in whose name, need to have given
+/// the filer a mandate; a seller or a foreign consignor is only mentioned and is not looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum PartyRole {
+    /// Who declares and answers for it.
+    Declarant,
+    /// The representative.
+    Agent,
+    /// Who brings the goods in.
+    Importer,
+    /// Who sends the goods out, named in an export.
+    Exporter,
+}
+
+/// A document that the goods travel under or were under before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reference {
+    /// Its kind: "705", "MCR", "DCR" ...
+    pub type_code: String,
+    /// Its number as written.
+    pub id: String,
+    /// Where it stands.
+    pub path: String,
+}
+
+/// What the three letters of a TypeCode say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TypeKind {
+    /// The first two letters.
+    pub direction: Direction,
+    /// The third.
+    pub stage: Stage,
+}
+
+/// Which way the goods go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Direction {
+    /// IM.
+    Import,
+    /// EX.
+    Export,
+    /// CO: between territories, no direction across the barrier.
+    Special,
+}
+
+/// What the third letter says about the goods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stage {
+    /// A, B, C, J: the goods are here, says the filer.
+    Arrived,
+    /// D, E, F, K: lodged before they arrive.
+    PreLodged,
+    /// Y, Z, Q: supplements something released before; binds and releases nothing.
+    Supplementary,
+}
+
+/// What the procedure does with the goods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ProcedureKind {
+    /// 40 and its like: free circulation or home use.
+    HomeUse,
+    /// 71, 78: into bond.
+    IntoBond,
+    /// nn71, nn78: out of bond.
+    OutOfBond,
+    /// 10, 11: permanent export.
+    Export,
+    /// 21, 22, 23, 31, 51, 53: temporary, processing, re-export.
+    Temporary,
+    /// Everything else.
+    Special,
+}
+
+impl TypeKind {
+    /// Reads a TypeCode; none if it is no declaration that customs knows.
+    pub fn parse(type_code: &str) -> Option<Self> {
+        let (direction, stage) = type_code.split_at_checked(2)?;
+        let direction = match direction {
+            "IM" => Direction::Import,
+            "EX" => Direction::Export,
+            "CO" => Direction::Special,
+            _ => return None,
+        };
+        let stage = match stage {
+            "A" | "B" | "C" | "J" => Stage::Arrived,
+            "D" | "E" | "F" | "K" => Stage::PreLodged,
+            "Y" | "Z" | "Q" => Stage::Supplementary,
+            _ => return None,
+        };
+        Some(Self { direction, stage })
+    }
+}
+
+impl ProcedureKind {
+    /// What a procedure of four digits does, requested and previous.
+    pub fn of(procedure: &str) -> Self {
+        let (requested, previous) = procedure.split_at_checked(2).unwrap_or((procedure, ""));
+        match (requested, previous) {
+            ("71" | "78", _) => Self::IntoBond,
+            (_, "71" | "78") => Self::OutOfBond,
+            ("10" | "11", _) => Self::Export,
+            ("21" | "22" | "23" | "31" | "51" | "53", _) => Self::Temporary,
+            ("40" | "42" | "44" | "45" | "61" | "63" | "07" | "01", _) => Self::HomeUse,
+            _ => Self::Special,
+        }
+    }
+
+    /// The name in events and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::HomeUse => "HOME_USE",
+            Self::IntoBond => "INTO_BOND",
+            Self::OutOfBond => "OUT_OF_BOND",
+            Self::Export => "EXPORT",
+            Self::Temporary => "TEMPORARY",
+            Self::Special => "SPECIAL",
+        }
+    }
+}
+
+/// The kinds of documents that goods travel under, as previous documents name them (UN/EDIFACT 1001): road
+/// list, sea waybill, bill of lading, rail and road consignment note, air waybills, despatch note, parcels.
+const TRANSPORT_DOCUMENT_TYPES: [&str; 13] = [
+    "703", "704", "705", "710", "714", "720", "722", "730", "740", "741", "750", "760", "785",
+];
+
+impl Filing {
+    /// What the TypeCode says.
+    pub fn kind(&self) -> Option<TypeKind> {
+        TypeKind::parse(&self.type_code)
+    }
+
+    /// What the procedure of the first item does; a declaration does not mix them across the barrier.
+    pub fn procedure_kind(&self) -> ProcedureKind {
+        self.items
+            .first()
+            .and_then(|item| item.procedure.as_deref())
+            .map_or(ProcedureKind::Special, ProcedureKind::of)
+    }
+
+    /// The containers whose numbers can be bound, normalised. One that fails its check digit names no box.
+    pub fn usable_containers(&self) -> Vec<ContainerNumber> {
+        let mut usable: Vec<ContainerNumber> = Vec::new();
+        for written in &self.containers {
+            if let Ok(number) = ContainerNumber::parse(written)
+                && !usable.contains(&number)
+            {
+                usable.push(number);
+            }
+        }
+        usable
+    }
+
+    /// The transport documents by which the goods are known: documents of carriage where any is named, else
+    /// the MUCR, else the DUCR, which is how brokers know a consignment that came without one.
+    pub fn transport_documents(&self) -> Vec<TransportDocumentNumber> {
+        let of_carriage = self.references_of(|kind| TRANSPORT_DOCUMENT_TYPES.contains(&kind));
+        if !of_carriage.is_empty() {
+            return of_carriage;
+        }
+        let master = self.references_of(|kind| kind == "MCR");
+        if master.is_empty() {
+            self.references_of(|kind| kind == "DCR")
+        } else {
+            master
+        }
+    }
+
+    /// The packages declared in one container; none where the document does not say.
+    pub fn packages_in(&self, container: &ContainerNumber) -> Option<u32> {
+        let only_one = self.usable_containers().len() == 1 && self.containers.len() == 1;
+        let in_this = |written: &String| {
+            ContainerNumber::parse(written).is_ok_and(|number| number == *container)
+        };
+        let assigned = self.items.iter().any(|item| !item.containers.is_empty());
+        if !only_one && !assigned {
+            return None;
+        }
+        let mut total: Option<u32> = None;
+        for item in &self.items {
+            let exclusive = only_one || matches!(item.containers.as_slice(), [one] if in_this(one));
+            if exclusive {
+                total = Some(total.unwrap_or(0).saturating_add(item.packages?));
+            } else if item.containers.is_empty() || item.containers.iter().any(in_this) {
+                // Spread over several containers, nobody says how.
+                return None;
+            }
+        }
+        total
+    }
+
+    fn references_of(&self, wanted: impl Fn(&str) -> bool) -> Vec<TransportDocumentNumber> {
+        let mut numbers: Vec<TransportDocumentNumber> = Vec::new();
+        for reference in self
+            .references
+            .iter()
+            .filter(|reference| wanted(&reference.type_code))
+        {
+            if let Ok(number) = TransportDocumentNumber::parse(&reference.id)
+                && !numbers.contains(&number)
+            {
+                numbers.push(number);
+            }
+        }
+        numbers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(written: &str) -> ContainerNumber {
+        ContainerNumber::parse(written).expect("valid")
+    }
+
+    fn reference(type_code: &str, id: &str) -> Reference {
+        Reference {
+            type_code: type_code.into(),
+            id: id.into(),
+            path: String::new(),
+        }
+    }
+
+    #[test]
+    fn the_third_letter_says_whether_the_goods_are_here() {
+        assert_eq!(
+            TypeKind::parse("IMA").map(|kind| kind.stage),
+            Some(Stage::Arrived)
+        );
+        assert_eq!(
+            TypeKind::parse("EXK").map(|kind| kind.stage),
+            Some(Stage::PreLodged)
+        );
+        assert_eq!(
+            TypeKind::parse("COY").map(|kind| kind.stage),
+            Some(Stage::Supplementary)
+        );
+        for unknown in ["", "IM", "IMX", "XXA", "IMAA", "ÄM"] {
+            assert_eq!(TypeKind::parse(unknown), None, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn a_procedure_into_bond_is_told_from_one_out_of_it() {
+        assert_eq!(ProcedureKind::of("7122"), ProcedureKind::IntoBond);
+        assert_eq!(ProcedureKind::of("4071"), ProcedureKind::OutOfBond);
+        assert_eq!(ProcedureKind::of("3171"), ProcedureKind::OutOfBond);
+        assert_eq!(ProcedureKind::of("4000"), ProcedureKind::HomeUse);
+        assert_eq!(ProcedureKind::of("1040"), ProcedureKind::Export);
+        assert_eq!(ProcedureKind::of("0020"), ProcedureKind::Special);
+        assert_eq!(ProcedureKind::of("4"), ProcedureKind::Special);
+    }
+
+    #[test]
+    fn a_document_of_carriage_goes_before_the_brokers_references() {
+        let mut filing = Filing {
+            references: vec![reference("DCR", "9GB1"), reference("MCR", "GB/M1")],
+            ..Filing::default()
+        };
+        assert_eq!(
+            filing
+                .transport_documents()
+                .iter()
+                .map(|number| number.as_str())
+                .collect::<Vec<_>>(),
+            ["GB/M1"]
+        );
+        filing.references.push(reference("705", "cosu1"));
+        assert_eq!(
+            filing
+                .transport_documents()
+                .iter()
+                .map(|number| number.as_str())
+                .collect::<Vec<_>>(),
+            ["COSU1"]
+        );
+        filing.references.truncate(1);
+        assert_eq!(
+            filing
+                .transport_documents()
+                .iter()
+                .map(|number| number.as_str())
+                .collect::<Vec<_>>(),
+            ["9GB1"]
+        );
+    }
+
+    #[test]
+    fn packages_of_one_container_are_those_of_all_items() {
+        let item = |packages| FiledItem {
+            packages: Some(packages),
+            ..FiledItem::default()
+        };
+        let filing = Filing {
+            containers: vec!["MSKU9070323".into()],
+            items: vec![item(3), item(4)],
+            ..Filing::default()
+        };
+        assert_eq!(filing.packages_in(&number("MSKU9070323")), Some(7));
+    }
+
+    #[test]
+    fn packages_of_several_containers_are_known_only_where_each_item_names_its_own() {
+        let item = |packages, containers: &[&str]| FiledItem {
+            packages: Some(packages),
+            containers: containers
+                .iter()
+                .map(|&written| written.to_owned())
+                .collect(),
+            ..FiledItem::default()
+        };
+        let mut filing = Filing {
+            containers: vec!["MSKU9070323".into(), "CSQU3054383".into()],
+            items: vec![item(3, &["MSKU9070323"]), item(4, &["CSQU3054383"])],
+            ..Filing::default()
+        };
+        assert_eq!(filing.packages_in(&number("CSQU3054383")), Some(4));
+        filing.items.push(item(1, &[]));
+        assert_eq!(filing.packages_in(&number("CSQU3054383")), None);
+    }
+}

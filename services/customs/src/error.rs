@@ -1,0 +1,206 @@
+//! What keeps customs from starting or going on, and the reasons for which it refuses, each with a page under
+//! `docs/errors`.
+
+use chassis::errors::catalogue::Entry;
+use chassis::identity::{PermissionsError, VerifierError};
+use chassis::server::ServerError;
+use fabric::FabricError;
+use tonic::Code;
+
+use crate::seed::SeedError;
+
+/// Why the service does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The address of the database is none.
+    #[error("database.url cannot be used: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The loop did not start.
+    #[error(transparent)]
+    Fabric(#[from] FabricError),
+    /// The permissions cannot be read from the protos.
+    #[error(transparent)]
+    Permissions(#[from] PermissionsError),
+    /// Tokens cannot be verified.
+    #[error(transparent)]
+    Identity(#[from] VerifierError),
+    /// The books or seeds cannot be read.
+    #[error(transparent)]
+    Seed(#[from] SeedError),
+    /// The server could not start or go on.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+}
+
+/// Why the database was not migrated.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// The database does not answer.
+    #[error("customs' database cannot be reached, check database.owner_url: {0}")]
+    Connect(#[from] sqlx::Error),
+    /// The loop's tables.
+    #[error(transparent)]
+    Fabric(#[from] fabric::MigrateError),
+    /// Customs' own tables.
+    #[error("customs' tables could not be migrated: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+}
+
+/// The reasons for which customs refuses, besides those that all services share.
+pub static CATALOGUE: &[Entry] = &[
+    entry(
+        "CUSTOMS_REQUEST_INVALID",
+        Code::InvalidArgument,
+        "the caller",
+        "A field of the request is missing or wrong; it is named.",
+    ),
+    entry(
+        "LRN_IN_USE",
+        Code::AlreadyExists,
+        "the filer",
+        "The filer's own reference belongs to another declaration of the filer.",
+    ),
+    entry(
+        "PARTY_SUSPENDED",
+        Code::PermissionDenied,
+        "customs, as the registrar",
+        "The filer's party is suspended and may not file.",
+    ),
+    entry(
+        "PARTY_INVALID",
+        Code::InvalidArgument,
+        "the caller",
+        "A party cannot be entered as it was given; all faults are listed.",
+    ),
+    entry(
+        "IDENTIFIER_TAKEN",
+        Code::AlreadyExists,
+        "the caller",
+        "Another party has the identifier.",
+    ),
+    entry(
+        "MANDATE_INVALID",
+        Code::InvalidArgument,
+        "the caller",
+        "A mandate would allow nothing, or nobody, or be over.",
+    ),
+    entry(
+        "MANDATE_NOT_YOURS",
+        Code::PermissionDenied,
+        "the party itself",
+        "Only the party itself or an officer gives its mandates.",
+    ),
+    entry(
+        "ALREADY_ACCEPTED",
+        Code::FailedPrecondition,
+        "nobody",
+        "The declaration is accepted; nothing has to be presented.",
+    ),
+    entry(
+        "ARRIVAL_DECIDED_BY_VISIT",
+        Code::FailedPrecondition,
+        "the terminal",
+        "The goods are bound to a container visit, whose arrival decides.",
+    ),
+    entry(
+        "MATCH_NOT_POSSIBLE",
+        Code::FailedPrecondition,
+        "the officer",
+        "No such goods, visit or manifest line can be meant.",
+    ),
+    entry(
+        "NOT_ACCEPTED",
+        Code::FailedPrecondition,
+        "the terminal",
+        "The declaration is not accepted: its goods have not arrived.",
+    ),
+    entry(
+        "ALREADY_CLEARED",
+        Code::FailedPrecondition,
+        "the officer",
+        "The declaration is cleared; nothing is left to decide.",
+    ),
+    entry(
+        "RELEASED_ALREADY",
+        Code::FailedPrecondition,
+        "the officer",
+        "Goods are released, and a release is not taken back.",
+    ),
+    entry(
+        "TOO_MANY_CONTROLS",
+        Code::ResourceExhausted,
+        "the officer",
+        "The declaration has as many controls as it may have.",
+    ),
+    entry(
+        "CONTROL_DONE",
+        Code::FailedPrecondition,
+        "the officer",
+        "The control is done already.",
+    ),
+    entry(
+        "NOT_RELEASABLE",
+        Code::FailedPrecondition,
+        "whoever the conditions name",
+        "More than an officer's decision is missing; everything is listed.",
+    ),
+    entry(
+        "MANUAL_DUTY_INVALID",
+        Code::InvalidArgument,
+        "the officer",
+        "The officer's assessment leaves an item out, or names one that the tariff covers.",
+    ),
+    entry(
+        "DEBT_NOT_PAYABLE",
+        Code::FailedPrecondition,
+        "the payer",
+        "Nothing of the debt is to be paid now.",
+    ),
+    entry(
+        "PAYMENT_EXCEEDS_DEBT",
+        Code::FailedPrecondition,
+        "the payer",
+        "The payment is larger than what is open.",
+    ),
+    entry(
+        "CONTAINER_VISIT_AMBIGUOUS",
+        Code::InvalidArgument,
+        "the caller",
+        "The container has more than one visit that is not over.",
+    ),
+];
+
+const fn entry(
+    reason: &'static str,
+    code: Code,
+    who_acts: &'static str,
+    meaning: &'static str,
+) -> Entry {
+    Entry {
+        reason,
+        meaning,
+        who_acts,
+        code,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_page() {
+        for entry in CATALOGUE {
+            let page = format!(
+                "{}/../../docs/errors/{}.md",
+                env!("CARGO_MANIFEST_DIR"),
+                entry.reason
+            );
+            let text = std::fs::read_to_string(&page).unwrap_or_default();
+            assert!(
+                text.starts_with(&format!("# {}\n", entry.reason)),
+                "write {page}"
+            );
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The facts that customs tells and reads: public events on one side, customs' own words on the other.
+
+pub mod gate_container_visit;
+pub mod gate_site;
+pub mod publish;

@@ -1,0 +1,350 @@
+//! Which stored rows an input leads to beyond what it names: a container to its declarations, a declaration to
+//! everything it must be decided with.
+
+use std::collections::BTreeMap;
+
+use fabric::Subjects;
+use kernel::ContainerNumber;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::unreadable;
+use crate::app::state::subject;
+use crate::app::{DEBTS_SECURED_MAX, holds};
+use crate::domain::hold::{Scope, ScopeKind};
+use crate::domain::visit::container_of;
+
+/// The most open declarations that one container leads to; it is named by a handful.
+const DECLARATIONS_MAX: i64 = 1_000;
+
+/// What an input leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lead {
+    /// All that belongs to a declaration.
+    Declaration(Uuid),
+    /// The open declarations that name a container.
+    Container(ContainerNumber),
+    /// What a hold is on.
+    Hold(Uuid),
+    /// The party that gave a mandate.
+    Mandate(Uuid),
+    /// The debts that wait for a payer's account, oldest first.
+    WaitingDebtsOf(String),
+    /// The debts that wait for an account that has become large enough.
+    WaitingDebts,
+}
+
+/// A declaration, as far as it names what must be locked with it.
+struct Relations {
+    id: Uuid,
+    filer: String,
+    payer: Option<String>,
+    references: Vec<String>,
+}
+
+impl Relations {
+    fn subjects(&self) -> Subjects {
+        let mut subjects = Subjects::new()
+            .write(subject::DECLARATION, self.id.to_string())
+            .write(subject::INBOX, &self.filer);
+        if let Some(payer) = &self.payer {
+            subjects = subjects.write(subject::ACCOUNT, payer);
+        }
+        self.references
+            .iter()
+            .fold(subjects, |subjects, reference| {
+                subjects.write(subject::KEY, reference)
+            })
+    }
+}
+
+/// Follows every lead; one set of subjects each, in order. Six statements at most, however many leads.
+pub async fn follow(
+    db: &mut PgConnection,
+    leads: &[Option<Lead>],
+) -> Result<Vec<Subjects>, sqlx::Error> {
+    let scopes = hold_scopes(db, leads).await?;
+    let grantors = grantors(db, leads).await?;
+    let mut followed: Vec<(Subjects, Option<Lead>)> = leads
+        .iter()
+        .map(|lead| match lead {
+            Some(Lead::Hold(id)) => scopes.get(id).map_or((Subjects::new(), None), of_scope),
+            Some(Lead::Mandate(id)) => {
+                let grantor = grantors.get(id);
+                (
+                    grantor
+                        .into_iter()
+                        .fold(Subjects::new(), |subjects, grantor| {
+                            subjects.write(subject::PARTY, grantor)
+                        }),
+                    None,
+                )
+            }
+            other => (Subjects::new(), other.clone()),
+        })
+        .collect();
+    let mut found: Vec<(Lead, Relations)> = Vec::new();
+    let wanted: Vec<Lead> = followed
+        .iter()
+        .filter_map(|(_, lead)| lead.clone())
+        .collect();
+    by_declaration(db, &wanted, &mut found).await?;
+    by_container(db, &wanted, &mut found).await?;
+    by_payer(db, &wanted, &mut found).await?;
+    waiting(db, &wanted, &mut found).await?;
+    for (subjects, lead) in &mut followed {
+        for (_, relations) in found.iter().filter(|(by, _)| lead.as_ref() == Some(by)) {
+            *subjects = std::mem::take(subjects).and(relations.subjects());
+        }
+    }
+    Ok(followed.into_iter().map(|(subjects, _)| subjects).collect())
+}
+
+/// What a hold's scope leads to.
+fn of_scope(scope: &Scope) -> (Subjects, Option<Lead>) {
+    let subjects = holds::subjects_of(scope);
+    let lead = match scope.kind {
+        ScopeKind::ContainerVisit => container_of(&scope.key).map(Lead::Container),
+        ScopeKind::Declaration => Uuid::parse_str(&scope.key).ok().map(Lead::Declaration),
+        ScopeKind::StockList | ScopeKind::Plate | ScopeKind::Party => None,
+    };
+    (subjects, lead)
+}
+
+async fn hold_scopes(
+    db: &mut PgConnection,
+    leads: &[Option<Lead>],
+) -> Result<BTreeMap<Uuid, Scope>, sqlx::Error> {
+    let ids: Vec<Uuid> = leads
+        .iter()
+        .filter_map(|lead| {
+            if let Some(Lead::Hold(id)) = lead {
+                Some(*id)
+            } else {
+                None
+            }
+        })
+        .collect();
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let rows = sqlx::query!(
+        "select hold_id, scope_kind, scope_key from hold where hold_id = any($1)",
+        &ids
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let kind = ScopeKind::parse(&row.scope_kind)
+                .ok_or_else(|| unreadable("hold.scope_kind", &row.scope_kind))?;
+            Ok((
+                row.hold_id,
+                Scope {
+                    kind,
+                    key: row.scope_key,
+                },
+            ))
+        })
+        .collect()
+}
+
+async fn grantors(
+    db: &mut PgConnection,
+    leads: &[Option<Lead>],
+) -> Result<BTreeMap<Uuid, String>, sqlx::Error> {
+    let ids: Vec<Uuid> = leads
+        .iter()
+        .filter_map(|lead| {
+            if let Some(Lead::Mandate(id)) = lead {
+                Some(*id)
+            } else {
+                None
+            }
+        })
+        .collect();
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let rows = sqlx::query!(
+        "select mandate_id, grantor from mandate where mandate_id = any($1)",
+        &ids
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.mandate_id, row.grantor))
+        .collect())
+}
+
+async fn by_declaration(
+    db: &mut PgConnection,
+    leads: &[Lead],
+    found: &mut Vec<(Lead, Relations)>,
+) -> Result<(), sqlx::Error> {
+    let ids: Vec<Uuid> = leads
+        .iter()
+        .filter_map(|lead| {
+            if let Lead::Declaration(id) = lead {
+                Some(*id)
+            } else {
+                None
+            }
+        })
+        .collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let rows = sqlx::query!(
+        r#"select d.id, d.filer, d.payer,
+                  array(select r.kind || '/' || r.value from declaration_reference r where r.declaration_id = d.id) as "references!: Vec<String>"
+           from declaration d where d.id = any($1)"#,
+        &ids
+    )
+    .fetch_all(db)
+    .await?;
+    found.extend(rows.into_iter().map(|row| {
+        (
+            Lead::Declaration(row.id),
+            Relations {
+                id: row.id,
+                filer: row.filer,
+                payer: row.payer,
+                references: row.references,
+            },
+        )
+    }));
+    Ok(())
+}
+
+async fn by_container(
+    db: &mut PgConnection,
+    leads: &[Lead],
+    found: &mut Vec<(Lead, Relations)>,
+) -> Result<(), sqlx::Error> {
+    let containers: Vec<ContainerNumber> = leads
+        .iter()
+        .filter_map(|lead| {
+            if let Lead::Container(container) = lead {
+                Some(container.clone())
+            } else {
+                None
+            }
+        })
+        .collect();
+    if containers.is_empty() {
+        return Ok(());
+    }
+    let numbers: Vec<String> = containers.iter().map(ToString::to_string).collect();
+    let rows = sqlx::query!(
+        r#"select n.value as "container!", d.id, d.filer, d.payer, d.refs as "references!: Vec<String>"
+           from unnest($1::text[]) as n(value)
+           cross join lateral (
+               select d.id, d.filer, d.payer,
+                      array(select r.kind || '/' || r.value from declaration_reference r where r.declaration_id = d.id) as refs
+               from declaration_reference named join declaration d on d.id = named.declaration_id
+               where named.kind = 'container' and named.value = n.value and d.open
+               order by d.id limit $2
+           ) d"#,
+        &numbers,
+        DECLARATIONS_MAX
+    )
+    .fetch_all(db)
+    .await?;
+    for row in rows {
+        let Some(container) = containers
+            .iter()
+            .find(|container| container.as_str() == row.container)
+        else {
+            continue;
+        };
+        found.push((
+            Lead::Container(container.clone()),
+            Relations {
+                id: row.id,
+                filer: row.filer,
+                payer: row.payer,
+                references: row.references,
+            },
+        ));
+    }
+    Ok(())
+}
+
+async fn by_payer(
+    db: &mut PgConnection,
+    leads: &[Lead],
+    found: &mut Vec<(Lead, Relations)>,
+) -> Result<(), sqlx::Error> {
+    let payers: Vec<String> = leads
+        .iter()
+        .filter_map(|lead| {
+            if let Lead::WaitingDebtsOf(payer) = lead {
+                Some(payer.clone())
+            } else {
+                None
+            }
+        })
+        .collect();
+    if payers.is_empty() {
+        return Ok(());
+    }
+    let rows = sqlx::query!(
+        r#"select n.value as "payer!", d.id, d.filer, d.refs as "references!: Vec<String>"
+           from unnest($1::text[]) as n(value)
+           cross join lateral (
+               select d.id, d.filer,
+                      array(select r.kind || '/' || r.value from declaration_reference r where r.declaration_id = d.id) as refs
+               from declaration d where d.payer = n.value and d.debt in ('SHORT', 'ASSESSED')
+               order by d.id limit $2
+           ) d"#,
+        &payers,
+        DEBTS_SECURED_MAX
+    )
+    .fetch_all(db)
+    .await?;
+    found.extend(rows.into_iter().map(|row| {
+        let payer = row.payer;
+        let relations = Relations {
+            id: row.id,
+            filer: row.filer,
+            payer: Some(payer.clone()),
+            references: row.references,
+        };
+        (Lead::WaitingDebtsOf(payer), relations)
+    }));
+    Ok(())
+}
+
+async fn waiting(
+    db: &mut PgConnection,
+    leads: &[Lead],
+    found: &mut Vec<(Lead, Relations)>,
+) -> Result<(), sqlx::Error> {
+    if !leads.contains(&Lead::WaitingDebts) {
+        return Ok(());
+    }
+    let rows = sqlx::query!(
+        r#"select d.id, d.filer, d.payer,
+                  array(select r.kind || '/' || r.value from declaration_reference r where r.declaration_id = d.id) as "references!: Vec<String>"
+           from declaration d join account a on a.payer = d.payer
+           where d.debt in ('SHORT', 'ASSESSED') and d.outstanding <= a.balance - a.secured
+           order by d.id limit $1"#,
+        DEBTS_SECURED_MAX
+    )
+    .fetch_all(db)
+    .await?;
+    found.extend(rows.into_iter().map(|row| {
+        (
+            Lead::WaitingDebts,
+            Relations {
+                id: row.id,
+                filer: row.filer,
+                payer: row.payer,
+                references: row.references,
+            },
+        )
+    }));
+    Ok(())
+}

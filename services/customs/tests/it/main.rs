@@ -1,0 +1,17 @@
+//! Customs against a real PostgreSQL and the authority's real documents: the loop, the API and the tables,
+//! each test with a database of its own.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::result_large_err,
+    reason = "a test that meets what it does not expect has failed"
+)]
+
+mod duty;
+mod filing;
+mod import;
+mod money;
+mod outcomes;
+mod parties;
+mod process;
+mod support;

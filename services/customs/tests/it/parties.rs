@@ -1,0 +1,287 @@
+//! The register: parties, identifiers, mandates.
+
+use chassis::Role;
+use prost::Message;
+use proto::customs::events::v1::{PartyEvent, party_event};
+use proto::customs::v1 as wire;
+use proto::customs::v1::customs_service_server::CustomsService;
+
+use crate::support::*;
+
+fn grant(agent: &str) -> wire::GrantMandateRequest {
+    wire::GrantMandateRequest {
+        request_id: id(),
+        agent_party: agent.into(),
+        actions: vec![wire::MandateAction::FileDeclaration.into()],
+        ..Default::default()
+    }
+}
+
+#[tokio::test]
+async fn the_development_parties_are_told_to_everybody_once() {
+    let scene = Scene::new().await;
+    customs::seed::Seeds::development()
+        .unwrap()
+        .plant(scene.fabric.handle())
+        .await;
+    let told = scene.outbox("customs.party").await;
+    let events: Vec<_> = told
+        .iter()
+        .map(|row| {
+            PartyEvent::decode(row.payload.clone())
+                .unwrap()
+                .fact
+                .unwrap()
+        })
+        .collect();
+    let parties = events
+        .iter()
+        .filter(|fact| matches!(fact, party_event::Fact::Party(_)))
+        .count();
+    let mandates = events
+        .iter()
+        .filter(|fact| matches!(fact, party_event::Fact::Mandate(_)))
+        .count();
+    assert_eq!((parties, mandates), (13, 3));
+}
+
+#[tokio::test]
+async fn a_mandate_counts_from_its_grant_to_its_revocation() {
+    let scene = Scene::new().await;
+    assert_eq!(
+        scene
+            .try_file("broker-b", umbrellas("G-1"))
+            .await
+            .unwrap()
+            .outcome(),
+        wire::FilingOutcome::Rejected
+    );
+    let granted = scene
+        .api
+        .grant_mandate(asked("trader-a", Role::Trader, grant("broker-b")))
+        .await
+        .unwrap()
+        .into_inner()
+        .mandate
+        .unwrap();
+    assert_eq!(
+        scene
+            .try_file("broker-b", umbrellas("G-1"))
+            .await
+            .unwrap()
+            .outcome(),
+        wire::FilingOutcome::Registered
+    );
+    let revoke = || wire::RevokeMandateRequest {
+        request_id: id(),
+        mandate_id: granted.mandate_id.clone(),
+        reason: "changed".into(),
+    };
+    let not_theirs = scene
+        .api
+        .revoke_mandate(asked("trader-b", Role::Trader, revoke()))
+        .await
+        .unwrap_err();
+    assert_eq!(reason(&not_theirs), "NOT_FOUND");
+    let revoked = scene
+        .api
+        .revoke_mandate(asked("trader-a", Role::Trader, revoke()))
+        .await
+        .unwrap()
+        .into_inner()
+        .mandate
+        .unwrap();
+    assert!(revoked.revoked_at.is_some());
+    assert_eq!(
+        scene
+            .try_file("broker-b", umbrellas("G-2"))
+            .await
+            .unwrap()
+            .outcome(),
+        wire::FilingOutcome::Rejected
+    );
+    let again = scene
+        .api
+        .revoke_mandate(asked("trader-a", Role::Trader, revoke()))
+        .await
+        .unwrap()
+        .into_inner()
+        .mandate
+        .unwrap();
+    assert_eq!(again, revoked);
+}
+
+#[tokio::test]
+async fn nobody_gives_a_mandate_in_anothers_name_but_an_officer() {
+    let scene = Scene::new().await;
+    let in_name = || wire::GrantMandateRequest {
+        grantor_party: "trader-a".into(),
+        ..grant("broker-b")
+    };
+    let refused = scene
+        .api
+        .grant_mandate(asked("broker-b", Role::Broker, in_name()))
+        .await
+        .unwrap_err();
+    assert_eq!(reason(&refused), "MANDATE_NOT_YOURS");
+    assert!(scene.api.grant_mandate(officer(in_name())).await.is_ok());
+    let unknown = scene
+        .api
+        .grant_mandate(asked("trader-a", Role::Trader, grant("nobody")))
+        .await
+        .unwrap_err();
+    assert_eq!(reason(&unknown), "NOT_FOUND");
+}
+
+#[tokio::test]
+async fn a_party_sees_the_mandates_it_gave_or_holds_in_pages() {
+    let scene = Scene::new().await;
+    let list = |party: &str, asked_for: &str| {
+        let request = wire::ListMandatesRequest {
+            party_id: asked_for.into(),
+            ..Default::default()
+        };
+        scene.api.list_mandates(asked(party, Role::Broker, request))
+    };
+    assert_eq!(
+        list("broker-a", "")
+            .await
+            .unwrap()
+            .into_inner()
+            .mandates
+            .len(),
+        2
+    );
+    assert_eq!(
+        list("trader-b", "")
+            .await
+            .unwrap()
+            .into_inner()
+            .mandates
+            .len(),
+        2
+    );
+    assert_eq!(
+        reason(&list("broker-b", "trader-a").await.unwrap_err()),
+        "NOT_FOUND"
+    );
+}
+
+#[tokio::test]
+async fn an_identifier_moves_only_after_it_was_taken_away() {
+    let scene = Scene::new().await;
+    let put = |party_id: &str, identifiers: &[&str], expected_version| wire::PutPartyRequest {
+        request_id: id(),
+        expected_version,
+        party: Some(wire::RegisteredParty {
+            party_id: party_id.into(),
+            name: party_id.into(),
+            roles: vec!["trader".into()],
+            identifiers: identifiers
+                .iter()
+                .map(|value| wire::RegisteredIdentifier {
+                    scheme: "EORI".into(),
+                    value: (*value).into(),
+                })
+                .collect(),
+            ..Default::default()
+        }),
+    };
+    assert_eq!(
+        reason(
+            &scene
+                .api
+                .put_party(officer(put("trader-c", &[TRADER_A_EORI], 0)))
+                .await
+                .unwrap_err()
+        ),
+        "IDENTIFIER_TAKEN"
+    );
+    assert_eq!(
+        reason(
+            &scene
+                .api
+                .put_party(officer(put("trader-a", &[], 7)))
+                .await
+                .unwrap_err()
+        ),
+        "STALE_VERSION"
+    );
+    scene
+        .api
+        .put_party(officer(put("trader-a", &[], 1)))
+        .await
+        .unwrap();
+    scene
+        .api
+        .put_party(officer(put("trader-c", &[TRADER_A_EORI], 0)))
+        .await
+        .unwrap();
+    let by_number = wire::get_party_request::Name::Identifier(wire::RegisteredIdentifier {
+        scheme: "EORI".into(),
+        value: TRADER_A_EORI.into(),
+    });
+    let request = wire::GetPartyRequest {
+        name: Some(by_number),
+    };
+    let found = scene
+        .api
+        .get_party(asked("broker-a", Role::Broker, request))
+        .await
+        .unwrap()
+        .into_inner()
+        .party
+        .unwrap();
+    assert_eq!(
+        (found.party_id.as_str(), found.identifiers.len()),
+        ("trader-c", 0),
+        "identifiers of others are not shown"
+    );
+}
+
+#[tokio::test]
+async fn a_suspended_filer_is_refused_and_a_suspended_trader_rejects() {
+    let scene = Scene::new().await;
+    let suspend = |party_id: &str, identifiers: &[&str]| wire::PutPartyRequest {
+        request_id: id(),
+        expected_version: 1,
+        party: Some(wire::RegisteredParty {
+            party_id: party_id.into(),
+            name: party_id.into(),
+            roles: vec!["trader".into()],
+            identifiers: identifiers
+                .iter()
+                .map(|value| wire::RegisteredIdentifier {
+                    scheme: "EORI".into(),
+                    value: (*value).into(),
+                })
+                .collect(),
+            suspended: true,
+            ..Default::default()
+        }),
+    };
+    scene
+        .api
+        .put_party(officer(suspend("trader-a", &[TRADER_A_EORI])))
+        .await
+        .unwrap();
+    let rejected = scene.file(umbrellas("X-1")).await;
+    assert_eq!(
+        codes(&rejected.faults),
+        ["PARTY_SUSPENDED", "PARTY_SUSPENDED"]
+    );
+    scene
+        .api
+        .put_party(officer(suspend("broker-a", &[])))
+        .await
+        .unwrap();
+    assert_eq!(
+        reason(
+            &scene
+                .try_file("broker-a", umbrellas("X-2"))
+                .await
+                .unwrap_err()
+        ),
+        "PARTY_SUSPENDED"
+    );
+}

@@ -1,0 +1,183 @@
+//! The inputs of a writer: as they wait in its queues, and decoded, with where
+//! their answer goes.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use crate::handle::{Command, Reply};
+use crate::service::{Record, Service};
+use crate::store::{Parked, Part, Stamp};
+
+use super::Writer;
+use super::mend::RetryOutcome;
+
+/// An input in a writer's queue.
+pub(crate) enum Item<I> {
+    /// A caller's command.
+    Command {
+        command: Command<I>,
+        reply: oneshot::Sender<Reply>,
+        queued_at: Instant,
+    },
+    /// A record of a consumed partition.
+    Record(Box<Delivered>),
+    /// A consumed partition's watermark.
+    Stamp {
+        part: Part,
+        stamp: Stamp,
+        received_at: Instant,
+    },
+    /// A timer's input.
+    Timer { name: &'static str, input: I },
+    /// An operator asks for a key's parked records to be applied.
+    Retry {
+        topic: String,
+        key: String,
+        reply: oneshot::Sender<RetryOutcome>,
+    },
+    /// A record given by hand, outside the sequence: for a service's own tests.
+    Given {
+        record: Box<Record>,
+        reply: oneshot::Sender<Result<(), String>>,
+    },
+}
+
+impl<I> Item<I> {
+    pub(crate) fn command(command: Command<I>, reply: oneshot::Sender<Reply>) -> Self {
+        Self::Command {
+            command,
+            reply,
+            queued_at: Instant::now(),
+        }
+    }
+}
+
+/// A record with where it stood in the log.
+#[derive(Debug)]
+pub(crate) struct Delivered {
+    pub record: Record,
+    pub chain: Bytes,
+    pub kafka_offset: i64,
+}
+
+/// One input of a batch, decoded, with where its answer goes.
+pub(super) struct Entry<I> {
+    pub source: Source<I>,
+    pub input: Option<I>,
+    pub traceparent: Option<String>,
+    pub queued_at: Instant,
+    pub cause: Option<String>,
+}
+
+pub(super) enum Source<I> {
+    Command {
+        party: String,
+        request_id: Option<Uuid>,
+        fingerprint: [u8; 32],
+        reply: Option<oneshot::Sender<Reply>>,
+    },
+    Record {
+        delivered: Box<Delivered>,
+    },
+    Parked {
+        parked: Box<Parked>,
+    },
+    Given {
+        record: Box<Record>,
+        reply: Option<oneshot::Sender<Result<(), String>>>,
+    },
+    Timer {
+        name: &'static str,
+        marker: std::marker::PhantomData<fn() -> I>,
+    },
+}
+
+impl<I> Entry<I> {
+    pub(super) fn record_part(&self) -> Option<Part> {
+        match &self.source {
+            Source::Record { delivered } => Some(part_of(&delivered.record)),
+            _ => None,
+        }
+    }
+}
+
+pub(super) fn part_of(record: &Record) -> Part {
+    (record.topic.clone(), record.partition)
+}
+
+impl<S: Service> Writer<S> {
+    pub(super) fn entry(&self, item: Item<S::Input>) -> Entry<S::Input> {
+        match item {
+            Item::Command {
+                command,
+                reply,
+                queued_at,
+            } => Entry {
+                source: Source::Command {
+                    party: command.party,
+                    request_id: command.request_id,
+                    fingerprint: command.fingerprint,
+                    reply: Some(reply),
+                },
+                input: Some(command.input),
+                traceparent: command.traceparent,
+                queued_at,
+                cause: None,
+            },
+            Item::Record(delivered) => {
+                let (input, cause) = self.decode(&delivered.record);
+                let traceparent = delivered.record.traceparent.clone();
+                Entry {
+                    source: Source::Record { delivered },
+                    input,
+                    traceparent,
+                    queued_at: Instant::now(),
+                    cause,
+                }
+            }
+            Item::Given { record, reply } => {
+                let (input, cause) = self.decode(&record);
+                let traceparent = record.traceparent.clone();
+                Entry {
+                    source: Source::Given {
+                        record,
+                        reply: Some(reply),
+                    },
+                    input,
+                    traceparent,
+                    queued_at: Instant::now(),
+                    cause,
+                }
+            }
+            Item::Timer { name, input } => timer_entry(name, Some(input)),
+            // Handled before: they are no inputs.
+            Item::Stamp { .. } | Item::Retry { .. } => timer_entry("none", None),
+        }
+    }
+
+    pub(super) fn decode(&self, record: &Record) -> (Option<S::Input>, Option<String>) {
+        let decoded = std::panic::catch_unwind(AssertUnwindSafe(|| self.service.decode(record)));
+        match decoded {
+            Ok(Ok(input)) => (Some(input), None),
+            Ok(Err(unreadable)) => (None, Some(unreadable.to_string())),
+            Err(_) => (None, Some("the service's decoder panicked".into())),
+        }
+    }
+}
+
+fn timer_entry<I>(name: &'static str, input: Option<I>) -> Entry<I> {
+    Entry {
+        source: Source::Timer {
+            name,
+            marker: std::marker::PhantomData,
+        },
+        input,
+        traceparent: None,
+        queued_at: Instant::now(),
+        cause: None,
+    }
+}

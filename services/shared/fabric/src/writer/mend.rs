@@ -1,0 +1,192 @@
+//! What a writer does about records that are missing or could not be applied:
+//! watermarks compared with positions, requests to send again, and parked
+//! records applied after all.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use sqlx::PgConnection;
+
+use crate::service::{Record, Service};
+use crate::store::{self, Parked, Part, Stamp};
+
+use super::Writer;
+use super::batch::Fate;
+use super::entry::{Entry, Source};
+
+/// How often a consumer that misses records asks for them again.
+const REWIND_ASK_EVERY: Duration = Duration::from_secs(1);
+
+/// What came of a retry.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RetryOutcome {
+    pub applied: u32,
+    pub still_parked: u32,
+    pub cause: String,
+}
+
+impl<S: Service> Writer<S> {
+    /// Keeps watermarks; what a watermark says is acknowledged and was not
+    /// applied is lost, and asked for.
+    pub(super) async fn take_stamps(
+        &mut self,
+        db: &mut Option<PgConnection>,
+        stamps: BTreeMap<Part, (Stamp, Instant)>,
+    ) {
+        let Some(session) = db.as_mut() else { return };
+        let parts: Vec<Part> = stamps.keys().cloned().collect();
+        let stamps: BTreeMap<Part, Stamp> = stamps
+            .into_iter()
+            .map(|(part, (stamp, received_at))| {
+                (
+                    part,
+                    Stamp {
+                        received_ago: received_at.elapsed(),
+                        ..stamp
+                    },
+                )
+            })
+            .collect();
+        let result = async {
+            store::write_stamps(session, &stamps).await?;
+            store::positions(session, &parts).await
+        }
+        .await;
+        match result {
+            Ok(positions) => {
+                for (part, position) in positions {
+                    let Some(stamp) = stamps.get(&part) else {
+                        continue;
+                    };
+                    if stamp.epoch == position.epoch
+                        && position.seq < stamp.acked_seq
+                        && position.stopped_because.is_none()
+                    {
+                        self.ask_rewind(part, position.seq + 1);
+                    } else if stamp.epoch < position.epoch
+                        || (stamp.epoch == position.epoch && stamp.head_seq < position.seq)
+                    {
+                        tracing::error!(
+                            topic = part.0,
+                            partition = part.1,
+                            "the producer's head is below what was applied: its database is older than what it published"
+                        );
+                        self.links.health.set(
+                            "history",
+                            Err(format!(
+                                "{}/{} was published beyond its producer's head",
+                                part.0, part.1
+                            )),
+                        );
+                    }
+                }
+            }
+            Err(error) if store::is_transient(&error) => self.disconnected(db, &error),
+            Err(error) => tracing::error!(%error, "watermarks could not be kept"),
+        }
+    }
+
+    pub(super) fn ask_rewind(&mut self, part: Part, from_seq: u64) {
+        let now = Instant::now();
+        let asked = self.rewinds_asked.get(&part);
+        if asked.is_none_or(|at| now.duration_since(*at) >= REWIND_ASK_EVERY) {
+            tracing::warn!(
+                topic = part.0,
+                partition = part.1,
+                from_seq,
+                "records are missing; asking for them"
+            );
+            self.rewinds_asked.insert(part.clone(), now);
+            let _ = self.links.rewinds.try_send((part, from_seq));
+        }
+    }
+
+    /// Applies a key's parked records, oldest first, each in its own batch,
+    /// until one fails again.
+    pub(super) async fn retry_parked(
+        &mut self,
+        db: &mut Option<PgConnection>,
+        topic: &str,
+        key: &str,
+    ) -> RetryOutcome {
+        let mut outcome = RetryOutcome::default();
+        loop {
+            if db.is_none() {
+                self.connect(db).await;
+            }
+            let Some(session) = db.as_mut() else {
+                outcome.cause = "the database does not answer".into();
+                return outcome;
+            };
+            let oldest = match store::parked(session, Some(topic), Some(key), None, None, 1).await {
+                Ok(mut rows) => rows.pop(),
+                Err(error) => {
+                    outcome.cause = error.to_string();
+                    return outcome;
+                }
+            };
+            let Some(parked) = oldest else {
+                outcome.still_parked = 0;
+                return outcome;
+            };
+            match self.apply_parked(db, parked).await {
+                Ok(()) => outcome.applied += 1,
+                Err((event_id, cause)) => {
+                    if let Some(session) = db.as_mut() {
+                        let _ = store::parked_again(session, &event_id, &cause).await;
+                        let left =
+                            store::parked(session, Some(topic), Some(key), None, None, 10_000)
+                                .await;
+                        outcome.still_parked =
+                            left.map_or(1, |rows| u32::try_from(rows.len()).unwrap_or(u32::MAX));
+                    }
+                    outcome.cause = cause;
+                    return outcome;
+                }
+            }
+        }
+    }
+
+    async fn apply_parked(
+        &mut self,
+        db: &mut Option<PgConnection>,
+        parked: Parked,
+    ) -> Result<(), (String, String)> {
+        let event_id = parked.event_id.clone();
+        let record = Record {
+            topic: parked.topic.clone(),
+            partition: parked.partition,
+            epoch: parked.epoch,
+            sequence: parked.seq,
+            key: parked.key.clone(),
+            event_id: parked.event_id.clone(),
+            event_type: parked.event_type.clone(),
+            payload: parked.payload.clone(),
+            traceparent: parked.traceparent.clone(),
+        };
+        let (input, cause) = self.decode(&record);
+        if let Some(cause) = cause {
+            return Err((event_id, cause));
+        }
+        let traceparent = parked.traceparent.clone();
+        let mut entries = vec![Entry {
+            source: Source::Parked {
+                parked: Box::new(parked),
+            },
+            input,
+            traceparent,
+            queued_at: Instant::now(),
+            cause: None,
+        }];
+        loop {
+            match self.run_until_decided(db, &mut entries).await {
+                Ok(committed) if matches!(committed.fates[..], [Fate::Deferred]) => {}
+                Ok(committed) => {
+                    self.deliver(Vec::new(), committed);
+                    return Ok(());
+                }
+                Err(cause) => return Err((event_id, cause)),
+            }
+        }
+    }
+}
