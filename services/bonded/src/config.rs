@@ -1,0 +1,86 @@
+//! What an operator of the platform sets. The defaults stand, commented, in
+//! `config.default.toml`; nothing here knows one.
+
+use chassis::config::{
+    DatabaseConfig, Faults, IdentityConfig, ServerConfig, TelemetryConfig, Validate, empty_is_none,
+};
+use fabric::FabricConfig;
+use serde::Deserialize;
+
+use crate::domain::Rules;
+
+/// The longest storage limit that makes sense, in months.
+const STORAGE_LIMIT_MONTHS_MAX: u32 = 600;
+
+/// The whole configuration of bonded.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The sites that are bonded centres.
+    pub centres: Vec<String>,
+    /// What is put into an empty database; none in production.
+    #[serde(deserialize_with = "empty_is_none")]
+    pub seed: Option<Seed>,
+    /// Where and within which limits it answers.
+    pub server: ServerConfig,
+    /// Its database.
+    pub database: DatabaseConfig,
+    /// The loop and the broker.
+    pub fabric: FabricConfig,
+    /// Whose tokens are believed.
+    pub identity: IdentityConfig,
+    /// What is logged and traced.
+    pub telemetry: TelemetryConfig,
+    /// How long stock may stay.
+    pub storage: StorageConfig,
+}
+
+/// What is put into an empty database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Seed {
+    /// Books and opening stock of the development traders.
+    Development,
+}
+
+/// How long stock may stay in bond.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StorageConfig {
+    /// From the entry of a lot, in months.
+    pub limit_months: u32,
+}
+
+impl Config {
+    /// The parameters of the rules.
+    pub fn rules(&self) -> Rules {
+        Rules {
+            centres: self.centres.iter().cloned().collect(),
+            storage_limit_months: self.storage.limit_months,
+        }
+    }
+}
+
+impl Validate for Config {
+    fn faults(&self, faults: &mut Faults) {
+        if self.centres.is_empty() || self.centres.iter().any(|centre| centre.trim().is_empty()) {
+            faults.add(
+                "centres",
+                "names no site, list the ids of the bonded centres",
+            );
+        }
+        faults.section("server", &self.server);
+        faults.section("database", &self.database);
+        for (key, message) in self.fabric.faults() {
+            faults.add(format!("fabric.{key}"), message);
+        }
+        faults.section("identity", &self.identity);
+        faults.section("telemetry", &self.telemetry);
+        faults.within(
+            "storage.limit_months",
+            self.storage.limit_months,
+            1,
+            STORAGE_LIMIT_MONTHS_MAX,
+        );
+    }
+}

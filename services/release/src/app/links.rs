@@ -1,0 +1,404 @@
+//! Which subjects an input names, and which follow from what is stored. Pure: `store` reads the
+//! relations for a whole batch at once, here they are followed for each input.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fabric::Subjects;
+use uuid::Uuid;
+
+use super::{HoldTarget, Input, RevokeWhich, kind};
+use crate::domain::clearance::{container_key, transport_document_key};
+use crate::domain::container_visit::Stay;
+use crate::domain::hold::{HoldId, Scope, ScopeKind};
+
+/// What the relations are looked up for.
+#[derive(Clone, Debug, Default)]
+pub struct Seeds {
+    /// Container numbers.
+    pub containers: BTreeSet<String>,
+    /// Transport documents.
+    pub documents: BTreeSet<String>,
+    /// Declarations.
+    pub declarations: BTreeSet<String>,
+    /// Container visits.
+    pub visits: BTreeSet<String>,
+    /// Commercial releases.
+    pub releases: BTreeSet<Uuid>,
+    /// Holds of release.
+    pub holds: BTreeSet<HoldId>,
+    /// Whether the containers are wanted on whose decisions parked records weigh, or no longer do.
+    pub unknown: bool,
+}
+
+/// The relations as they are stored.
+#[derive(Clone, Debug, Default)]
+pub struct Links {
+    /// The transport document of a commercial release.
+    pub release_document: BTreeMap<Uuid, String>,
+    /// The scope of a hold.
+    pub hold_scope: BTreeMap<HoldId, Scope>,
+    /// The container of a visit.
+    pub visit_container: BTreeMap<String, String>,
+    /// The containers with open stays that a transport document leads to.
+    pub document_containers: BTreeMap<String, BTreeSet<String>>,
+    /// The containers with open stays that a declaration leads to.
+    pub declaration_containers: BTreeMap<String, BTreeSet<String>>,
+    /// The containers on whose decisions parked records weigh, or no longer do.
+    pub unknown_containers: BTreeSet<String>,
+    /// What the open stays of a container lead to.
+    pub containers: BTreeMap<String, ContainerLinks>,
+    /// The declarations that customs names under a key.
+    pub key_declarations: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// What the open stays of a container lead to.
+#[derive(Clone, Debug, Default)]
+pub struct ContainerLinks {
+    /// The stays.
+    pub visits: BTreeSet<String>,
+    /// Their sites.
+    pub sites: BTreeSet<String>,
+    /// Their transport documents.
+    pub documents: BTreeSet<String>,
+}
+
+/// The subjects that an input names itself.
+pub fn subjects(input: &Input) -> Subjects {
+    let none = Subjects::new();
+    match input {
+        Input::Site(site) => none.write(kind::SITE, &site.site_id),
+        Input::Party(party) => party.iter().fold(none, |named, party| {
+            named.write(kind::PARTY, &party.party_id)
+        }),
+        Input::ContainerVisit(_, stay) => of_stay(stay),
+        Input::Clearance(clearance) => {
+            let named = clearance
+                .consignments
+                .iter()
+                .fold(none, |named, consignment| {
+                    named.write(
+                        kind::HOLD_SCOPE,
+                        Scope::new(ScopeKind::Declaration, &consignment.declaration_id).to_string(),
+                    )
+                });
+            match clearance_subject(&clearance.key) {
+                Some((kind, key)) => named.write(kind, key),
+                None => named,
+            }
+        }
+        Input::Hold(_, hold) => {
+            let named = none
+                .write(kind::HOLD_SCOPE, hold.scope.to_string())
+                .write(kind::HOLD, hold.id.to_string());
+            if hold.scope.kind == ScopeKind::Declaration {
+                named.read(kind::DECLARATION, &hold.scope.key)
+            } else {
+                named
+            }
+        }
+        Input::PreArrival(_, pre_arrival, _) => {
+            let named = none
+                .write(kind::PRE_ARRIVAL, &pre_arrival.pre_arrival_id)
+                .read(kind::SITE, &pre_arrival.site_id);
+            pre_arrival
+                .containers
+                .iter()
+                .fold(named, |named, container| {
+                    named.write(kind::CONTAINER, &container.container_number)
+                })
+        }
+        Input::TruckVisit(_, truck_visit) => none.read(kind::SITE, &truck_visit.site_id),
+        Input::Declaration(_, declaration, _) => {
+            none.write(kind::DECLARATION, &declaration.declaration_id)
+        }
+        Input::Book(_, book) => none.write(kind::BOOK, &book.book_number),
+        Input::Decision(_, decision) => none
+            .write(kind::CONTAINER, &decision.container_number)
+            .read(kind::SITE, &decision.site_id),
+        Input::GrantCommercialRelease(command) => {
+            let named = none
+                .write(kind::DOCUMENT, &command.scope.transport_document)
+                .read(kind::PARTY, &command.haulier_party);
+            command
+                .scope
+                .site_id
+                .iter()
+                .fold(named, |named, site| named.read(kind::SITE, site))
+        }
+        Input::RevokeCommercialRelease(command) => match &command.which {
+            RevokeWhich::Id(_) => none,
+            RevokeWhich::Scope(scope) => none.write(kind::DOCUMENT, &scope.transport_document),
+        },
+        Input::PlaceHold(command) => match &command.target {
+            HoldTarget::Scope(scope) => none.write(kind::HOLD_SCOPE, scope.to_string()),
+            HoldTarget::ContainerNumber(number) => none.write(kind::CONTAINER, number),
+        },
+        Input::LiftHold(command) => none.write(kind::HOLD, own_hold(&command.hold_id).to_string()),
+        Input::RevokeRelease(command) => none.write(
+            kind::HOLD_SCOPE,
+            Scope::new(ScopeKind::ContainerVisit, &command.container_visit_id).to_string(),
+        ),
+        Input::Answer(..) | Input::Recheck => none,
+    }
+}
+
+/// Whether what is stored may add subjects.
+pub fn follows(input: &Input) -> bool {
+    !matches!(
+        input,
+        Input::Site(_)
+            | Input::Party(_)
+            | Input::TruckVisit(..)
+            | Input::Declaration(..)
+            | Input::Book(..)
+            | Input::Decision(..)
+    )
+}
+
+/// What must be looked up for these inputs.
+pub fn seeds(inputs: &[&Input]) -> Seeds {
+    let mut seeds = Seeds::default();
+    for input in inputs {
+        match input {
+            Input::ContainerVisit(_, stay) => {
+                seeds.containers.insert(stay.container_number.clone());
+                seeds
+                    .documents
+                    .extend(stay.transport_documents().into_iter().map(str::to_owned));
+            }
+            Input::Clearance(clearance) => match clearance_subject(&clearance.key) {
+                Some((kind::CONTAINER, number)) => {
+                    seeds.containers.insert(number);
+                }
+                Some((_, document)) => {
+                    seeds.documents.insert(document);
+                }
+                None => {}
+            },
+            Input::Hold(_, hold) => seed_scope(&hold.scope, &mut seeds),
+            Input::Answer(_, answer) => {
+                seeds.visits.insert(answer.container_visit_id.clone());
+            }
+            Input::PreArrival(_, pre_arrival, _) => {
+                seeds.containers.extend(
+                    pre_arrival
+                        .containers
+                        .iter()
+                        .map(|container| container.container_number.clone()),
+                );
+            }
+            Input::GrantCommercialRelease(command) => {
+                seeds
+                    .documents
+                    .insert(command.scope.transport_document.clone());
+            }
+            Input::RevokeCommercialRelease(command) => match &command.which {
+                RevokeWhich::Id(id) => {
+                    seeds.releases.insert(*id);
+                }
+                RevokeWhich::Scope(scope) => {
+                    seeds.documents.insert(scope.transport_document.clone());
+                }
+            },
+            Input::PlaceHold(command) => match &command.target {
+                HoldTarget::Scope(scope) => seed_scope(scope, &mut seeds),
+                HoldTarget::ContainerNumber(number) => {
+                    seeds.containers.insert(number.clone());
+                }
+            },
+            Input::LiftHold(command) => {
+                seeds.holds.insert(own_hold(&command.hold_id));
+            }
+            Input::RevokeRelease(command) => {
+                seeds.visits.insert(command.container_visit_id.clone());
+            }
+            Input::Recheck => seeds.unknown = true,
+            Input::Site(_)
+            | Input::Party(_)
+            | Input::TruckVisit(..)
+            | Input::Declaration(..)
+            | Input::Book(..)
+            | Input::Decision(..) => {}
+        }
+    }
+    seeds
+}
+
+/// The subjects that follow for one input.
+pub fn following(input: &Input, links: &Links) -> Subjects {
+    let none = Subjects::new();
+    match input {
+        Input::ContainerVisit(_, stay) => {
+            let documents = stay.transport_documents();
+            documents.into_iter().fold(
+                of_container(&stay.container_number, links),
+                |named, document| of_key(&transport_document_key(document), named, links),
+            )
+        }
+        Input::Clearance(clearance) => match clearance_subject(&clearance.key) {
+            Some((kind::CONTAINER, number)) => of_container(&number, links),
+            Some((_, document)) => of_document(&document, links),
+            None => none,
+        },
+        Input::Hold(_, hold) => of_scope(&hold.scope, links),
+        Input::Answer(_, answer) => of_visit(&answer.container_visit_id, links),
+        Input::PreArrival(_, pre_arrival, _) => pre_arrival
+            .containers
+            .iter()
+            .fold(none, |named, container| {
+                named.and(of_container(&container.container_number, links))
+            }),
+        Input::GrantCommercialRelease(command) => {
+            of_document(&command.scope.transport_document, links)
+        }
+        Input::RevokeCommercialRelease(command) => match &command.which {
+            RevokeWhich::Scope(scope) => of_document(&scope.transport_document, links),
+            RevokeWhich::Id(id) => links.release_document.get(id).map_or(none, |document| {
+                of_document(document, links).write(kind::DOCUMENT, document)
+            }),
+        },
+        Input::PlaceHold(command) => match &command.target {
+            HoldTarget::Scope(scope) => of_scope(scope, links),
+            HoldTarget::ContainerNumber(number) => of_container(number, links),
+        },
+        Input::LiftHold(command) => links
+            .hold_scope
+            .get(&own_hold(&command.hold_id))
+            .map_or(none, |scope| {
+                of_scope(scope, links).write(kind::HOLD_SCOPE, scope.to_string())
+            }),
+        Input::RevokeRelease(command) => of_visit(&command.container_visit_id, links),
+        Input::Recheck => links
+            .unknown_containers
+            .iter()
+            .fold(none, |named, number| named.and(of_container(number, links))),
+        Input::Site(_)
+        | Input::Party(_)
+        | Input::TruckVisit(..)
+        | Input::Declaration(..)
+        | Input::Book(..)
+        | Input::Decision(..) => none,
+    }
+}
+
+/// A hold that release keeps itself.
+pub fn own_hold(id: &str) -> HoldId {
+    HoldId {
+        service: "release".to_owned(),
+        id: id.to_owned(),
+    }
+}
+
+/// The subject under which what customs says about a key is read.
+fn clearance_subject(key: &str) -> Option<(&'static str, String)> {
+    match key.split_once('/')? {
+        ("container", number) => Some((kind::CONTAINER, number.to_owned())),
+        ("transport-document", document) => Some((kind::DOCUMENT, document.to_owned())),
+        _ => None,
+    }
+}
+
+/// A stay is written where it is named: a hold on it, a release of its documents lead to it.
+fn of_stay(stay: &Stay) -> Subjects {
+    let named = Subjects::new()
+        .write(kind::CONTAINER, &stay.container_number)
+        .write(
+            kind::HOLD_SCOPE,
+            Scope::new(ScopeKind::ContainerVisit, &stay.container_visit_id).to_string(),
+        )
+        .read(kind::SITE, &stay.site_id);
+    stay.transport_documents()
+        .into_iter()
+        .fold(named, |named, document| {
+            named.write(kind::DOCUMENT, document)
+        })
+}
+
+fn seed_scope(scope: &Scope, seeds: &mut Seeds) {
+    match scope.kind {
+        ScopeKind::ContainerVisit => {
+            seeds.visits.insert(scope.key.clone());
+        }
+        ScopeKind::Declaration => {
+            seeds.declarations.insert(scope.key.clone());
+        }
+        ScopeKind::StockList | ScopeKind::Plate | ScopeKind::Party => {}
+    }
+}
+
+/// Holds on lists, plates and parties weigh on no container visit: gate weighs them at the barrier.
+fn of_scope(scope: &Scope, links: &Links) -> Subjects {
+    let none = Subjects::new();
+    match scope.kind {
+        ScopeKind::ContainerVisit => of_visit(&scope.key, links),
+        ScopeKind::Declaration => {
+            let containers = links.declaration_containers.get(&scope.key);
+            let named = none.read(kind::DECLARATION, &scope.key);
+            containers
+                .into_iter()
+                .flatten()
+                .fold(named, |named, number| {
+                    named.and(of_container(number, links))
+                })
+        }
+        ScopeKind::StockList | ScopeKind::Plate | ScopeKind::Party => none,
+    }
+}
+
+fn of_visit(container_visit_id: &str, links: &Links) -> Subjects {
+    links
+        .visit_container
+        .get(container_visit_id)
+        .map_or_else(Subjects::new, |number| of_container(number, links))
+}
+
+fn of_document(document: &str, links: &Links) -> Subjects {
+    let containers = links.document_containers.get(document);
+    containers
+        .into_iter()
+        .flatten()
+        .fold(Subjects::new(), |named, number| {
+            named.and(of_container(number, links))
+        })
+}
+
+fn of_container(number: &str, links: &Links) -> Subjects {
+    let mut named = of_key(
+        &container_key(number),
+        Subjects::new().write(kind::CONTAINER, number),
+        links,
+    );
+    let Some(own) = links.containers.get(number) else {
+        return named;
+    };
+    for document in &own.documents {
+        named = of_key(
+            &transport_document_key(document),
+            named.write(kind::DOCUMENT, document),
+            links,
+        );
+    }
+    for visit in &own.visits {
+        named = named.write(
+            kind::HOLD_SCOPE,
+            Scope::new(ScopeKind::ContainerVisit, visit).to_string(),
+        );
+    }
+    own.sites
+        .iter()
+        .fold(named, |named, site| named.read(kind::SITE, site))
+}
+
+/// The hold scopes of the declarations that customs names under a key.
+fn of_key(key: &str, named: Subjects, links: &Links) -> Subjects {
+    let declarations = links.key_declarations.get(key);
+    declarations
+        .into_iter()
+        .flatten()
+        .fold(named, |named, declaration| {
+            named.write(
+                kind::HOLD_SCOPE,
+                Scope::new(ScopeKind::Declaration, declaration).to_string(),
+            )
+        })
+}

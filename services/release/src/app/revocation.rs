@@ -1,0 +1,133 @@
+//! Taking a granted release back: a hold that keeps it from being granted anew, the ask to gate that
+//! follows from it, and gate's answer.
+
+use fabric::{Context, Decision};
+use kernel::Refusal;
+
+use super::state::State;
+use super::{Answer, Heading, hears, reconsider};
+use crate::domain::decision::DecisionState;
+use crate::domain::hold::{self, HoldKind, Placing, Scope, ScopeKind};
+use crate::domain::reader::Reader;
+use crate::events::publish;
+use crate::grpc::respond;
+
+/// Somebody takes a granted release back.
+#[derive(Clone, Debug)]
+pub struct RevokeRelease {
+    /// Who asks.
+    pub by: Reader,
+    /// The stay.
+    pub container_visit_id: String,
+    /// Why.
+    pub reason: String,
+    /// The decision's version it was read at; 0: not checked.
+    pub expected_version: u64,
+    /// Only check.
+    pub validate_only: bool,
+}
+
+/// Decides on it.
+pub fn revoke(state: &mut State, command: &RevokeRelease, context: &Context<'_>) -> Decision {
+    match try_revoke(state, command, context) {
+        Ok(decision) => decision,
+        Err(refusal) => Decision::refuse(*refusal),
+    }
+}
+
+fn try_revoke(
+    state: &mut State,
+    command: &RevokeRelease,
+    context: &Context<'_>,
+) -> Result<Decision, Box<Refusal>> {
+    let not_found = || {
+        Box::new(Refusal::not_found(
+            "container visit",
+            &command.container_visit_id,
+        ))
+    };
+    let visit = state
+        .visit_by_id(&command.container_visit_id)
+        .ok_or_else(not_found)?;
+    let kind = if command.by.reads_everything() {
+        HoldKind::Legal
+    } else {
+        HoldKind::Commercial
+    };
+    let scope = Scope::new(ScopeKind::ContainerVisit, &command.container_visit_id);
+    let placing = Placing {
+        scope: scope.clone(),
+        kind,
+        reason: &command.reason,
+    };
+    let role = hold::role_to_place(&placing, &command.by, Some(&visit.stay))?;
+    visit.decision.may_be_revoked(command.expected_version)?;
+    let standing = state
+        .holds
+        .get(&scope)
+        .map_or(0, |holds| holds.rows().filter(|hold| hold.stands()).count());
+    let placed = hold::place(
+        &placing,
+        &command.by,
+        role,
+        standing,
+        context.new_id(),
+        context.now,
+    )?;
+    let number = visit.stay.container_number.clone();
+    if command.validate_only {
+        return Ok(Decision::respond(respond::release_revoked(
+            visit,
+            None,
+            &command.by,
+        )));
+    }
+    let mut facts = vec![publish::hold(&placed, context.now)];
+    state.put_hold(placed.clone());
+    facts.extend(reconsider::container(state, &number, None, context));
+    let visit = state
+        .visit_by_id(&command.container_visit_id)
+        .ok_or_else(not_found)?;
+    Ok(
+        Decision::respond(respond::release_revoked(visit, Some(&placed), &command.by))
+            .with_facts(facts),
+    )
+}
+
+/// Gate has answered an ask. Applied: the release is revoked and decided anew at once.
+pub fn answered(
+    state: &mut State,
+    heading: &Heading,
+    answer: &Answer,
+    context: &Context<'_>,
+) -> Decision {
+    let mut facts = Vec::new();
+    let mut ours = None;
+    if let (Some(ask_id), Some(visit)) =
+        (answer.ask_id, state.visit_by_id(&answer.container_visit_id))
+    {
+        let mut visit = visit.clone();
+        let published = visit.decision.answered(ask_id, answer.verdict, context.now);
+        let revoked = published
+            .iter()
+            .any(|decision| decision.state == Some(DecisionState::Revoked));
+        facts.extend(
+            published
+                .iter()
+                .filter_map(|decision| publish::decision(&visit.stay, decision, context.now)),
+        );
+        ours = revoked.then(|| visit.stay.container_number.clone());
+        state.put_visit(visit);
+    }
+    let mut told = hears::told_answer(state, heading, &answer.container_visit_id, context);
+    if let Some(number) = ours {
+        facts.extend(reconsider::container(
+            state,
+            &number,
+            Some(&answer.container_visit_id),
+            context,
+        ));
+    }
+    told.extend(facts);
+    Decision::applied().with_facts(told)
+}

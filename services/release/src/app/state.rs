@@ -1,0 +1,212 @@
+//! What one batch has read and changed. It must not know where it was read from or how it is written:
+//! the use cases work on it, `store` fills and empties it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+
+use fabric::{ParkedKeys, Working};
+use uuid::Uuid;
+
+use crate::domain::clearance::Clearance;
+use crate::domain::commercial_release::CommercialRelease;
+use crate::domain::container_visit::{ContainerVisit, Stay};
+use crate::domain::declaration::Declaration;
+use crate::domain::hold::{Hold, HoldId, Scope};
+use crate::domain::party::KnownParty;
+use crate::domain::pre_arrival::PreArrival;
+use crate::domain::requirements::{self, VisitFacts};
+use crate::domain::site::Site;
+use crate::domain::timeline::TimelineEntry;
+
+/// Rows that are read together by what they belong to, of which only the changed ones are written.
+#[derive(Clone, Debug)]
+pub struct Group<K, V> {
+    rows: BTreeMap<K, V>,
+    changed: BTreeSet<K>,
+}
+
+impl<K, V> Default for Group<K, V> {
+    fn default() -> Self {
+        Self {
+            rows: BTreeMap::new(),
+            changed: BTreeSet::new(),
+        }
+    }
+}
+
+impl<K: Ord + Clone, V: PartialEq> Group<K, V> {
+    /// A group as it was read.
+    pub fn of(rows: impl IntoIterator<Item = (K, V)>) -> Self {
+        Self {
+            rows: rows.into_iter().collect(),
+            changed: BTreeSet::new(),
+        }
+    }
+
+    /// One row.
+    pub fn get(&self, key: &K) -> Option<&V> {
+        self.rows.get(key)
+    }
+
+    /// Puts a row; it is written only if it says something else than before.
+    pub fn put(&mut self, key: K, row: V) {
+        if self.rows.get(&key) != Some(&row) {
+            self.changed.insert(key.clone());
+            self.rows.insert(key, row);
+        }
+    }
+
+    /// Every row.
+    pub fn rows(&self) -> impl Iterator<Item = &V> {
+        self.rows.values()
+    }
+
+    /// The rows to write.
+    pub fn changed(&self) -> impl Iterator<Item = &V> {
+        self.changed.iter().filter_map(|key| self.rows.get(key))
+    }
+}
+
+/// The working set of a batch.
+#[derive(Debug)]
+pub struct State {
+    /// By site id.
+    pub sites: Working<String, Site>,
+    /// By party id.
+    pub parties: Working<String, KnownParty>,
+    /// The stays of a container, by container number, then by visit.
+    pub containers: Working<String, Group<String, ContainerVisit>>,
+    /// What customs says, by its key.
+    pub clearances: Working<String, Clearance>,
+    /// The commercial releases of a transport document, by the document.
+    pub releases: Working<String, Group<Uuid, CommercialRelease>>,
+    /// The holds on a scope: those that stand, and those that a command or record names.
+    pub holds: Working<Scope, Group<HoldId, Hold>>,
+    /// By pre-arrival: those named, and those of the containers.
+    pub pre_arrivals: Working<String, PreArrival>,
+    /// By declaration.
+    pub declarations: Working<String, Declaration>,
+    /// What the batch adds to the timeline.
+    pub timeline: Vec<TimelineEntry>,
+}
+
+impl State {
+    /// The visit, where its container was read.
+    pub fn visit(
+        &self,
+        container_number: &str,
+        container_visit_id: &str,
+    ) -> Option<&ContainerVisit> {
+        let key = container_number.to_owned();
+        self.containers
+            .is_loaded(&key)
+            .then(|| self.containers.get(&key))
+            .flatten()?
+            .get(&container_visit_id.to_owned())
+    }
+
+    /// The visit, whatever its container.
+    pub fn visit_by_id(&self, container_visit_id: &str) -> Option<&ContainerVisit> {
+        let id = container_visit_id.to_owned();
+        self.containers
+            .iter()
+            .find_map(|(_, visits)| visits.get(&id))
+    }
+
+    /// The stays of a container, oldest first.
+    pub fn stays(&self, container_number: &str) -> Vec<&Stay> {
+        let key = container_number.to_owned();
+        let visits = self
+            .containers
+            .is_loaded(&key)
+            .then(|| self.containers.get(&key))
+            .flatten();
+        visits
+            .into_iter()
+            .flat_map(Group::rows)
+            .map(|visit| &visit.stay)
+            .collect()
+    }
+
+    /// Writes a visit back; nothing happens if it is as it was.
+    pub fn put_visit(&mut self, visit: ContainerVisit) {
+        let number = visit.stay.container_number.clone();
+        let mut visits = self.containers.get(&number).cloned().unwrap_or_default();
+        let id = visit.stay.container_visit_id.clone();
+        if visits.get(&id) != Some(&visit) {
+            visits.put(id, visit);
+            self.containers.put(number, visits);
+        }
+    }
+
+    /// Writes a hold back.
+    pub fn put_hold(&mut self, hold: Hold) {
+        let mut holds = self.holds.get(&hold.scope).cloned().unwrap_or_default();
+        let scope = hold.scope.clone();
+        holds.put(hold.id.clone(), hold);
+        self.holds.put(scope, holds);
+    }
+
+    /// Writes a commercial release back.
+    pub fn put_release(&mut self, release: CommercialRelease) {
+        let document = release.scope.transport_document.clone();
+        let mut releases = self.releases.get(&document).cloned().unwrap_or_default();
+        releases.put(release.id, release);
+        self.releases.put(document, releases);
+    }
+
+    /// Everything that is weighed for a visit.
+    ///
+    /// # Panics
+    /// If a subject was forgotten: the loop fails that input alone.
+    pub fn facts<'a>(&'a self, visit: &'a ContainerVisit, parked: &ParkedKeys) -> VisitFacts<'a> {
+        let stay = &visit.stay;
+        let clearances: Vec<&Clearance> = requirements::clearance_keys(stay)
+            .into_iter()
+            .filter_map(|key| self.clearances.get(&key))
+            .collect();
+        let commercial_releases = stay
+            .transport_documents()
+            .into_iter()
+            .filter_map(|document| self.releases.get(&document.to_owned()))
+            .flat_map(Group::rows)
+            .collect();
+        let holds = requirements::hold_scopes(stay, &clearances)
+            .iter()
+            .filter_map(|scope| self.holds.get(scope))
+            .flat_map(Group::rows)
+            .collect();
+        let unknown = requirements::sources(stay, &clearances)
+            .into_iter()
+            .filter(|source| parked.contains(source.topic, &source.key))
+            .collect();
+        VisitFacts {
+            stay,
+            known_since: visit.known_since,
+            stays: self.stays(&stay.container_number),
+            clearances,
+            commercial_releases,
+            holds,
+            unknown,
+        }
+    }
+
+    /// Whether everything that is weighed for a visit was read.
+    pub fn is_weighable(&self, visit: &ContainerVisit) -> bool {
+        let stay = &visit.stay;
+        let keys = requirements::clearance_keys(stay);
+        if !keys.iter().all(|key| self.clearances.is_loaded(key)) {
+            return false;
+        }
+        let clearances: Vec<&Clearance> = keys
+            .iter()
+            .filter_map(|key| self.clearances.get(key))
+            .collect();
+        stay.transport_documents()
+            .into_iter()
+            .all(|document| self.releases.is_loaded(&document.to_owned()))
+            && requirements::hold_scopes(stay, &clearances)
+                .iter()
+                .all(|scope| self.holds.is_loaded(scope))
+    }
+}

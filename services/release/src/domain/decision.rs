@@ -1,0 +1,335 @@
+//! The life of a decision on one stay: what changes when the outcome does, what is published, and how
+//! a revocation is asked of gate and answered. What an outcome is made of stands in `requirements`.
+
+use chrono::{DateTime, Utc};
+use kernel::Refusal;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::condition::Condition;
+use super::requirements::Outcome;
+
+/// The decision as it stands.
+///
+/// ```text
+/// WITHHELD <-> GRANTED             while nobody revokes
+/// GRANTED -> REVOCATION_ASKED      a condition fell away, or another haulier is named
+/// REVOCATION_ASKED -> REVOKED      gate: APPLIED; decided anew at once
+/// any -> CONSUMED                  the container left
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Where it is; none before the first decision.
+    pub state: Option<DecisionState>,
+    /// Counts up by one with everything that is published.
+    pub version: u64,
+    /// The journey that was asked about.
+    pub journey: String,
+    /// The haulier: while granted or asked back, the one it was granted to; else the one that the
+    /// commercial releases name.
+    pub haulier_party: Option<String>,
+    /// What is missing, by the newest facts.
+    pub conditions: Vec<Condition>,
+    /// The facts it rests on.
+    pub evidence: Vec<String>,
+    /// The ask, while a revocation is asked.
+    pub ask_id: Option<Uuid>,
+    /// Gate answered the ask with TOO_LATE.
+    pub too_late: bool,
+    /// When it was last published.
+    pub decided_at: Option<DateTime<Utc>>,
+}
+
+/// Where a decision is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum DecisionState {
+    /// Something is missing.
+    Withheld,
+    /// Everything is there.
+    Granted,
+    /// Taken back, if gate can still apply it.
+    RevocationAsked,
+    /// Gate has applied it; only ever for the moment until it is decided anew.
+    Revoked,
+    /// The container has left.
+    Consumed,
+}
+
+/// Gate's answer to an ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The barrier will not open on it any more.
+    Applied,
+    /// The goods have left.
+    TooLate,
+}
+
+impl DecisionState {
+    /// Its name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Withheld => "WITHHELD",
+            Self::Granted => "GRANTED",
+            Self::RevocationAsked => "REVOCATION_ASKED",
+            Self::Revoked => "REVOKED",
+            Self::Consumed => "CONSUMED",
+        }
+    }
+}
+
+impl Decision {
+    /// Follows the outcome of the newest facts. Gives what is to be published: the decision as it is
+    /// after each step, oldest first; nothing if nobody would do anything else because of it.
+    pub fn follow(
+        &mut self,
+        outcome: &Outcome,
+        now: DateTime<Utc>,
+        new_id: &dyn Fn() -> Uuid,
+    ) -> Vec<Decision> {
+        let Some(journey) = outcome.journey.or_else(|| self.state.map(|_| "")) else {
+            return Vec::new();
+        };
+        if !journey.is_empty() {
+            journey.clone_into(&mut self.journey);
+        }
+        let next = self.next(outcome);
+        let changed = self.state != Some(next)
+            || (next == DecisionState::Withheld
+                && identities(&self.conditions) != identities(&outcome.conditions));
+        self.conditions.clone_from(&outcome.conditions);
+        self.evidence.clone_from(&outcome.evidence);
+        // Whom it was granted to stays named while it is asked back, and once the container has left.
+        let keeps_haulier = next == DecisionState::RevocationAsked
+            || (next == DecisionState::Consumed && self.haulier_party.is_some());
+        if !keeps_haulier {
+            self.haulier_party.clone_from(&outcome.haulier_party);
+        }
+        if !changed {
+            return Vec::new();
+        }
+        self.ask_id = match next {
+            DecisionState::RevocationAsked => Some(new_id()),
+            // Kept when the container leaves before gate has answered, so that the answer finds it.
+            DecisionState::Consumed => self.ask_id,
+            _ => None,
+        };
+        self.state = Some(next);
+        vec![self.published(now)]
+    }
+
+    /// The state that follows from this one under an outcome.
+    fn next(&self, outcome: &Outcome) -> DecisionState {
+        let grantable = outcome.conditions.is_empty() && outcome.haulier_party.is_some();
+        match self.state {
+            _ if outcome.departed => DecisionState::Consumed,
+            Some(DecisionState::Consumed) => DecisionState::Consumed,
+            // Only gate's answer ends an ask: it may already have opened the barrier.
+            Some(DecisionState::RevocationAsked) => DecisionState::RevocationAsked,
+            Some(DecisionState::Granted)
+                if !grantable || outcome.haulier_party != self.haulier_party =>
+            {
+                DecisionState::RevocationAsked
+            }
+            _ if grantable => DecisionState::Granted,
+            _ => DecisionState::Withheld,
+        }
+    }
+
+    /// Takes gate's answer to an ask. Applied: the release is revoked, and decided anew by the caller.
+    /// An answer to another ask, or to one that is answered, changes nothing.
+    pub fn answered(
+        &mut self,
+        ask_id: Uuid,
+        verdict: Verdict,
+        now: DateTime<Utc>,
+    ) -> Vec<Decision> {
+        if self.ask_id != Some(ask_id) || self.too_late {
+            return Vec::new();
+        }
+        match (verdict, self.state) {
+            (Verdict::TooLate, _) => {
+                self.too_late = true;
+                Vec::new()
+            }
+            (Verdict::Applied, Some(DecisionState::RevocationAsked)) => {
+                self.state = Some(DecisionState::Revoked);
+                vec![self.published(now)]
+            }
+            (Verdict::Applied, _) => Vec::new(),
+        }
+    }
+
+    /// Whether somebody may ask to have it taken back.
+    ///
+    /// # Errors
+    /// `STALE_VERSION`; `RELEASE_NOT_GRANTED` while there is nothing to take back.
+    pub fn may_be_revoked(&self, expected_version: u64) -> Result<(), Box<Refusal>> {
+        if expected_version != 0 && expected_version != self.version {
+            return Err(Box::new(Refusal::stale(self.version)));
+        }
+        if self.state == Some(DecisionState::Granted) {
+            return Ok(());
+        }
+        let state = self.state.map_or("NOT_DECIDED", DecisionState::name);
+        Err(Box::new(
+            Refusal::unmet("RELEASE_NOT_GRANTED", "Only a granted release can be taken back; place a hold to keep one from being granted.", Vec::new())
+                .with_metadata("state", state),
+        ))
+    }
+
+    fn published(&mut self, now: DateTime<Utc>) -> Decision {
+        self.version = self.version.saturating_add(1);
+        self.decided_at = Some(now);
+        self.clone()
+    }
+}
+
+fn identities(conditions: &[Condition]) -> Vec<(String, String, String)> {
+    let mut identities: Vec<_> = conditions.iter().map(Condition::identity).collect();
+    identities.sort();
+    identities
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::condition::Who;
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+    }
+
+    fn outcome(missing: &[&str], haulier: &str) -> Outcome {
+        let condition = |code: &&str| Condition {
+            code: (*code).to_owned(),
+            subject: "container-visit/S/C/1".to_owned(),
+            who: Who::role("terminal"),
+            since: None,
+            evidence: Vec::new(),
+            description: String::new(),
+        };
+        Outcome {
+            journey: Some("IMPORT_PICK_UP"),
+            departed: false,
+            haulier_party: (!haulier.is_empty()).then(|| haulier.to_owned()),
+            conditions: missing.iter().map(condition).collect(),
+            evidence: Vec::new(),
+        }
+    }
+
+    fn states(published: &[Decision]) -> Vec<DecisionState> {
+        published
+            .iter()
+            .filter_map(|decision| decision.state)
+            .collect()
+    }
+
+    fn ask() -> Uuid {
+        Uuid::from_u128(7)
+    }
+
+    #[test]
+    fn withheld_is_published_when_first_known_and_when_the_conditions_change() {
+        let mut decision = Decision::default();
+        assert_eq!(
+            states(&decision.follow(&outcome(&["A"], ""), now(), &ask)),
+            [DecisionState::Withheld]
+        );
+        assert!(
+            decision
+                .follow(&outcome(&["A"], "h"), now(), &ask)
+                .is_empty()
+        );
+        assert_eq!(
+            states(&decision.follow(&outcome(&["A", "B"], "h"), now(), &ask)),
+            [DecisionState::Withheld]
+        );
+        assert_eq!(decision.version, 2);
+    }
+
+    #[test]
+    fn rule_5_a_grant_that_loses_a_condition_is_asked_back_and_decided_anew_once_gate_applied_it() {
+        let mut decision = Decision::default();
+        decision.follow(&outcome(&[], "h"), now(), &ask);
+        assert_eq!(
+            states(&decision.follow(&outcome(&["A"], "h"), now(), &ask)),
+            [DecisionState::RevocationAsked]
+        );
+        assert!(
+            decision.follow(&outcome(&[], "h"), now(), &ask).is_empty(),
+            "only gate's answer ends an ask"
+        );
+        assert!(
+            decision
+                .answered(Uuid::from_u128(8), Verdict::Applied, now())
+                .is_empty(),
+            "another ask's answer"
+        );
+        assert_eq!(
+            states(&decision.answered(ask(), Verdict::Applied, now())),
+            [DecisionState::Revoked]
+        );
+        assert_eq!(
+            states(&decision.follow(&outcome(&[], "h"), now(), &ask)),
+            [DecisionState::Granted]
+        );
+        assert_eq!(decision.version, 4);
+        assert_eq!(decision.ask_id, None);
+    }
+
+    #[test]
+    fn rule_5_too_late_stays_on_record_until_the_departure_consumes_the_release() {
+        let mut decision = Decision::default();
+        decision.follow(&outcome(&[], "h"), now(), &ask);
+        decision.follow(&outcome(&["A"], "h"), now(), &ask);
+        decision.answered(ask(), Verdict::TooLate, now());
+        assert!(decision.too_late);
+        assert_eq!(decision.state, Some(DecisionState::RevocationAsked));
+        let left = Outcome {
+            departed: true,
+            ..outcome(&[], "h")
+        };
+        assert_eq!(
+            states(&decision.follow(&left, now(), &ask)),
+            [DecisionState::Consumed]
+        );
+        assert!(decision.follow(&left, now(), &ask).is_empty());
+    }
+
+    #[test]
+    fn a_grant_to_another_haulier_is_asked_back_from_the_first() {
+        let mut decision = Decision::default();
+        decision.follow(&outcome(&[], "h"), now(), &ask);
+        let published = decision.follow(&outcome(&[], "other"), now(), &ask);
+        assert_eq!(states(&published), [DecisionState::RevocationAsked]);
+        assert_eq!(published[0].haulier_party.as_deref(), Some("h"));
+        decision.answered(ask(), Verdict::Applied, now());
+        let published = decision.follow(&outcome(&[], "other"), now(), &ask);
+        assert_eq!(published[0].haulier_party.as_deref(), Some("other"));
+    }
+
+    #[test]
+    fn nothing_is_decided_on_a_stay_without_a_journey() {
+        let none = Outcome {
+            journey: None,
+            ..outcome(&["NOT_DECIDED_HERE"], "")
+        };
+        assert!(Decision::default().follow(&none, now(), &ask).is_empty());
+    }
+
+    #[test]
+    fn only_a_granted_release_can_be_taken_back_and_only_at_its_version() {
+        let mut decision = Decision::default();
+        assert_eq!(
+            decision.may_be_revoked(0).unwrap_err().reason,
+            "RELEASE_NOT_GRANTED"
+        );
+        decision.follow(&outcome(&[], "h"), now(), &ask);
+        assert!(decision.may_be_revoked(1).is_ok());
+        assert_eq!(
+            decision.may_be_revoked(9).unwrap_err().reason,
+            "STALE_VERSION"
+        );
+    }
+}

@@ -1,0 +1,559 @@
+//! May this container leave, and with whom? A pure function over the facts about one stay. What is
+//! needed depends on the journey and is data: the table [`JOURNEYS`]. It keeps no state, so the same
+//! facts give the same answer in whatever order, and however often, they were learnt.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+
+use super::clearance::{Clearance, Consignment, container_key, transport_document_key};
+use super::commercial_release::{self, CommercialRelease};
+use super::condition::{Condition, Who};
+use super::container_visit::{ManifestLine, Mode, Phase, Stay};
+use super::hold::{Hold, HoldKind, Scope, ScopeKind};
+
+/// A way for a container to leave, and what it asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Journey {
+    /// Its name.
+    pub name: &'static str,
+    /// How a container must have come to take it.
+    pub came_by: &'static [Mode],
+    /// What is needed, in the order in which people work it off.
+    pub needs: &'static [Need],
+}
+
+/// Something that a journey asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Everything said about it could be read.
+    NothingUnknown,
+    /// The container stands at the site.
+    Arrived,
+    /// Every manifest line names its transport document and its line.
+    Matchable,
+    /// Customs released every consignment on it.
+    CustomsReleased,
+    /// The lines released every consignment on it, all to one haulier.
+    CommerciallyReleased,
+    /// The terminal says that it can be picked up.
+    Available,
+    /// No hold of any service stands on it or on its declarations.
+    NoHold,
+}
+
+/// Every journey that ends by a truck's leaving the gate with the container.
+pub const JOURNEYS: &[Journey] = &[Journey {
+    name: "IMPORT_PICK_UP",
+    came_by: &[Mode::Rail, Mode::Barge, Mode::Unknown],
+    needs: &[
+        Need::NothingUnknown,
+        Need::Arrived,
+        Need::Matchable,
+        Need::CustomsReleased,
+        Need::CommerciallyReleased,
+        Need::Available,
+        Need::NoHold,
+    ],
+}];
+
+/// Everything that is weighed for one stay.
+#[derive(Clone, Debug)]
+pub struct VisitFacts<'a> {
+    /// The stay.
+    pub stay: &'a Stay,
+    /// Since when anything is known of it.
+    pub known_since: DateTime<Utc>,
+    /// Every stay of the container, this one too.
+    pub stays: Vec<&'a Stay>,
+    /// What customs says under the container and under its transport documents.
+    pub clearances: Vec<&'a Clearance>,
+    /// The commercial releases of its transport documents.
+    pub commercial_releases: Vec<&'a CommercialRelease>,
+    /// The holds on it and on its declarations, of every service.
+    pub holds: Vec<&'a Hold>,
+    /// Of [`sources`], those of which something could not be read.
+    pub unknown: Vec<Source>,
+}
+
+/// Where a piece of knowledge comes from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Source {
+    /// The topic: "customs.clearance".
+    pub topic: &'static str,
+    /// The key within it.
+    pub key: String,
+}
+
+/// The answer to "may it leave?".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Which journey was asked about; none: release does not decide on this stay.
+    pub journey: Option<&'static str>,
+    /// The container has left.
+    pub departed: bool,
+    /// The one haulier that the commercial releases name.
+    pub haulier_party: Option<String>,
+    /// What is missing; empty: it may leave.
+    pub conditions: Vec<Condition>,
+    /// The facts that it rests on.
+    pub evidence: Vec<String>,
+}
+
+/// Decides on one stay.
+pub fn decide(facts: &VisitFacts<'_>) -> Outcome {
+    let journey = journey_of(facts.stay);
+    let departed = facts.stay.phase == Phase::Departed;
+    let haulier_party = one_haulier(facts);
+    let conditions = match journey {
+        _ if departed => Vec::new(),
+        _ if facts.stay.phase == Phase::ShortLanded => vec![short_landed(facts)],
+        None => vec![not_decided_here(facts)],
+        Some(journey) => distinct(journey.needs.iter().flat_map(|need| unmet(*need, facts))),
+    };
+    Outcome {
+        journey: journey.map(|journey| journey.name),
+        departed,
+        haulier_party,
+        conditions,
+        evidence: evidence(facts),
+    }
+}
+
+/// The journey that a stay is on. An empty container without goods on its manifest is on none: it
+/// needs no release, and gate lets it out as an empty.
+pub fn journey_of(stay: &Stay) -> Option<&'static Journey> {
+    if stay.empty && stay.manifest_lines.is_empty() {
+        return None;
+    }
+    JOURNEYS
+        .iter()
+        .find(|journey| journey.came_by.contains(&stay.came_by))
+}
+
+/// The keys of other services' topics on which the decision rests: what cannot be read of these is
+/// unknown, and what is old of these makes the answer old.
+pub fn sources(stay: &Stay, clearances: &[&Clearance]) -> Vec<Source> {
+    let mut sources = BTreeSet::new();
+    let mut add = |topic, key| sources.insert(Source { topic, key });
+    add(
+        "gate.container-visit",
+        format!("{}/{}", stay.site_id, stay.container_number),
+    );
+    for key in clearance_keys(stay) {
+        add("customs.clearance", key);
+    }
+    for scope in hold_scopes(stay, clearances) {
+        add("gate.hold", scope.to_string());
+        add("customs.hold", scope.to_string());
+    }
+    sources.into_iter().collect()
+}
+
+/// The keys under which customs may speak of the stay's goods.
+pub fn clearance_keys(stay: &Stay) -> Vec<String> {
+    let documents = stay.transport_documents();
+    std::iter::once(container_key(&stay.container_number))
+        .chain(documents.into_iter().map(transport_document_key))
+        .collect()
+}
+
+/// What a hold must be on to hold the stay: the stay itself, or a declaration bound to it.
+pub fn hold_scopes(stay: &Stay, clearances: &[&Clearance]) -> Vec<Scope> {
+    let declarations: BTreeSet<&str> = bound(stay, clearances)
+        .map(|(consignment, _)| consignment.declaration_id.as_str())
+        .collect();
+    std::iter::once(Scope::new(
+        ScopeKind::ContainerVisit,
+        &stay.container_visit_id,
+    ))
+    .chain(
+        declarations
+            .into_iter()
+            .map(|id| Scope::new(ScopeKind::Declaration, id)),
+    )
+    .collect()
+}
+
+/// The consignments that are bound to the stay, each with the event that said so.
+pub fn bound<'a>(
+    stay: &'a Stay,
+    clearances: &'a [&'a Clearance],
+) -> impl Iterator<Item = (&'a Consignment, &'a str)> {
+    consignments(clearances).filter(|(consignment, _)| {
+        consignment.container_visit_id.as_deref() == Some(stay.container_visit_id.as_str())
+    })
+}
+
+/// The consignments that name the container and are bound to no stay. They never count.
+pub fn unbound<'a>(
+    clearances: &'a [&'a Clearance],
+) -> impl Iterator<Item = (&'a Consignment, &'a str)> {
+    consignments(clearances).filter(|(consignment, _)| consignment.container_visit_id.is_none())
+}
+
+fn consignments<'a>(
+    clearances: &'a [&'a Clearance],
+) -> impl Iterator<Item = (&'a Consignment, &'a str)> {
+    clearances.iter().flat_map(|clearance| {
+        clearance
+            .consignments
+            .iter()
+            .map(|consignment| (consignment, clearance.event_id.as_str()))
+    })
+}
+
+/// Why a need is not met; empty: it is.
+fn unmet(need: Need, facts: &VisitFacts<'_>) -> Vec<Condition> {
+    match need {
+        Need::NothingUnknown => facts.unknown.iter().map(unknown).collect(),
+        Need::Arrived => not_arrived(facts).into_iter().collect(),
+        Need::Matchable => not_matchable(facts),
+        Need::CustomsReleased => customs_not_released(facts),
+        Need::CommerciallyReleased => not_commercially_released(facts),
+        Need::Available => not_available(facts).into_iter().collect(),
+        Need::NoHold => facts
+            .holds
+            .iter()
+            .filter(|hold| hold.stands())
+            .map(|hold| held(hold))
+            .collect(),
+    }
+}
+
+fn unknown(source: &Source) -> Condition {
+    Condition {
+        code: "UNKNOWN".to_owned(),
+        subject: format!("{}/{}", source.topic, source.key),
+        who: Who::role("admin"),
+        since: None,
+        evidence: Vec::new(),
+        description: format!(
+            "An event on {} about {} could not be read, so what it says is unknown. The platform's operator retries or discards the parked event.",
+            source.topic, source.key
+        ),
+    }
+}
+
+fn about_stay(
+    code: &str,
+    who: Who,
+    since: DateTime<Utc>,
+    facts: &VisitFacts<'_>,
+    description: String,
+) -> Condition {
+    Condition {
+        code: code.to_owned(),
+        subject: facts.stay.subject(),
+        who,
+        since: Some(since),
+        evidence: vec![facts.stay.event_id.clone()],
+        description,
+    }
+}
+
+fn short_landed(facts: &VisitFacts<'_>) -> Condition {
+    let description = "The container was announced and did not come. The terminal asks the railway or barge operator for it.".to_owned();
+    about_stay(
+        "SHORT_LANDED",
+        Who::role("terminal"),
+        facts.known_since,
+        facts,
+        description,
+    )
+}
+
+fn not_decided_here(facts: &VisitFacts<'_>) -> Condition {
+    let description = "Release decides on containers with goods that came by train or barge. This one came by truck or is empty: the terminal decides at its gate.".to_owned();
+    about_stay(
+        "NOT_DECIDED_HERE",
+        Who::role("terminal"),
+        facts.known_since,
+        facts,
+        description,
+    )
+}
+
+fn not_arrived(facts: &VisitFacts<'_>) -> Option<Condition> {
+    let description =
+        "The container is announced and has not arrived. The terminal records its arrival."
+            .to_owned();
+    (!facts.stay.has_arrived()).then(|| {
+        about_stay(
+            "NOT_ARRIVED",
+            Who::role("terminal"),
+            facts.known_since,
+            facts,
+            description,
+        )
+    })
+}
+
+/// Not yet arrived says more than not yet available, so only one of the two is named.
+fn not_available(facts: &VisitFacts<'_>) -> Option<Condition> {
+    let since = facts.stay.arrived_at.unwrap_or(facts.known_since);
+    let description =
+        "The container stands at the site, but the terminal has not said that it can be picked up."
+            .to_owned();
+    (facts.stay.has_arrived() && !facts.stay.available).then(|| {
+        about_stay(
+            "NOT_AVAILABLE",
+            Who::role("terminal"),
+            since,
+            facts,
+            description,
+        )
+    })
+}
+
+fn not_matchable(facts: &VisitFacts<'_>) -> Vec<Condition> {
+    let lines = &facts.stay.manifest_lines;
+    let mut conditions = Vec::new();
+    if lines.is_empty() || lines.iter().any(|line| line.transport_document.is_empty()) {
+        let description = "The manifest does not name the transport document of every consignment in the container, so nothing can be matched with it. The terminal sends the list again.".to_owned();
+        conditions.push(about_stay(
+            "TRANSPORT_DOCUMENT_MISSING",
+            Who::role("terminal"),
+            facts.known_since,
+            facts,
+            description,
+        ));
+    }
+    for line in lines
+        .iter()
+        .filter(|line| !line.transport_document.is_empty() && line.line_party.is_empty())
+    {
+        let description = format!(
+            "The manifest does not say which line carries {}, so nobody can release it. The terminal sends the list again.",
+            line.transport_document
+        );
+        let condition = about_stay(
+            "LINE_MISSING",
+            Who::role("terminal"),
+            facts.known_since,
+            facts,
+            description,
+        );
+        conditions.push(Condition {
+            subject: transport_document_key(&line.transport_document),
+            ..condition
+        });
+    }
+    conditions
+}
+
+fn customs_not_released(facts: &VisitFacts<'_>) -> Vec<Condition> {
+    let stay = facts.stay;
+    let counted: Vec<_> = bound(stay, &facts.clearances)
+        .filter(|(consignment, _)| consignment.counts_for(&stay.container_visit_id))
+        .collect();
+    let mut conditions: Vec<Condition> = stay
+        .transport_documents()
+        .into_iter()
+        .filter(|document| {
+            !counted
+                .iter()
+                .any(|(consignment, _)| consignment.transport_document == *document)
+        })
+        .map(|document| not_declared(document, facts))
+        .collect();
+    // Also a consignment that the manifest does not list: bound is bound.
+    for (consignment, event_id) in counted
+        .into_iter()
+        .filter(|(consignment, _)| !consignment.released)
+    {
+        conditions.extend(not_released(consignment, event_id, facts));
+    }
+    conditions
+}
+
+fn not_declared(document: &str, facts: &VisitFacts<'_>) -> Condition {
+    let mut evidence = vec![facts.stay.event_id.clone()];
+    let mut description = format!(
+        "No import declaration for {document} is bound to the container. The broker or trader files one that names transport document and container."
+    );
+    for (consignment, event_id) in unbound(&facts.clearances) {
+        evidence.push(event_id.to_owned());
+        let reason = if consignment.unbound_because.is_empty() {
+            "no reason is given"
+        } else {
+            &consignment.unbound_because
+        };
+        description.push_str(&format!(
+            " Declaration {} names it and does not count: {reason}.",
+            consignment.title()
+        ));
+    }
+    Condition {
+        code: "NOT_DECLARED".to_owned(),
+        subject: transport_document_key(document),
+        who: Who::role("broker"),
+        since: Some(facts.known_since),
+        evidence,
+        description,
+    }
+}
+
+/// What customs itself names as missing. Where it names nothing, a hold of customs says why, and is a
+/// condition of its own; only where there is none either is the bare fact named.
+fn not_released(
+    consignment: &Consignment,
+    event_id: &str,
+    facts: &VisitFacts<'_>,
+) -> Vec<Condition> {
+    if !consignment.conditions.is_empty() {
+        return consignment
+            .conditions
+            .iter()
+            .cloned()
+            .map(|mut condition| {
+                if condition.evidence.is_empty() {
+                    condition.evidence.push(event_id.to_owned());
+                }
+                condition
+            })
+            .collect();
+    }
+    let own_hold = |hold: &&Hold| {
+        hold.stands() && matches!(hold.kind, HoldKind::Customs | HoldKind::Quarantine)
+    };
+    if facts.holds.iter().copied().any(|hold| own_hold(&hold)) {
+        return Vec::new();
+    }
+    vec![Condition {
+        code: "CUSTOMS_NOT_RELEASED".to_owned(),
+        subject: format!("declaration/{}", consignment.declaration_id),
+        who: Who::role("officer"),
+        since: facts.stay.arrived_at.or(Some(facts.known_since)),
+        evidence: vec![event_id.to_owned()],
+        description: format!(
+            "Customs has not released declaration {}.",
+            consignment.title()
+        ),
+    }]
+}
+
+fn not_commercially_released(facts: &VisitFacts<'_>) -> Vec<Condition> {
+    let mut conditions: Vec<Condition> = named_lines(facts.stay)
+        .filter(|line| counting(line, facts).is_none())
+        .map(|line| commercial_release_missing(line, facts))
+        .collect();
+    let hauliers = hauliers(facts);
+    if hauliers.len() > 1 {
+        let description = "The consignments in the container are released to different hauliers; only one can take it. The lines agree on one.".to_owned();
+        let since = counting_all(facts)
+            .map(|release| release.granted_at)
+            .max()
+            .unwrap_or(facts.known_since);
+        let condition = about_stay(
+            "COMMERCIAL_RELEASES_DISAGREE",
+            Who::role("line"),
+            since,
+            facts,
+            description,
+        );
+        let evidence = counting_all(facts)
+            .map(CommercialRelease::fact_id)
+            .collect();
+        conditions.push(Condition {
+            evidence,
+            ..condition
+        });
+    }
+    conditions
+}
+
+fn commercial_release_missing(line: &ManifestLine, facts: &VisitFacts<'_>) -> Condition {
+    let given = |release: &&&CommercialRelease| {
+        release.scope.transport_document == line.transport_document
+            && release.line_party == line.line_party
+            && release.is_for(facts.stay)
+    };
+    let revoked = facts
+        .commercial_releases
+        .iter()
+        .filter(given)
+        .filter_map(|release| Some((release.revoked.as_ref()?.at, release.fact_id())))
+        .max();
+    let (since, evidence) =
+        revoked.unwrap_or_else(|| (facts.known_since, facts.stay.event_id.clone()));
+    Condition {
+        code: "COMMERCIAL_RELEASE_MISSING".to_owned(),
+        subject: transport_document_key(&line.transport_document),
+        who: Who::party("line", &line.line_party),
+        since: Some(since),
+        evidence: vec![evidence],
+        description: format!(
+            "The line {} has not released {} to a haulier.",
+            line.line_party, line.transport_document
+        ),
+    }
+}
+
+fn held(hold: &Hold) -> Condition {
+    Condition {
+        code: format!("{}_HOLD", hold.kind.name()),
+        subject: format!("hold/{}", hold.id.id),
+        who: Who::party(hold.role(), &hold.placed_by_party),
+        since: Some(hold.placed_at),
+        evidence: vec![hold.evidence()],
+        description: format!(
+            "Held ({}): {}. Whoever placed the hold lifts it.",
+            hold.kind.name().to_lowercase(),
+            hold.reason
+        ),
+    }
+}
+
+/// Manifest lines that can be released at all: they name a document and a line.
+fn named_lines(stay: &Stay) -> impl Iterator<Item = &ManifestLine> {
+    stay.manifest_lines
+        .iter()
+        .filter(|line| !line.transport_document.is_empty() && !line.line_party.is_empty())
+}
+
+/// The commercial release that counts for a manifest line.
+pub fn counting<'a>(line: &ManifestLine, facts: &VisitFacts<'a>) -> Option<&'a CommercialRelease> {
+    commercial_release::counting(
+        &facts.commercial_releases,
+        &line.transport_document,
+        &line.line_party,
+        facts.stay,
+        &facts.stays,
+    )
+}
+
+fn counting_all<'a>(facts: &'a VisitFacts<'a>) -> impl Iterator<Item = &'a CommercialRelease> {
+    named_lines(facts.stay).filter_map(|line| counting(line, facts))
+}
+
+fn hauliers<'a>(facts: &'a VisitFacts<'a>) -> BTreeSet<&'a str> {
+    counting_all(facts)
+        .map(|release| release.haulier_party.as_str())
+        .collect()
+}
+
+/// The haulier, if the releases there are agree on one.
+fn one_haulier(facts: &VisitFacts<'_>) -> Option<String> {
+    let hauliers = hauliers(facts);
+    let mut hauliers = hauliers.into_iter();
+    hauliers
+        .next()
+        .filter(|_| hauliers.next().is_none())
+        .map(str::to_owned)
+}
+
+fn evidence(facts: &VisitFacts<'_>) -> Vec<String> {
+    let mut evidence = BTreeSet::from([facts.stay.event_id.clone()]);
+    evidence.extend(bound(facts.stay, &facts.clearances).map(|(_, event_id)| event_id.to_owned()));
+    evidence.extend(counting_all(facts).map(CommercialRelease::fact_id));
+    evidence.into_iter().collect()
+}
+
+/// Each condition once: two keys of customs may name the same one while goods move between them.
+fn distinct(conditions: impl Iterator<Item = Condition>) -> Vec<Condition> {
+    let mut seen = BTreeSet::new();
+    conditions
+        .filter(|condition| seen.insert(condition.identity()))
+        .collect()
+}

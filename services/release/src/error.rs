@@ -1,0 +1,144 @@
+//! Why the service does not run, and the reasons for which it refuses: each has a page under
+//! `docs/errors`.
+
+use chassis::errors::catalogue::Entry;
+use tonic::Code;
+
+/// What kept the service from starting, or ended it.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The loop did not start.
+    #[error(transparent)]
+    Fabric(#[from] fabric::FabricError),
+    /// The database's address cannot be used.
+    #[error("the service's database: {0}; check database.url")]
+    Database(#[from] sqlx::Error),
+    /// The issuers' keys cannot be read.
+    #[error(transparent)]
+    Identity(#[from] chassis::identity::VerifierError),
+    /// The permissions of the RPCs cannot be read.
+    #[error(transparent)]
+    Permissions(#[from] chassis::identity::PermissionsError),
+    /// The server failed.
+    #[error(transparent)]
+    Server(#[from] chassis::server::ServerError),
+}
+
+/// Why the tables could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// The database does not answer.
+    #[error("the owner's database connection: {0}; check database.owner_url")]
+    Database(#[from] sqlx::Error),
+    /// The loop's tables.
+    #[error(transparent)]
+    Fabric(#[from] fabric::MigrateError),
+    /// Release's tables.
+    #[error("release's tables could not be migrated: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+}
+
+/// The reasons for which release refuses, besides those that all services share.
+pub static CATALOGUE: &[Entry] = &[
+    entry(
+        "RELEASE_REQUEST_INVALID",
+        Code::InvalidArgument,
+        "the caller",
+        "The request has faults, all of them listed.",
+    ),
+    entry(
+        "CURSOR_INVALID",
+        Code::InvalidArgument,
+        "the caller",
+        "The cursor was not given by the notices.",
+    ),
+    entry(
+        "HAULIER_UNKNOWN",
+        Code::InvalidArgument,
+        "the line",
+        "The haulier is not a registered one.",
+    ),
+    entry(
+        "SITE_UNKNOWN",
+        Code::InvalidArgument,
+        "the caller",
+        "There is no such site.",
+    ),
+    entry(
+        "CONTAINER_VISIT_AMBIGUOUS",
+        Code::InvalidArgument,
+        "the caller",
+        "The container has more than one open stay.",
+    ),
+    entry(
+        "COMMERCIAL_RELEASE_EXISTS",
+        Code::AlreadyExists,
+        "the line",
+        "The consignment is released to another haulier.",
+    ),
+    entry(
+        "COMMERCIAL_RELEASES_EXHAUSTED",
+        Code::ResourceExhausted,
+        "the line",
+        "Too many releases were given for one transport document.",
+    ),
+    entry(
+        "HOLD_NOT_ALLOWED",
+        Code::PermissionDenied,
+        "the caller",
+        "None of the caller's roles may place this hold.",
+    ),
+    entry(
+        "HOLD_NOT_YOURS",
+        Code::PermissionDenied,
+        "whoever placed the hold",
+        "Somebody else placed the hold.",
+    ),
+    entry(
+        "HOLDS_EXHAUSTED",
+        Code::ResourceExhausted,
+        "the caller",
+        "Too many holds stand on one thing.",
+    ),
+    entry(
+        "RELEASE_NOT_GRANTED",
+        Code::FailedPrecondition,
+        "nobody",
+        "There is no granted release to take back.",
+    ),
+];
+
+const fn entry(
+    reason: &'static str,
+    code: Code,
+    who_acts: &'static str,
+    meaning: &'static str,
+) -> Entry {
+    Entry {
+        reason,
+        meaning,
+        who_acts,
+        code,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_page() {
+        for entry in CATALOGUE {
+            let page = format!(
+                "{}/../../docs/errors/{}.md",
+                env!("CARGO_MANIFEST_DIR"),
+                entry.reason
+            );
+            let text = std::fs::read_to_string(&page).unwrap_or_default();
+            assert!(
+                text.starts_with(&format!("# {}\n", entry.reason)),
+                "write {page}"
+            );
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! `gate.container-visit`: stays of containers.
+
+use fabric::{Record, Unreadable};
+use prost::Message;
+use proto::gate::events::v1 as gate;
+
+use super::wire;
+use crate::app::{Heading, Input};
+use crate::domain::container_visit::{ManifestLine, Mode, Phase, Stay};
+use crate::domain::version::Version;
+
+/// Reads a fact about a stay.
+///
+/// # Errors
+/// If it cannot be understood.
+pub fn read(record: &Record) -> Result<Input, Unreadable> {
+    let event = gate::ContainerVisitEvent::decode(record.payload.clone())?;
+    let fact: gate::ContainerVisitFact = wire::known("fact", event.fact)?;
+    let recorded_at = wire::time("recorded_at", event.recorded_at.as_ref())?;
+    let heading = Heading {
+        fact: wire::fact_name(fact.as_str_name())?,
+        observed_at: wire::observed(event.observed_at.as_ref(), recorded_at)?,
+        recorded_at,
+        party: event.recorded_by_party.clone(),
+    };
+    let visit = wire::required("visit", event.visit)?;
+    Ok(Input::ContainerVisit(heading, stay(visit, record)?))
+}
+
+fn stay(visit: gate::ContainerVisit, record: &Record) -> Result<Stay, Unreadable> {
+    Ok(Stay {
+        container_visit_id: wire::filled("container_visit_id", &visit.container_visit_id)?,
+        site_id: wire::filled("site_id", &visit.site_id)?,
+        container_number: wire::filled("container_number", &visit.container_number)?,
+        version: Version::new(record.epoch, visit.version),
+        event_id: record.event_id.clone(),
+        phase: phase(wire::known("phase", visit.phase)?)?,
+        came_by: mode(wire::known("arrival_mode", visit.arrival_mode)?),
+        manifest_lines: visit
+            .manifest_lines
+            .into_iter()
+            .map(|line| ManifestLine {
+                transport_document: line.transport_document,
+                line_party: line.line_party,
+            })
+            .collect(),
+        available: visit.available,
+        empty: visit.empty,
+        arrived_at: wire::optional_time("arrived_at", visit.arrived_at.as_ref())?,
+        departed_at: wire::optional_time("departed_at", visit.departed_at.as_ref())?,
+    })
+}
+
+fn phase(phase: gate::ContainerVisitPhase) -> Result<Phase, Unreadable> {
+    match phase {
+        gate::ContainerVisitPhase::Announced => Ok(Phase::Announced),
+        gate::ContainerVisitPhase::Arrived => Ok(Phase::Arrived),
+        gate::ContainerVisitPhase::Departed => Ok(Phase::Departed),
+        gate::ContainerVisitPhase::ShortLanded => Ok(Phase::ShortLanded),
+        gate::ContainerVisitPhase::Unspecified => Err(Unreadable(
+            "the visit does not say where it is in its life".to_owned(),
+        )),
+    }
+}
+
+fn mode(mode: gate::TransportMode) -> Mode {
+    match mode {
+        gate::TransportMode::Unspecified => Mode::Unknown,
+        gate::TransportMode::Rail => Mode::Rail,
+        gate::TransportMode::Barge => Mode::Barge,
+        gate::TransportMode::Truck => Mode::Truck,
+    }
+}

@@ -1,0 +1,42 @@
+//! Our own `release.decision`, come back: only now has a decision an event id, so notices and timeline
+//! are made of the record and not of the decision in hand.
+
+use fabric::{Record, Unreadable};
+use prost::Message;
+use proto::release::events::v1 as release;
+
+use super::wire;
+use crate::app::{DecisionHeard, Heading, Input};
+
+/// Reads a decision.
+///
+/// # Errors
+/// If it cannot be understood.
+pub fn read(record: &Record) -> Result<Input, Unreadable> {
+    let event = release::DecisionEvent::decode(record.payload.clone())?;
+    let fact: release::DecisionFact = wire::known("fact", event.fact)?;
+    let decision = wire::required("decision", event.decision)?;
+    let recorded_at = wire::time("recorded_at", event.recorded_at.as_ref())?;
+    let name = wire::fact_name(fact.as_str_name())?.replacen("DECISION_", "RELEASE_", 1);
+    let heading = Heading {
+        fact: name,
+        observed_at: wire::observed(event.observed_at.as_ref(), recorded_at)?,
+        recorded_at,
+        party: String::new(),
+    };
+    Ok(Input::Decision(
+        heading,
+        DecisionHeard {
+            container_visit_id: wire::filled("container_visit_id", &decision.container_visit_id)?,
+            site_id: decision.site_id,
+            container_number: wire::filled("container_number", &decision.container_number)?,
+            haulier_party: decision.haulier_party,
+            conditions: wire::conditions(&decision.conditions)?,
+            granted: fact == release::DecisionFact::Granted,
+            taken_back: matches!(
+                fact,
+                release::DecisionFact::RevocationAsked | release::DecisionFact::Revoked
+            ),
+        },
+    ))
+}

@@ -1,0 +1,103 @@
+//! The whole answer to "may it leave?", from the facts behind the decision.
+
+use fabric::Knowledge;
+use proto::release::v1 as api;
+
+use super::respond;
+use crate::domain::container_visit::ContainerVisit;
+use crate::domain::decision::{Decision, DecisionState};
+use crate::domain::reader::Reader;
+use crate::domain::requirements::{self, VisitFacts};
+use crate::store::reading::Behind;
+
+/// Explains the decision on `visit` with the facts as they are now.
+pub fn explanation(
+    visit: &ContainerVisit,
+    others: &[ContainerVisit],
+    behind: &Behind,
+    knowledge: &Knowledge,
+    reader: &Reader,
+) -> api::ExplainReleaseResponse {
+    let facts = behind.state.facts(visit, &behind.parked);
+    let outcome = requirements::decide(&facts);
+    let decision = Decision {
+        conditions: outcome.conditions,
+        evidence: outcome.evidence,
+        ..visit.decision.clone()
+    };
+    let release = respond::release_with(visit, &decision, reader);
+    let site_id = &visit.stay.site_id;
+    api::ExplainReleaseResponse {
+        may_leave: decision.state == Some(DecisionState::Granted) && release.conditions.is_empty(),
+        consignments: consignments(&facts, reader),
+        holds: facts
+            .holds
+            .iter()
+            .filter(|hold| hold.stands())
+            .map(|hold| respond::hold(hold, reader, site_id))
+            .collect(),
+        unbound_declarations: unbound(&facts),
+        knowledge: ages(behind, knowledge),
+        other_container_visit_ids: others
+            .iter()
+            .map(|other| other.stay.container_visit_id.clone())
+            .collect(),
+        release: Some(release),
+    }
+}
+
+fn consignments(facts: &VisitFacts<'_>, reader: &Reader) -> Vec<api::ConsignmentRelease> {
+    let stay = facts.stay;
+    let line = |line: &crate::domain::container_visit::ManifestLine| {
+        let bound: Vec<_> = requirements::bound(stay, &facts.clearances)
+            .map(|(consignment, _)| consignment)
+            .filter(|consignment| {
+                consignment.transport_document == line.transport_document
+                    && consignment.counts_for(&stay.container_visit_id)
+            })
+            .collect();
+        api::ConsignmentRelease {
+            transport_document: line.transport_document.clone(),
+            line_party: line.line_party.clone(),
+            customs_released: !bound.is_empty()
+                && bound.iter().all(|consignment| consignment.released),
+            declarations: bound
+                .iter()
+                .map(|consignment| consignment.title().to_owned())
+                .collect(),
+            commercial_release: requirements::counting(line, facts)
+                .filter(|release| {
+                    respond::may_see_haulier(&release.haulier_party, reader, &stay.site_id)
+                })
+                .map(respond::commercial_release),
+        }
+    };
+    stay.manifest_lines.iter().map(line).collect()
+}
+
+fn unbound(facts: &VisitFacts<'_>) -> Vec<api::UnboundDeclaration> {
+    requirements::unbound(&facts.clearances)
+        .map(|(consignment, event_id)| api::UnboundDeclaration {
+            declaration_id: consignment.declaration_id.clone(),
+            mrn: consignment.mrn.clone(),
+            transport_document: consignment.transport_document.clone(),
+            reason: consignment.unbound_because.clone(),
+            event_id: event_id.to_owned(),
+        })
+        .collect()
+}
+
+fn ages(behind: &Behind, knowledge: &Knowledge) -> Vec<api::KnowledgeAge> {
+    behind
+        .sources
+        .iter()
+        .map(|source| api::KnowledgeAge {
+            topic: source.topic.to_owned(),
+            age_millis: knowledge
+                .age(source.topic, &source.key)
+                .map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
+            parked: behind.parked.contains(source.topic, &source.key),
+            key: source.key.clone(),
+        })
+        .collect()
+}

@@ -1,0 +1,270 @@
+//! What was decided, as responses; and what a reader may see of a decision: names of brokers, traders
+//! and competing hauliers are for those whom they concern.
+
+use chassis::convert::timestamp;
+use prost::Message;
+use proto::common::v1 as common;
+use proto::release::v1 as api;
+
+use crate::domain::commercial_release::CommercialRelease;
+use crate::domain::condition::{Condition, Who};
+use crate::domain::container_visit::ContainerVisit;
+use crate::domain::decision::{Decision, DecisionState};
+use crate::domain::hold::Hold;
+use crate::domain::notice::text_of;
+use crate::domain::reader::Reader;
+use crate::domain::timeline::TimelineEntry;
+use crate::events::publish::hold_message;
+use crate::events::wire::condition_message;
+use crate::store::timeline::Whose;
+
+/// A commercial release was given, or stood already.
+pub fn commercially_released(
+    release: &CommercialRelease,
+    already_granted: bool,
+    dry_run: bool,
+) -> Vec<u8> {
+    let mut message = commercial_release(release);
+    if dry_run {
+        message.commercial_release_id.clear();
+    }
+    api::GrantCommercialReleaseResponse {
+        commercial_release: Some(message),
+        already_granted,
+    }
+    .encode_to_vec()
+}
+
+/// A commercial release was taken back, or had been already.
+pub fn commercial_release_revoked(
+    release: &CommercialRelease,
+    already_revoked: bool,
+    asked: Vec<String>,
+) -> Vec<u8> {
+    api::RevokeCommercialReleaseResponse {
+        commercial_release: Some(commercial_release(release)),
+        already_revoked,
+        revocation_asked_container_visit_ids: asked,
+    }
+    .encode_to_vec()
+}
+
+/// A hold was placed.
+pub fn hold_placed(hold: &Hold, dry_run: bool) -> Vec<u8> {
+    let mut message = hold_message(hold);
+    if dry_run {
+        message.hold_id.clear();
+    }
+    api::PlaceHoldResponse {
+        hold: Some(message),
+    }
+    .encode_to_vec()
+}
+
+/// A hold was lifted, or had been already.
+pub fn hold_lifted(hold: &Hold, already_lifted: bool) -> Vec<u8> {
+    api::LiftHoldResponse {
+        hold: Some(hold_message(hold)),
+        already_lifted,
+    }
+    .encode_to_vec()
+}
+
+/// A granted release was asked back from gate.
+pub fn release_revoked(visit: &ContainerVisit, hold: Option<&Hold>, by: &Reader) -> Vec<u8> {
+    api::RevokeReleaseResponse {
+        release: Some(release(visit, by)),
+        hold: hold.map(hold_message),
+    }
+    .encode_to_vec()
+}
+
+/// A commercial release on the wire.
+pub fn commercial_release(release: &CommercialRelease) -> api::CommercialRelease {
+    let state = if release.stands() {
+        api::CommercialReleaseState::Granted
+    } else {
+        api::CommercialReleaseState::Revoked
+    };
+    api::CommercialRelease {
+        commercial_release_id: release.id.to_string(),
+        version: release.version,
+        line_party: release.line_party.clone(),
+        transport_document: release.scope.transport_document.clone(),
+        haulier_party: release.haulier_party.clone(),
+        site_id: release.scope.site_id.clone().unwrap_or_default(),
+        container_number: release.scope.container_number.clone().unwrap_or_default(),
+        state: state.into(),
+        granted_at: Some(timestamp(release.granted_at)),
+        granted_by_subject: release.granted_by_subject.clone(),
+        revoked_at: release
+            .revoked
+            .as_ref()
+            .map(|revoked| timestamp(revoked.at)),
+        revoke_reason: release
+            .revoked
+            .as_ref()
+            .map(|revoked| revoked.reason.clone())
+            .unwrap_or_default(),
+    }
+}
+
+/// The decision on a stay, as this reader may see it.
+pub fn release(visit: &ContainerVisit, reader: &Reader) -> api::ContainerRelease {
+    release_with(visit, &visit.decision, reader)
+}
+
+/// As [`release`], with another decision in the place of the stored one.
+pub fn release_with(
+    visit: &ContainerVisit,
+    decision: &Decision,
+    reader: &Reader,
+) -> api::ContainerRelease {
+    let stay = &visit.stay;
+    let mut conditions = conditions(&decision.conditions, reader, &stay.site_id);
+    if let Some(condition) = released_to_another(visit, decision, reader) {
+        conditions.push(condition_message(&condition, condition.who.public()));
+    }
+    api::ContainerRelease {
+        container_visit_id: stay.container_visit_id.clone(),
+        site_id: stay.site_id.clone(),
+        container_number: stay.container_number.clone(),
+        version: decision.version,
+        state: state(decision.state).into(),
+        journey: decision.journey.clone(),
+        haulier_party: decision
+            .haulier_party
+            .clone()
+            .filter(|haulier| may_see_haulier(haulier, reader, &stay.site_id))
+            .unwrap_or_default(),
+        conditions,
+        evidence: decision.evidence.clone(),
+        ask_id: decision.ask_id.map(|id| id.to_string()).unwrap_or_default(),
+        revocation_too_late: decision.too_late,
+        decided_at: decision.decided_at.map(timestamp),
+        arrived_at: stay.arrived_at.map(timestamp),
+        departed_at: stay.departed_at.map(timestamp),
+    }
+}
+
+/// To a haulier, a container that is released to another is not released.
+pub fn released_to_another(
+    visit: &ContainerVisit,
+    decision: &Decision,
+    reader: &Reader,
+) -> Option<Condition> {
+    let other = decision
+        .haulier_party
+        .as_ref()
+        .filter(|haulier| !may_see_haulier(haulier, reader, &visit.stay.site_id))?;
+    debug_assert_ne!(*other, reader.party);
+    (!visit.stay.is_over()).then(|| Condition {
+        code: "RELEASED_TO_ANOTHER_HAULIER".to_owned(),
+        subject: visit.stay.subject(),
+        who: Who::role("line"),
+        since: decision.decided_at,
+        evidence: Vec::new(),
+        description:
+            "The line names another haulier for this container. Ask the line if it should be yours."
+                .to_owned(),
+    })
+}
+
+/// A haulier is not told who its competitor is.
+pub fn may_see_haulier(haulier: &str, reader: &Reader, site_id: &str) -> bool {
+    !reader.is("haulier") || reader.party == haulier || reader.sees_names_at(site_id)
+}
+
+fn state(state: Option<DecisionState>) -> api::ReleaseState {
+    match state {
+        None => api::ReleaseState::NotDecided,
+        Some(DecisionState::Withheld) => api::ReleaseState::Withheld,
+        Some(DecisionState::Granted) => api::ReleaseState::Granted,
+        Some(DecisionState::RevocationAsked) => api::ReleaseState::RevocationAsked,
+        Some(DecisionState::Revoked) => api::ReleaseState::Revoked,
+        Some(DecisionState::Consumed) => api::ReleaseState::Consumed,
+    }
+}
+
+/// Conditions as this reader may see them.
+pub fn conditions(
+    conditions: &[Condition],
+    reader: &Reader,
+    site_id: &str,
+) -> Vec<common::Condition> {
+    let sees_names = reader.sees_names_at(site_id);
+    conditions
+        .iter()
+        .map(|condition| {
+            condition_message(condition, condition.who.shown_to(&reader.party, sees_names))
+        })
+        .collect()
+}
+
+/// A hold as this reader may see it: the person who placed it is named to colleagues and authorities.
+pub fn hold(hold: &Hold, reader: &Reader, site_id: &str) -> common::Hold {
+    let mut message = hold_message(hold);
+    let sees_names = reader.sees_names_at(site_id);
+    if !sees_names && hold.placed_by_party != reader.party {
+        message.placed_by_party = Who::party(hold.role(), &hold.placed_by_party)
+            .public()
+            .to_owned();
+        message.placed_by_subject.clear();
+        message.lifted_by_subject.clear();
+    }
+    message
+}
+
+/// What a declaration's fact says in particular (amounts, controls) is for its own parties and for
+/// authorities; a terminal reads that it happened.
+fn sees_detail(entry: &TimelineEntry, reader: &Reader) -> bool {
+    entry.declaration_id.is_empty()
+        || reader.reads_everything()
+        || entry.reader_parties.contains(&reader.party)
+}
+
+/// A fact of the timeline as this reader may see it. The number asked for is shown where an entry has
+/// several, and a party is named to itself, to its site's terminal and to authorities.
+pub fn timeline_entry(entry: &TimelineEntry, whose: &Whose, reader: &Reader) -> api::TimelineEntry {
+    let first = |all: &[String], asked: Option<&String>| {
+        asked
+            .filter(|asked| all.contains(asked))
+            .or(all.first())
+            .cloned()
+            .unwrap_or_default()
+    };
+    let (number, visit) = match whose {
+        Whose::ContainerNumber(number) => (Some(number), None),
+        Whose::ContainerVisit(visit) => (None, Some(visit)),
+        _ => (None, None),
+    };
+    let names = entry.party == reader.party
+        || reader.sees_names_at(&entry.site_id)
+        || entry.service == "gate"
+        || entry.fact.starts_with("COMMERCIAL_RELEASE_");
+    api::TimelineEntry {
+        event_id: entry.event_id.clone(),
+        service: entry.service.clone(),
+        fact: entry.fact.clone(),
+        subject: entry.subject.clone(),
+        party: if names {
+            entry.party.clone()
+        } else {
+            String::new()
+        },
+        observed_at: Some(timestamp(entry.observed_at)),
+        recorded_at: Some(timestamp(entry.recorded_at)),
+        title: entry.title.clone(),
+        detail: if sees_detail(entry, reader) {
+            entry.detail.clone()
+        } else {
+            text_of(&entry.fact)
+        },
+        container_number: first(&entry.container_numbers, number),
+        container_visit_id: first(&entry.container_visit_ids, visit),
+        declaration_id: entry.declaration_id.clone(),
+        mrn: entry.mrn.clone(),
+        pre_arrival_id: entry.pre_arrival_id.clone(),
+        truck_visit_id: entry.truck_visit_id.clone(),
+    }
+}

@@ -1,0 +1,300 @@
+//! The relations that lead from one subject to others, read for a whole batch: a hold to its scope, a
+//! document to containers, a container to the documents and declarations of its open stays.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::PgConnection;
+
+use super::undecodable;
+use crate::app::{Links, Seeds};
+use crate::domain::clearance::{container_key, transport_document_key};
+use crate::domain::hold::{HoldId, Scope, ScopeKind};
+
+/// Containers looked at again at once because of parked records, at random, so that where there are
+/// more the others have their turn at the next ticks.
+const UNKNOWN_CONTAINERS_MAX: i64 = 200;
+
+/// Reads what follows from these seeds: one statement per relation.
+///
+/// # Errors
+/// If the database does not answer.
+pub async fn read(db: &mut PgConnection, seeds: &Seeds) -> Result<Links, sqlx::Error> {
+    let mut seeds = seeds.clone();
+    let mut links = Links::default();
+    if seeds.unknown {
+        links.unknown_containers = unknown_containers(db).await?;
+        seeds
+            .containers
+            .extend(links.unknown_containers.iter().cloned());
+    }
+    release_documents(db, &mut seeds, &mut links).await?;
+    hold_scopes(db, &mut seeds, &mut links).await?;
+    visit_containers(db, &mut seeds, &mut links).await?;
+    let declaration_keys = declaration_keys(db, &seeds).await?;
+    seeds.documents.extend(
+        declaration_keys
+            .values()
+            .flatten()
+            .filter_map(|key| key.strip_prefix("transport-document/"))
+            .map(str::to_owned),
+    );
+    document_containers(db, &mut seeds, &mut links).await?;
+    for (declaration, keys) in declaration_keys {
+        let containers: BTreeSet<String> = keys
+            .iter()
+            .flat_map(|key| containers_of_key(key, &links))
+            .collect();
+        seeds.containers.extend(containers.iter().cloned());
+        links.declaration_containers.insert(declaration, containers);
+    }
+    open_stays(db, &seeds, &mut links).await?;
+    key_declarations(db, &seeds, &mut links).await?;
+    Ok(links)
+}
+
+fn containers_of_key(key: &str, links: &Links) -> Vec<String> {
+    match key.split_once('/') {
+        Some(("container", number)) => vec![number.to_owned()],
+        Some(("transport-document", document)) => links
+            .document_containers
+            .get(document)
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The containers on whose decisions a parked record weighs that is not yet counted as unknown, or
+/// that count one which is not parked any more; and, cheaply, those that may be either.
+async fn unknown_containers(db: &mut PgConnection) -> Result<BTreeSet<String>, sqlx::Error> {
+    let rows = sqlx::query_scalar!(
+        r#"with parked as (select distinct topic, key from fabric.parked)
+           select container_number as "container_number!" from (
+               select container_number from container_visit where unknown and not over
+               union
+               select v.container_number from container_visit v join parked p
+                 on (p.topic = 'gate.container-visit' and p.key = v.site_id || '/' || v.container_number)
+                 or (p.topic = 'customs.clearance' and p.key = 'container/' || v.container_number)
+               where not v.over
+               union
+               select v.container_number from parked p join container_visit v
+                 on v.transport_documents && array[substr(p.key, 20)]
+               where p.topic = 'customs.clearance' and p.key like 'transport-document/%' and not v.over
+               union
+               select v.container_number from parked p join container_visit v on v.container_visit_id = substr(p.key, 17)
+               where p.topic in ('gate.hold', 'customs.hold') and p.key like 'container-visit/%' and not v.over
+               union
+               select substr(c.key, 11) from parked p join clearance c on c.declaration_ids && array[substr(p.key, 13)]
+               where p.topic in ('gate.hold', 'customs.hold') and p.key like 'declaration/%' and c.key like 'container/%'
+           ) u order by random() limit $1"#,
+        UNKNOWN_CONTAINERS_MAX
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().collect())
+}
+
+async fn release_documents(
+    db: &mut PgConnection,
+    seeds: &mut Seeds,
+    links: &mut Links,
+) -> Result<(), sqlx::Error> {
+    if seeds.releases.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<_> = seeds.releases.iter().copied().collect();
+    let rows = sqlx::query!(
+        "select commercial_release_id, transport_document from commercial_release where commercial_release_id = any($1)",
+        &ids
+    )
+    .fetch_all(db)
+    .await?;
+    for row in rows {
+        seeds.documents.insert(row.transport_document.clone());
+        links
+            .release_document
+            .insert(row.commercial_release_id, row.transport_document);
+    }
+    Ok(())
+}
+
+async fn hold_scopes(
+    db: &mut PgConnection,
+    seeds: &mut Seeds,
+    links: &mut Links,
+) -> Result<(), sqlx::Error> {
+    if seeds.holds.is_empty() {
+        return Ok(());
+    }
+    let (services, ids): (Vec<String>, Vec<String>) = seeds
+        .holds
+        .iter()
+        .map(|hold| (hold.service.clone(), hold.id.clone()))
+        .unzip();
+    let rows = sqlx::query!(
+        "select h.service, h.hold_id, h.scope from hold h join unnest($1::text[], $2::text[]) as n (service, hold_id)
+           on h.service = n.service and h.hold_id = n.hold_id",
+        &services,
+        &ids
+    )
+    .fetch_all(db)
+    .await?;
+    for row in rows {
+        let scope = Scope::parse(&row.scope)
+            .ok_or_else(|| undecodable(format!("hold.scope {}", row.scope)))?;
+        match scope.kind {
+            ScopeKind::ContainerVisit => {
+                seeds.visits.insert(scope.key.clone());
+            }
+            ScopeKind::Declaration => {
+                seeds.declarations.insert(scope.key.clone());
+            }
+            ScopeKind::StockList | ScopeKind::Plate | ScopeKind::Party => {}
+        }
+        links.hold_scope.insert(
+            HoldId {
+                service: row.service,
+                id: row.hold_id,
+            },
+            scope,
+        );
+    }
+    Ok(())
+}
+
+async fn visit_containers(
+    db: &mut PgConnection,
+    seeds: &mut Seeds,
+    links: &mut Links,
+) -> Result<(), sqlx::Error> {
+    if seeds.visits.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<String> = seeds.visits.iter().cloned().collect();
+    let rows = sqlx::query!("select container_visit_id, container_number from container_visit where container_visit_id = any($1)", &ids)
+        .fetch_all(db)
+        .await?;
+    for row in rows {
+        seeds.containers.insert(row.container_number.clone());
+        links
+            .visit_container
+            .insert(row.container_visit_id, row.container_number);
+    }
+    Ok(())
+}
+
+/// The keys of customs that name a declaration.
+async fn declaration_keys(
+    db: &mut PgConnection,
+    seeds: &Seeds,
+) -> Result<BTreeMap<String, BTreeSet<String>>, sqlx::Error> {
+    let mut keys: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    if seeds.declarations.is_empty() {
+        return Ok(keys);
+    }
+    let ids: Vec<String> = seeds.declarations.iter().cloned().collect();
+    let rows = sqlx::query!(
+        "select key, declaration_ids from clearance where declaration_ids && $1",
+        &ids
+    )
+    .fetch_all(db)
+    .await?;
+    for row in rows {
+        for declaration in row
+            .declaration_ids
+            .into_iter()
+            .filter(|id| seeds.declarations.contains(id))
+        {
+            keys.entry(declaration).or_default().insert(row.key.clone());
+        }
+    }
+    Ok(keys)
+}
+
+async fn document_containers(
+    db: &mut PgConnection,
+    seeds: &mut Seeds,
+    links: &mut Links,
+) -> Result<(), sqlx::Error> {
+    if seeds.documents.is_empty() {
+        return Ok(());
+    }
+    let documents: Vec<String> = seeds.documents.iter().cloned().collect();
+    let rows = sqlx::query!("select container_number, transport_documents from container_visit where transport_documents && $1 and not over", &documents)
+        .fetch_all(db)
+        .await?;
+    for row in rows {
+        for document in row
+            .transport_documents
+            .into_iter()
+            .filter(|document| seeds.documents.contains(document))
+        {
+            links
+                .document_containers
+                .entry(document)
+                .or_default()
+                .insert(row.container_number.clone());
+        }
+        seeds.containers.insert(row.container_number);
+    }
+    Ok(())
+}
+
+async fn open_stays(
+    db: &mut PgConnection,
+    seeds: &Seeds,
+    links: &mut Links,
+) -> Result<(), sqlx::Error> {
+    if seeds.containers.is_empty() {
+        return Ok(());
+    }
+    let numbers: Vec<String> = seeds.containers.iter().cloned().collect();
+    let rows = sqlx::query!(
+        "select container_number, container_visit_id, site_id, transport_documents
+         from container_visit where container_number = any($1) and not over",
+        &numbers
+    )
+    .fetch_all(db)
+    .await?;
+    for row in rows {
+        let own = links.containers.entry(row.container_number).or_default();
+        own.visits.insert(row.container_visit_id);
+        own.sites.insert(row.site_id);
+        own.documents.extend(row.transport_documents);
+    }
+    Ok(())
+}
+
+async fn key_declarations(
+    db: &mut PgConnection,
+    seeds: &Seeds,
+    links: &mut Links,
+) -> Result<(), sqlx::Error> {
+    let documents = seeds
+        .documents
+        .iter()
+        .chain(links.containers.values().flat_map(|own| &own.documents));
+    let keys: BTreeSet<String> = seeds
+        .containers
+        .iter()
+        .map(|number| container_key(number))
+        .chain(documents.map(|document| transport_document_key(document)))
+        .collect();
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let keys: Vec<String> = keys.into_iter().collect();
+    let rows = sqlx::query!(
+        "select key, declaration_ids from clearance where key = any($1)",
+        &keys
+    )
+    .fetch_all(db)
+    .await?;
+    links.key_declarations = rows
+        .into_iter()
+        .map(|row| (row.key, row.declaration_ids.into_iter().collect()))
+        .collect();
+    Ok(())
+}

@@ -1,0 +1,15 @@
+//! Release against a real PostgreSQL, without a broker: records are given to the loop, and what it
+//! publishes is given back as the broker would.
+
+// A helper that fails fails its test: that is what unwrap is for here.
+#![allow(clippy::unwrap_used)]
+
+mod commands;
+mod concurrency;
+mod journeys;
+mod notices;
+mod orders;
+mod tenancy;
+mod timeline;
+mod unknown;
+mod world;

@@ -1,0 +1,80 @@
+//! Who reads what: what a party may not see does not exist for it.
+
+use proto::gate::events::v1 as gate;
+use proto::release::v1 as api;
+use proto::release::v1::release_service_server::ReleaseService;
+use tonic::Code;
+
+use crate::world::{VISIT, World, call};
+
+#[tokio::test]
+async fn only_those_concerned_may_read_a_release() {
+    let world = World::new().await;
+    world.granted().await;
+    for party in [
+        "haulier-a",
+        "broker-a",
+        "trader-a",
+        "line-a",
+        "terminal",
+        "officer-1",
+        "admin",
+    ] {
+        assert!(world.explain(party).await.is_ok(), "{party}");
+    }
+    for party in ["haulier-b", "broker-b", "trader-b", "line-b", "centre-gate"] {
+        assert_eq!(
+            world.explain(party).await.unwrap_err().code(),
+            Code::NotFound,
+            "{party}"
+        );
+        let request = api::GetContainerReleaseRequest {
+            container_visit_id: VISIT.into(),
+        };
+        let status = world
+            .handlers
+            .get_container_release(call(party, request))
+            .await
+            .unwrap_err();
+        assert_eq!(status.code(), Code::NotFound, "{party}");
+    }
+}
+
+#[tokio::test]
+async fn a_haulier_is_not_told_who_its_competitor_is() {
+    let world = World::new().await;
+    world.granted().await;
+    world
+        .pre_arrival("haulier-b", gate::PreArrivalFact::Submitted)
+        .await;
+    let explained = world.explain("haulier-b").await.unwrap();
+    let release = explained.release.unwrap();
+    assert!(!explained.may_leave);
+    assert_eq!(release.haulier_party, "");
+    assert_eq!(release.conditions[0].code, "RELEASED_TO_ANOTHER_HAULIER");
+    assert!(explained.consignments[0].commercial_release.is_none());
+    let all = format!(
+        "{release:?} {:?} {:?}",
+        explained.consignments,
+        world.told("haulier-b").await
+    );
+    assert!(!all.contains("haulier-a"), "{all}");
+    assert!(world.explain("haulier-a").await.unwrap().may_leave);
+}
+
+#[tokio::test]
+async fn a_haulier_reads_no_more_once_its_pre_arrival_is_cancelled() {
+    let world = World::new().await;
+    world.announced().await;
+    world
+        .pre_arrival("haulier-b", gate::PreArrivalFact::Submitted)
+        .await;
+    assert!(world.explain("haulier-b").await.is_ok());
+    world
+        .pre_arrival("haulier-b", gate::PreArrivalFact::Cancelled)
+        .await;
+    assert_eq!(
+        world.explain("haulier-b").await.unwrap_err().code(),
+        Code::NotFound
+    );
+}
