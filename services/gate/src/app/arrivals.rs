@@ -1,0 +1,259 @@
+//! Trains' and barges' lists: announced, and recorded when they come. Line by line; a faulty line does not
+//! hold up the others (gate rule 17).
+
+use chrono::{DateTime, Utc};
+use fabric::{Context, Fact};
+use kernel::{ContainerNumber, Fault, Refusal};
+
+use super::{Answer, Outcome, Seeds, State, reconsider};
+use crate::domain::Actor;
+use crate::domain::arrival_list::{
+    self, Conveyance, LineEffect, LineOutcome, ListHead, WrittenAnnouncement, WrittenLanding,
+};
+use crate::domain::container_visit::{ContainerVisit, ContainerVisitFact};
+use crate::domain::filing::Faults;
+use crate::events::publish;
+
+/// "These will come."
+#[derive(Clone, Debug)]
+pub struct AnnounceArrival {
+    /// Who asks.
+    pub actor: Actor,
+    /// Only check.
+    pub validate_only: bool,
+    /// The list's head.
+    pub head: ListHead,
+    /// When it is to come.
+    pub estimated_arrival: Option<DateTime<Utc>>,
+    /// Its containers.
+    pub lines: Vec<WrittenAnnouncement>,
+}
+
+/// "These have come."
+#[derive(Clone, Debug)]
+pub struct RecordArrival {
+    /// Who asks.
+    pub actor: Actor,
+    /// Only check.
+    pub validate_only: bool,
+    /// The list's head.
+    pub head: ListHead,
+    /// When it came.
+    pub arrived_at: Option<DateTime<Utc>>,
+    /// What was found.
+    pub lines: Vec<WrittenLanding>,
+    /// What is not on this list did not come.
+    pub complete: bool,
+}
+
+/// What became of a line.
+#[derive(Clone, Debug)]
+pub struct LineResult {
+    /// Its place on the list, from 1; 0 for what is not on it.
+    pub line_number: u32,
+    /// The container as written.
+    pub container_number: String,
+    /// What became of it.
+    pub outcome: LineOutcome,
+    /// The stay.
+    pub visit: Option<Box<ContainerVisit>>,
+    /// What is wrong with it.
+    pub faults: Vec<Fault>,
+}
+
+impl AnnounceArrival {
+    /// The containers that can be read.
+    pub fn container_numbers(&self) -> impl Iterator<Item = String> + '_ {
+        self.lines
+            .iter()
+            .filter_map(|line| readable(&line.container_number))
+    }
+}
+
+impl RecordArrival {
+    /// The containers that can be read.
+    pub fn container_numbers(&self) -> impl Iterator<Item = String> + '_ {
+        self.lines
+            .iter()
+            .filter_map(|line| readable(&line.container_number))
+    }
+}
+
+fn readable(written: &str) -> Option<String> {
+    ContainerNumber::parse(written)
+        .ok()
+        .map(|number| number.as_str().to_owned())
+}
+
+/// Announces.
+pub fn announce(state: &mut State, command: &AnnounceArrival, context: &Context<'_>) -> Outcome {
+    let conveyance = head(
+        state,
+        &command.actor,
+        &command.head,
+        command.lines.len(),
+        Faults::default(),
+    )?;
+    let mut list = List::new(command.validate_only, &command.actor, context.now);
+    for (index, line) in command.lines.iter().enumerate() {
+        let path = format!("containers[{index}]");
+        let effect = match arrival_list::read_announcement(&path, line) {
+            Ok(read) => {
+                let last = list.last(state, &conveyance.site_id, read.container.as_str());
+                arrival_list::announce(
+                    &path,
+                    &read,
+                    &conveyance,
+                    command.estimated_arrival,
+                    last.as_ref(),
+                )
+            }
+            Err(faults) => LineEffect::Faulty(faults),
+        };
+        list.take(index, &line.container_number, effect);
+    }
+    let (results, facts) = list.finish(state, context);
+    Ok((Answer::Announced(results), facts))
+}
+
+/// Records what came.
+pub fn record(state: &mut State, command: &RecordArrival, context: &Context<'_>) -> Outcome {
+    let mut faults = Faults::default();
+    let arrived_at = faults.observed("arrived_at", command.arrived_at, context.now);
+    let conveyance = head(
+        state,
+        &command.actor,
+        &command.head,
+        command.lines.len(),
+        faults,
+    )?;
+    let mut list = List::new(command.validate_only, &command.actor, arrived_at);
+    for (index, line) in command.lines.iter().enumerate() {
+        let path = format!("containers[{index}]");
+        let effect = match arrival_list::read_landing(&path, line) {
+            Ok(read) => {
+                let last = list.last(state, &conveyance.site_id, read.container.as_str());
+                arrival_list::land(&path, &read, &conveyance, arrived_at, last.as_ref())
+            }
+            Err(faults) => LineEffect::Faulty(faults),
+        };
+        list.take(index, &line.container_number, effect);
+    }
+    if command.complete {
+        list.short_land(state, &conveyance);
+    }
+    let (results, facts) = list.finish(state, context);
+    Ok((Answer::Landed(results), facts))
+}
+
+fn head(
+    state: &State,
+    actor: &Actor,
+    head: &ListHead,
+    lines: usize,
+    mut faults: Faults,
+) -> Result<Conveyance, Refusal> {
+    actor.must_run(state.site(&head.site_id), &head.site_id)?;
+    match arrival_list::read_head(head, lines, &mut faults) {
+        Some(conveyance) if faults.is_empty() => Ok(conveyance),
+        _ => Err(super::filings::faulty(faults)),
+    }
+}
+
+/// The lines of one list as they are taken; kept apart from the state until all are known.
+struct List<'a> {
+    validate_only: bool,
+    actor: &'a Actor,
+    observed_at: DateTime<Utc>,
+    results: Vec<LineResult>,
+    changed: Vec<(ContainerVisit, ContainerVisitFact)>,
+}
+
+impl<'a> List<'a> {
+    fn new(validate_only: bool, actor: &'a Actor, observed_at: DateTime<Utc>) -> Self {
+        Self {
+            validate_only,
+            actor,
+            observed_at,
+            results: Vec::new(),
+            changed: Vec::new(),
+        }
+    }
+
+    /// The last stay of a container, as earlier lines of this list left it.
+    fn last(&self, state: &State, site_id: &str, container: &str) -> Option<ContainerVisit> {
+        let changed = self.changed.iter().rev().map(|(visit, _)| visit);
+        let here = changed
+            .into_iter()
+            .find(|visit| visit.container.as_str() == container);
+        here.or_else(|| state.last_visit(site_id, container))
+            .cloned()
+    }
+
+    fn take(&mut self, index: usize, written: &str, effect: LineEffect) {
+        let (outcome, visit, faults) = match effect {
+            LineEffect::Changed(outcome, visit, fact) => {
+                self.changed.push(((*visit).clone(), fact));
+                (outcome, Some(visit), Vec::new())
+            }
+            LineEffect::Repeated(visit) => (LineOutcome::Repeated, Some(visit), Vec::new()),
+            LineEffect::Faulty(faults) => (LineOutcome::Faulty, None, faults),
+        };
+        let line_number = u32::try_from(index + 1).unwrap_or(u32::MAX);
+        self.results.push(LineResult {
+            line_number,
+            container_number: written.to_owned(),
+            outcome,
+            visit,
+            faults,
+        });
+    }
+
+    /// What was announced for this train or barge and is not on the list did not come.
+    fn short_land(&mut self, state: &State, conveyance: &Conveyance) {
+        let missing: Vec<ContainerVisit> = state
+            .visits
+            .iter()
+            .map(|(_, visit)| visit)
+            .filter(|visit| visit.site_id == conveyance.site_id)
+            .filter(|visit| {
+                !self
+                    .changed
+                    .iter()
+                    .any(|(changed, _)| changed.id == visit.id)
+            })
+            .filter_map(|visit| arrival_list::short_land(visit, conveyance))
+            .collect();
+        for visit in missing {
+            self.results.push(LineResult {
+                line_number: 0,
+                container_number: visit.container.as_str().to_owned(),
+                outcome: LineOutcome::ShortLanded,
+                visit: Some(Box::new(visit.clone())),
+                faults: Vec::new(),
+            });
+            self.changed.push((visit, ContainerVisitFact::ShortLanded));
+        }
+    }
+
+    fn finish(self, state: &mut State, context: &Context<'_>) -> (Vec<LineResult>, Vec<Fact>) {
+        if self.validate_only {
+            return (self.results, Vec::new());
+        }
+        let mut facts = Vec::new();
+        let mut seeds = Seeds::default();
+        for (visit, fact) in self.changed {
+            seeds.containers.insert(visit.container.as_str().to_owned());
+            facts.push(publish::container_visit(
+                fact,
+                &visit,
+                &self.actor.party,
+                self.observed_at,
+                context.now,
+            ));
+            state.visits.put(visit.id.as_str().to_owned(), visit);
+        }
+        facts.extend(reconsider::concerned(state, &seeds, context));
+        (self.results, facts)
+    }
+}

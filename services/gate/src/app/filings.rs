@@ -1,0 +1,245 @@
+//! A haulier's filings: submitted whole or refused with all faults, taken back, driven by another truck or
+//! driver, expired.
+
+use chrono::{DateTime, Utc};
+use fabric::{Context, Fact};
+use kernel::{ContainerNumber, Plate, Refusal};
+use uuid::Uuid;
+
+use super::{Answer, Outcome, Rules, State, reconsider};
+use crate::domain::filing::Faults;
+use crate::domain::pre_arrival::{
+    self, Driver, PreArrival, PreArrivalFact, WrittenDriver, WrittenPreArrival, WrittenVehicle,
+};
+use crate::domain::{Actor, readiness};
+use crate::events::publish;
+
+/// One truck's coming.
+#[derive(Clone, Debug)]
+pub struct SubmitPreArrival {
+    /// Who asks: the haulier.
+    pub actor: Actor,
+    /// Only check.
+    pub validate_only: bool,
+    /// As written.
+    pub written: WrittenPreArrival,
+}
+
+/// Taken back.
+#[derive(Clone, Debug)]
+pub struct CancelPreArrival {
+    /// Who asks.
+    pub actor: Actor,
+    /// The pre-arrival; none if its id cannot be read.
+    pub pre_arrival_id: Option<Uuid>,
+    /// Its version as the haulier saw it.
+    pub expected_version: u64,
+}
+
+/// Another truck or driver.
+#[derive(Clone, Debug)]
+pub struct ReplaceVehicle {
+    /// Who asks.
+    pub actor: Actor,
+    /// Only check.
+    pub validate_only: bool,
+    /// The pre-arrival; none if its id cannot be read.
+    pub pre_arrival_id: Option<Uuid>,
+    /// Its version as the haulier saw it.
+    pub expected_version: u64,
+    /// The truck; none: the same.
+    pub vehicle: Option<WrittenVehicle>,
+    /// The driver; none: the same.
+    pub driver: Option<WrittenDriver>,
+}
+
+impl SubmitPreArrival {
+    /// The containers that can be read.
+    pub fn container_numbers(&self) -> impl Iterator<Item = String> + '_ {
+        let numbers = self
+            .written
+            .containers
+            .iter()
+            .map(|container| ContainerNumber::parse(&container.number));
+        numbers.filter_map(|number| number.ok().map(|number| number.as_str().to_owned()))
+    }
+
+    /// The plates that can be read.
+    pub fn plates(&self) -> Vec<String> {
+        plates_of(self.written.vehicle.as_ref())
+    }
+}
+
+/// The plates of a truck that can be read.
+pub fn plates_of(vehicle: Option<&WrittenVehicle>) -> Vec<String> {
+    let Some(vehicle) = vehicle else {
+        return Vec::new();
+    };
+    [&vehicle.tractor, &vehicle.trailer]
+        .into_iter()
+        .filter_map(|plate| Plate::normalise(&plate.as_ref()?.text).ok())
+        .collect()
+}
+
+/// A filing with faults is refused whole, with all of them.
+pub fn faulty(faults: Faults) -> Refusal {
+    Refusal::invalid(
+        "FILING_INVALID",
+        "The filing has faults, all of them listed; nothing was stored.",
+    )
+    .with_faults(faults.into_vec())
+}
+
+/// Files.
+pub fn submit(
+    state: &mut State,
+    command: &SubmitPreArrival,
+    context: &Context<'_>,
+    rules: &Rules,
+) -> Outcome {
+    let mut faults = Faults::default();
+    let site_id = command.written.site_id.trim();
+    if state.site(site_id).is_none() {
+        faults.add(
+            "SITE_UNKNOWN",
+            "site_id",
+            site_id,
+            "one of ListSites",
+            "Name the site where the truck will come.",
+        );
+    }
+    let read = pre_arrival::read(&command.written, context.now, &mut faults);
+    let Some(read) = read.filter(|_| faults.is_empty()) else {
+        return Err(faulty(faults));
+    };
+    let haulier = command.actor.party.as_str();
+    let driver = driver(&read.driver, haulier, context);
+    let ids = (context.new_id(), driver.driver_id);
+    let mut filing =
+        PreArrival::submitted(read, site_id, haulier, ids, context.now, rules.expiry_grace);
+    let view = state.view_of_filing(&filing, context.parked);
+    let conditions = readiness::conditions(filing.kind, haulier, &view);
+    let bound: Vec<Option<String>> = view
+        .containers
+        .iter()
+        .map(|container| container.visit.map(|visit| visit.id.as_str().to_owned()))
+        .collect();
+    let mut facts = vec![publish::pre_arrival(
+        PreArrivalFact::Submitted,
+        &filing,
+        context.now,
+    )];
+    if let Some(fact) = filing.reconsidered(bound, conditions) {
+        facts.push(publish::pre_arrival(fact, &filing, context.now));
+    }
+    if command.validate_only {
+        let mut shown = filing;
+        shown.pre_arrival_id = Uuid::nil();
+        shown.number.clear();
+        return Ok((Answer::Submitted(Box::new(shown)), Vec::new()));
+    }
+    state.drivers.push(driver);
+    state
+        .pre_arrivals
+        .put(filing.pre_arrival_id, filing.clone());
+    Ok((Answer::Submitted(Box::new(filing)), facts))
+}
+
+/// Takes back.
+pub fn cancel(state: &mut State, command: &CancelPreArrival, context: &Context<'_>) -> Outcome {
+    let mut filing = own(state, command.pre_arrival_id, &command.actor)?;
+    let fact = filing.cancelled(command.expected_version)?;
+    let facts = vec![publish::pre_arrival(fact, &filing, context.now)];
+    state
+        .pre_arrivals
+        .put(filing.pre_arrival_id, filing.clone());
+    Ok((Answer::Cancelled(Box::new(filing)), facts))
+}
+
+/// Another truck or driver.
+pub fn replace(state: &mut State, command: &ReplaceVehicle, context: &Context<'_>) -> Outcome {
+    let mut filing = own(state, command.pre_arrival_id, &command.actor)?;
+    let mut faults = Faults::default();
+    if command.vehicle.is_none() && command.driver.is_none() {
+        faults.add(
+            "NOTHING_TO_REPLACE",
+            "vehicle",
+            "",
+            "a vehicle or a driver",
+            "Give the truck or the driver that will come.",
+        );
+    }
+    let vehicle = match &command.vehicle {
+        Some(vehicle) => pre_arrival::read_vehicle(Some(vehicle), &mut faults),
+        None => None,
+    };
+    let written = match &command.driver {
+        Some(driver) => pre_arrival::read_driver(Some(driver), &mut faults),
+        None => None,
+    };
+    if !faults.is_empty() {
+        return Err(faulty(faults));
+    }
+    let driver = written.map(|written| driver(&written, &command.actor.party, context));
+    let fact = filing.replaced(
+        command.expected_version,
+        vehicle,
+        driver.as_ref().map(|driver| driver.driver_id),
+    )?;
+    if command.validate_only {
+        return Ok((Answer::Replaced(Box::new(filing)), Vec::new()));
+    }
+    state.drivers.extend(driver);
+    let id = filing.pre_arrival_id;
+    let mut facts = vec![publish::pre_arrival(fact, &filing, context.now)];
+    state.pre_arrivals.put(id, filing);
+    facts.extend(reconsider::filing(state, &id, context));
+    let filing = own(state, Some(id), &command.actor)?;
+    Ok((Answer::Replaced(Box::new(filing)), facts))
+}
+
+/// Ends what did not come in time.
+pub fn expire(state: &mut State, context: &Context<'_>) -> Vec<Fact> {
+    let due: Vec<PreArrival> = overdue(state, context.now);
+    due.into_iter()
+        .filter_map(|mut filing| {
+            let fact = filing.expired(context.now)?;
+            let published = publish::pre_arrival(fact, &filing, context.now);
+            state.pre_arrivals.put(filing.pre_arrival_id, filing);
+            Some(published)
+        })
+        .collect()
+}
+
+fn overdue(state: &State, now: DateTime<Utc>) -> Vec<PreArrival> {
+    state
+        .pre_arrivals
+        .iter()
+        .map(|(_, filing)| filing)
+        .filter(|filing| filing.is_open() && filing.expires_at <= now)
+        .cloned()
+        .collect()
+}
+
+/// The caller's own filing; another firm's is not there.
+fn own(state: &State, id: Option<Uuid>, actor: &Actor) -> Result<PreArrival, Refusal> {
+    let filing = id
+        .and_then(|id| state.pre_arrivals.get(&id))
+        .filter(|filing| filing.haulier_party == actor.party);
+    filing.cloned().ok_or_else(|| {
+        Refusal::not_found(
+            "pre-arrival",
+            id.map(|id| id.to_string()).unwrap_or_default(),
+        )
+    })
+}
+
+fn driver(written: &WrittenDriver, haulier: &str, context: &Context<'_>) -> Driver {
+    Driver {
+        driver_id: context.new_id(),
+        haulier_party: haulier.to_owned(),
+        name: written.name.clone(),
+        licence: written.licence.clone(),
+        phone: written.phone.clone(),
+    }
+}

@@ -1,0 +1,745 @@
+//! A truck at a lane: in, out, or before a person. Decided from what gate knows at this instant; nobody is
+//! asked while a truck waits (gate rule 10).
+
+use chrono::{DateTime, Utc};
+use fabric::{Context, Fact};
+use kernel::{ContainerNumber, Refusal};
+use uuid::Uuid;
+
+use super::inspections::{self, visible};
+use super::state::ages;
+use super::{Answer, Exit, Outcome, Rules, Seeds, State, reconsider};
+use crate::domain::Actor;
+use crate::domain::admission::{self, Presented};
+use crate::domain::condition::{self, Condition, Gravity, code};
+use crate::domain::container_visit::{ContainerVisit, ContainerVisitFact, Manifest};
+use crate::domain::filing::{Faults, WrittenQuantity};
+use crate::domain::pre_arrival::{self, PreArrival, PreArrivalKind, Vehicle, WrittenVehicle};
+use crate::domain::site::Site;
+use crate::domain::truck_visit::{
+    Admission, Barrier, Inspection, TruckVisit, TruckVisitFact, TruckVisitState, Verdict,
+};
+use crate::events::publish;
+
+/// The longest name of a lane, in characters.
+const LANE_CHARS_MAX: usize = 32;
+
+/// A truck at the way in.
+#[derive(Clone, Debug)]
+pub struct CheckIn {
+    /// Who asks: the lane.
+    pub actor: Actor,
+    /// The site.
+    pub site_id: String,
+    /// The lane.
+    pub lane: String,
+    /// The truck as recognised.
+    pub vehicle: Option<WrittenVehicle>,
+    /// The containers it brings or came for.
+    pub containers: Vec<String>,
+    /// The firm that presents itself; empty if the lane did not learn it.
+    pub carrier_party: String,
+    /// The filing's id or number; empty: found by the plate.
+    pub pre_arrival: String,
+    /// The weighbridge's reading.
+    pub weight: Option<WrittenQuantity>,
+    /// When.
+    pub observed_at: Option<DateTime<Utc>>,
+}
+
+/// A truck at the way out.
+#[derive(Clone, Debug)]
+pub struct CheckOut {
+    /// Who asks: the lane.
+    pub actor: Actor,
+    /// The site.
+    pub site_id: String,
+    /// The truck visit; none: found by the plate.
+    pub truck_visit_id: Option<Uuid>,
+    /// The truck as recognised.
+    pub vehicle: Option<WrittenVehicle>,
+    /// The containers on the truck.
+    pub containers: Vec<String>,
+    /// The weighbridge's reading.
+    pub weight: Option<WrittenQuantity>,
+    /// When.
+    pub observed_at: Option<DateTime<Utc>>,
+}
+
+/// A person's decision.
+#[derive(Clone, Debug)]
+pub struct DecideReview {
+    /// Who decides.
+    pub actor: Actor,
+    /// The truck visit.
+    pub truck_visit_id: Option<Uuid>,
+    /// What; none if it is not said.
+    pub verdict: Option<Verdict>,
+    /// Why.
+    pub reason: String,
+    /// The version that the person saw; 0: not checked.
+    pub expected_version: u64,
+}
+
+/// What the lane saw, read.
+struct Seen {
+    vehicle: Vehicle,
+    containers: Vec<ContainerNumber>,
+    weight: Option<kernel::Quantity>,
+    observed_at: DateTime<Utc>,
+}
+
+/// Lets in, sends away, or asks a person.
+pub fn check_in(
+    state: &mut State,
+    command: &CheckIn,
+    context: &Context<'_>,
+    rules: &Rules,
+) -> Outcome {
+    command
+        .actor
+        .must_run(state.site(&command.site_id), &command.site_id)?;
+    let mut faults = Faults::default();
+    let lane = faults.optional_text("lane", &command.lane, LANE_CHARS_MAX);
+    let vehicle = pre_arrival::read_vehicle(command.vehicle.as_ref(), &mut faults);
+    let containers = read_containers(&command.containers, &mut faults);
+    let weight = faults.mass("weight", command.weight.as_ref());
+    let observed_at = faults.observed("observed_at", command.observed_at, context.now);
+    let (Some(vehicle), true) = (vehicle, faults.is_empty()) else {
+        return Err(super::filings::faulty(faults));
+    };
+    let seen = Seen {
+        vehicle,
+        containers,
+        weight,
+        observed_at,
+    };
+    let mut truck = match waiting_truck(state, command, &seen) {
+        // Seen again before it left the lane (gate rule 7); a person's answer or newer facts may let it in.
+        Some(truck) if truck.state != TruckVisitState::ManualReview => {
+            return Ok((Answer::CheckedIn(Box::new(truck), true), Vec::new()));
+        }
+        Some(truck) => truck,
+        None => recognised(command, &seen, lane, context),
+    };
+    let is_new = truck.version == 0;
+    let filing = filing_for(state, command, &seen);
+    let conditions = match &filing {
+        Ok(filing) => at_entry(state, filing, command, &seen, context, rules),
+        Err(condition) => vec![condition.clone()],
+    };
+    if !is_new && condition::same(&conditions, &truck.conditions) {
+        return Ok((Answer::CheckedIn(Box::new(truck), true), Vec::new()));
+    }
+    let mut facts = Vec::new();
+    if is_new {
+        truck.version = 1;
+        go_by(&mut truck, filing.as_ref().ok());
+        facts.push(publish::truck_visit(
+            TruckVisitFact::Arrived,
+            &truck,
+            seen.observed_at,
+            context.now,
+        ));
+    } else {
+        go_by(&mut truck, filing.as_ref().ok());
+    }
+    truck.weight_in = seen.weight.clone().or(truck.weight_in);
+    let fact = truck.decided_at_entry(conditions, seen.observed_at);
+    if fact == TruckVisitFact::GatedIn {
+        facts.extend(enter(
+            state,
+            &mut truck,
+            &command.actor,
+            "",
+            &[],
+            context,
+            seen.observed_at,
+        ));
+    }
+    facts.push(publish::truck_visit(
+        fact,
+        &truck,
+        seen.observed_at,
+        context.now,
+    ));
+    let id = truck.truck_visit_id;
+    state.truck_visits.put(id, truck);
+    facts.extend(reconsider::truck(state, &id, context));
+    let truck = visible(state, Some(id), &command.actor)?;
+    Ok((Answer::CheckedIn(Box::new(truck), false), facts))
+}
+
+/// Lets out, keeps in, or asks a person.
+pub fn check_out(
+    state: &mut State,
+    command: &CheckOut,
+    context: &Context<'_>,
+    rules: &Rules,
+) -> Outcome {
+    command
+        .actor
+        .must_run(state.site(&command.site_id), &command.site_id)?;
+    let mut faults = Faults::default();
+    let containers = read_containers(&command.containers, &mut faults);
+    let weight = faults.mass("weight", command.weight.as_ref());
+    let observed_at = faults.observed("observed_at", command.observed_at, context.now);
+    if !faults.is_empty() {
+        return Err(super::filings::faulty(faults));
+    }
+    let mut truck = inside(state, command)?;
+    truck.weight_out = weight.clone().or(truck.weight_out);
+    let mut conditions = if truck.is_inside() {
+        at_exit(state, &truck, &containers, context, rules)
+    } else if containers.is_empty() {
+        // An empty truck always may leave, wherever it stands (gate rule 11).
+        Vec::new()
+    } else {
+        vec![Condition::new(
+            Gravity::Refuses,
+            code::ENTRY_NOT_RECORDED,
+            truck.truck_visit_id.to_string(),
+            "terminal",
+            "The truck was not let in; check it in first.",
+        )]
+    };
+    if let Some(condition) = other_plate(command, &truck) {
+        condition::merge(&mut conditions, [condition]);
+    }
+    if conditions.is_empty() {
+        let (departed, facts) = leave(
+            state,
+            truck,
+            &containers,
+            (&command.actor, "", &[]),
+            context,
+            observed_at,
+        );
+        let (truck, ids) = departed;
+        return Ok((
+            Answer::CheckedOut(Box::new(truck), Exit::LetOut, ids),
+            facts,
+        ));
+    }
+    let exit = match condition::gravest(&conditions) {
+        Some(Gravity::NeedsPerson) => Exit::ManualReview,
+        _ => Exit::Refused,
+    };
+    let mut facts = Vec::new();
+    if truck.is_inside() {
+        let fact = truck.kept_in(containers, conditions, context.now);
+        facts.push(publish::truck_visit(fact, &truck, observed_at, context.now));
+        state.truck_visits.put(truck.truck_visit_id, truck.clone());
+    } else {
+        truck.conditions = conditions;
+    }
+    Ok((Answer::CheckedOut(Box::new(truck), exit, Vec::new()), facts))
+}
+
+/// A person decides, with a reason on record.
+pub fn review(
+    state: &mut State,
+    command: &DecideReview,
+    context: &Context<'_>,
+    rules: &Rules,
+) -> Outcome {
+    let mut truck = visible(state, command.truck_visit_id, &command.actor)?;
+    truck.must_be_at(command.expected_version)?;
+    let mut faults = Faults::default();
+    let reason = faults.text("reason", &command.reason, inspections::REASON_CHARS_MAX);
+    if command.verdict.is_none() {
+        faults.add(
+            "VERDICT_INVALID",
+            "verdict",
+            "",
+            "LET_IN, TURN_AWAY, LET_OUT or KEEP_IN",
+            "Say what was decided.",
+        );
+    }
+    let (Some(verdict), Some(reason), true) = (command.verdict, reason, faults.is_empty()) else {
+        return Err(super::filings::faulty(faults));
+    };
+    let containers = truck
+        .departure_pending
+        .as_ref()
+        .map(|pending| pending.containers.clone())
+        .unwrap_or_default();
+    let standing = match verdict {
+        Verdict::LetOut => at_exit(state, &truck, &containers, context, rules),
+        Verdict::LetIn => {
+            let view = state.view_of_truck(&truck, context.parked);
+            admission::while_inside(&truck, &view)
+        }
+        Verdict::TurnAway | Verdict::KeepIn => Vec::new(),
+    };
+    truck.may_be_decided(verdict, &standing)?;
+    let now = context.now;
+    let mut facts = Vec::new();
+    let set_aside = truck.conditions.clone();
+    match verdict {
+        Verdict::LetIn => {
+            let fact = truck.decided_at_entry(Vec::new(), now);
+            facts.extend(enter(
+                state,
+                &mut truck,
+                &command.actor,
+                &reason,
+                &set_aside,
+                context,
+                now,
+            ));
+            facts.push(publish::truck_visit(fact, &truck, now, now));
+        }
+        Verdict::TurnAway => {
+            let because = Condition::new(
+                Gravity::Refuses,
+                "DECIDED_BY_PERSON",
+                truck.truck_visit_id.to_string(),
+                command.actor.party.clone(),
+                reason,
+            );
+            let mut conditions = set_aside;
+            condition::merge(&mut conditions, [because]);
+            let fact = truck.decided_at_entry(conditions, now);
+            facts.push(publish::truck_visit(fact, &truck, now, now));
+        }
+        Verdict::LetOut => {
+            let (departed, told) = leave(
+                state,
+                truck,
+                &containers,
+                (&command.actor, &reason, &set_aside),
+                context,
+                now,
+            );
+            return Ok((Answer::Reviewed(Box::new(departed.0)), told));
+        }
+        Verdict::KeepIn => {
+            truck.departure_pending = None;
+            truck.version += 1;
+            facts.push(publish::truck_visit(
+                TruckVisitFact::GateOutRefused,
+                &truck,
+                now,
+                now,
+            ));
+        }
+    }
+    let id = truck.truck_visit_id;
+    state.truck_visits.put(id, truck);
+    facts.extend(reconsider::truck(state, &id, context));
+    let truck = visible(state, Some(id), &command.actor)?;
+    Ok((Answer::Reviewed(Box::new(truck)), facts))
+}
+
+/// Customs asks for an inspection: ordered once per truck visit, at the site's inspection sites; over when
+/// customs no longer asks.
+pub fn customs_inspection(truck: &mut TruckVisit, site: &Site, context: &Context<'_>) {
+    let known = truck
+        .inspections
+        .iter()
+        .any(|inspection| inspection.ordered_by_party == inspections::CUSTOMS);
+    if known || site.inspection_sites.is_empty() {
+        return;
+    }
+    truck.inspections.push(Inspection {
+        inspection_id: context.new_id(),
+        reason: inspections::CUSTOMS_REASON.to_owned(),
+        ordered_by_party: inspections::CUSTOMS.to_owned(),
+        ordered_by_subject: String::new(),
+        ordered_at: context.now,
+        steps: inspections::steps(site.inspection_sites.clone()),
+        ended_at: None,
+        end_reason: String::new(),
+    });
+}
+
+/// Customs no longer asks: whoever ordered it has ended it.
+pub fn customs_asks_no_more(truck: &mut TruckVisit, now: DateTime<Utc>) {
+    let ordered = truck.inspections.iter_mut();
+    for inspection in ordered.filter(|i| i.is_open() && i.ordered_by_party == inspections::CUSTOMS)
+    {
+        inspection.ended_at = Some(now);
+        "customs asks for it no longer".clone_into(&mut inspection.end_reason);
+    }
+}
+
+fn at_entry(
+    state: &State,
+    filing: &PreArrival,
+    command: &CheckIn,
+    seen: &Seen,
+    context: &Context<'_>,
+    rules: &Rules,
+) -> Vec<Condition> {
+    let Some(site) = state.site(&command.site_id) else {
+        return Vec::new();
+    };
+    let view = state.view_of_filing(filing, context.parked);
+    let presented = Presented {
+        vehicle: &seen.vehicle,
+        containers: &seen.containers,
+        carrier_party: Some(command.carrier_party.trim()).filter(|carrier| !carrier.is_empty()),
+        weight: seen.weight.as_ref(),
+    };
+    let mandates = state.mandates_of(&filing.haulier_party);
+    let ages = ages(&view, context.knowledge);
+    admission::at_entry(
+        &presented,
+        filing,
+        &view,
+        &mandates,
+        site,
+        &ages,
+        rules.decision_age_max,
+        context.now,
+    )
+}
+
+fn at_exit(
+    state: &State,
+    truck: &TruckVisit,
+    containers: &[ContainerNumber],
+    context: &Context<'_>,
+    rules: &Rules,
+) -> Vec<Condition> {
+    let Some(site) = state.site(&truck.site_id) else {
+        return Vec::new();
+    };
+    let view = state.view_of_truck(truck, context.parked);
+    let ages = ages(&view, context.knowledge);
+    admission::at_exit(
+        truck,
+        containers,
+        truck.weight_out.as_ref(),
+        &view,
+        site,
+        &ages,
+        rules.decision_age_max,
+    )
+}
+
+/// The truck goes in: the filing is used, an empty container it brings begins its stay, the decision and
+/// what it stood on are kept.
+fn enter(
+    state: &mut State,
+    truck: &mut TruckVisit,
+    actor: &Actor,
+    reason: &str,
+    set_aside: &[Condition],
+    context: &Context<'_>,
+    at: DateTime<Utc>,
+) -> Vec<Fact> {
+    let admission = {
+        let view = state.view_of_truck(truck, context.parked);
+        let ages = ages(&view, context.knowledge);
+        admitted(
+            Barrier::In,
+            actor,
+            reason,
+            set_aside,
+            admission::evidence(&view, &ages),
+            context.now,
+        )
+    };
+    truck.admitted(admission);
+    let mut facts = Vec::new();
+    if let Some(id) = truck.pre_arrival_id
+        && let Some(filing) = state.pre_arrivals.edit(&id)
+    {
+        let fact = filing.used(truck.truck_visit_id);
+        let filing = filing.clone();
+        facts.push(publish::pre_arrival(fact, &filing, context.now));
+    }
+    if truck.kind == Some(PreArrivalKind::EmptyIn) {
+        facts.extend(bring_empty(state, truck, actor, context, at));
+    }
+    facts
+}
+
+fn bring_empty(
+    state: &mut State,
+    truck: &mut TruckVisit,
+    actor: &Actor,
+    context: &Context<'_>,
+    at: DateTime<Utc>,
+) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    let mut seeds = Seeds::default();
+    let truck_id = truck.truck_visit_id.to_string();
+    for container in &mut truck.containers {
+        let last = state.last_visit(&truck.site_id, container.number.as_str());
+        let ordinal = last.map_or(1, |last| last.ordinal + 1);
+        let manifest = Manifest {
+            size_type: container.size_type.clone(),
+            seals: container.seals.clone(),
+            ..Manifest::default()
+        };
+        let visit = ContainerVisit::brought_empty(
+            &truck.site_id,
+            container.number.clone(),
+            ordinal,
+            manifest,
+            &truck_id,
+            at,
+        );
+        container.container_visit_id = Some(visit.id.as_str().to_owned());
+        facts.push(publish::container_visit(
+            ContainerVisitFact::Arrived,
+            &visit,
+            &actor.party,
+            at,
+            context.now,
+        ));
+        seeds
+            .containers
+            .insert(container.number.as_str().to_owned());
+        state.visits.put(visit.id.as_str().to_owned(), visit);
+    }
+    facts.extend(reconsider::concerned(state, &seeds, context));
+    facts
+}
+
+/// The truck leaves: stays of the containers on it are over, its own too.
+fn leave(
+    state: &mut State,
+    mut truck: TruckVisit,
+    containers: &[ContainerNumber],
+    decided: (&Actor, &str, &[Condition]),
+    context: &Context<'_>,
+    at: DateTime<Utc>,
+) -> ((TruckVisit, Vec<String>), Vec<Fact>) {
+    let (actor, reason, set_aside) = decided;
+    let evidence = {
+        let view = state.view_of_truck(&truck, context.parked);
+        admission::evidence(&view, &ages(&view, context.knowledge))
+    };
+    truck.admitted(admitted(
+        Barrier::Out,
+        actor,
+        reason,
+        set_aside,
+        evidence,
+        context.now,
+    ));
+    let mut facts = Vec::new();
+    let mut departed = Vec::new();
+    let mut seeds = Seeds::default();
+    for number in containers {
+        let Some(visit) = state.open_visit(&truck.site_id, number.as_str()) else {
+            continue;
+        };
+        let gone = visit.departed(&truck.truck_visit_id.to_string(), at);
+        facts.push(publish::container_visit(
+            ContainerVisitFact::Departed,
+            &gone,
+            &actor.party,
+            at,
+            context.now,
+        ));
+        departed.push(gone.id.as_str().to_owned());
+        seeds.containers.insert(number.as_str().to_owned());
+        state.visits.put(gone.id.as_str().to_owned(), gone);
+    }
+    truck.left(at);
+    facts.push(publish::truck_visit(
+        TruckVisitFact::GatedOut,
+        &truck,
+        at,
+        context.now,
+    ));
+    truck.closed();
+    facts.push(publish::truck_visit(
+        TruckVisitFact::Closed,
+        &truck,
+        at,
+        context.now,
+    ));
+    state.truck_visits.put(truck.truck_visit_id, truck.clone());
+    facts.extend(reconsider::concerned(state, &seeds, context));
+    ((truck, departed), facts)
+}
+
+fn admitted(
+    barrier: Barrier,
+    actor: &Actor,
+    reason: &str,
+    set_aside: &[Condition],
+    evidence: Vec<crate::domain::truck_visit::Evidence>,
+    now: DateTime<Utc>,
+) -> Admission {
+    Admission {
+        barrier,
+        decided_at: now,
+        decided_by_subject: actor.subject.clone(),
+        reason: reason.to_owned(),
+        conditions_overridden: if reason.is_empty() {
+            Vec::new()
+        } else {
+            set_aside.to_vec()
+        },
+        evidence,
+    }
+}
+
+/// A truck of this plate that waits at the lane or is inside this site already.
+fn waiting_truck(state: &State, command: &CheckIn, seen: &Seen) -> Option<TruckVisit> {
+    let here = state.truck_visits.iter().map(|(_, truck)| truck);
+    here.filter(|truck| truck.is_open() && truck.site_id == command.site_id)
+        .find(|truck| truck.vehicle.tractor.as_str() == seen.vehicle.tractor.as_str())
+        .cloned()
+}
+
+fn recognised(command: &CheckIn, seen: &Seen, lane: String, context: &Context<'_>) -> TruckVisit {
+    TruckVisit {
+        truck_visit_id: context.new_id(),
+        version: 0,
+        state: TruckVisitState::ManualReview,
+        conditions: Vec::new(),
+        site_id: command.site_id.clone(),
+        lane,
+        vehicle: seen.vehicle.clone(),
+        pre_arrival_id: None,
+        kind: None,
+        haulier_party: None,
+        carrier_party: Some(command.carrier_party.trim().to_owned())
+            .filter(|carrier| !carrier.is_empty()),
+        containers: Vec::new(),
+        weight_in: None,
+        weight_out: None,
+        inspections: Vec::new(),
+        departure_pending: None,
+        arrived_at: seen.observed_at,
+        gated_in_at: None,
+        gated_out_at: None,
+        admissions: Vec::new(),
+    }
+}
+
+fn go_by(truck: &mut TruckVisit, filing: Option<&PreArrival>) {
+    if let Some(filing) = filing {
+        truck.pre_arrival_id = Some(filing.pre_arrival_id);
+        truck.kind = Some(filing.kind);
+        truck.haulier_party = Some(filing.haulier_party.clone());
+        truck.containers = filing.containers.clone();
+    }
+}
+
+/// The filing the truck comes on: the one it shows, or the one that its plate and containers lead to.
+fn filing_for(state: &State, command: &CheckIn, seen: &Seen) -> Result<PreArrival, Condition> {
+    let shown = command.pre_arrival.trim();
+    let at_site = state
+        .pre_arrivals
+        .iter()
+        .map(|(_, filing)| filing)
+        .filter(|filing| filing.site_id == command.site_id);
+    let plate = seen.vehicle.tractor.as_str();
+    let found: Vec<&PreArrival> = if shown.is_empty() {
+        at_site
+            .filter(|filing| filing.is_open() && filing.vehicle.tractor.as_str() == plate)
+            .collect()
+    } else {
+        at_site
+            .filter(|filing| {
+                filing.number.eq_ignore_ascii_case(shown)
+                    || filing
+                        .pre_arrival_id
+                        .to_string()
+                        .eq_ignore_ascii_case(shown)
+            })
+            .collect()
+    };
+    let named = |filing: &&&PreArrival| {
+        filing.containers.len() == seen.containers.len()
+            && filing
+                .containers
+                .iter()
+                .all(|container| seen.containers.contains(&container.number))
+    };
+    match (
+        &found[..],
+        found.iter().filter(named).copied().collect::<Vec<_>>()[..].as_ref(),
+    ) {
+        ([], _) => Err(Condition::new(
+            Gravity::Refuses,
+            code::NO_PRE_ARRIVAL,
+            plate,
+            "haulier",
+            "Nothing is filed for this truck; the haulier files a pre-arrival.",
+        )),
+        ([one], _) => Ok((*one).clone()),
+        (_, [one]) => Ok((*one).clone()),
+        (several, _) => Err(Condition::new(
+            Gravity::NeedsPerson,
+            code::PRE_ARRIVAL_AMBIGUOUS,
+            plate,
+            "terminal",
+            format!(
+                "{} filings fit; scan the number of the right one.",
+                several.len()
+            ),
+        )),
+    }
+}
+
+/// The truck visit that asks to leave.
+fn inside(state: &State, command: &CheckOut) -> Result<TruckVisit, Refusal> {
+    let trucks = state.truck_visits.iter().map(|(_, truck)| truck);
+    let mut here = trucks.filter(|truck| truck.site_id == command.site_id && truck.is_open());
+    let plates = super::filings::plates_of(command.vehicle.as_ref());
+    let found = match command.truck_visit_id {
+        Some(id) => here.find(|truck| truck.truck_visit_id == id),
+        None => here.find(|truck| {
+            plates
+                .first()
+                .is_some_and(|plate| truck.vehicle.tractor.as_str() == plate)
+        }),
+    };
+    found.cloned().ok_or_else(|| {
+        Refusal::unmet(
+            "TRUCK_NOT_HERE",
+            "No truck visit of this truck is open at this site; check it in first.",
+            condition::unmet(&[Condition::new(
+                Gravity::Refuses,
+                code::ENTRY_NOT_RECORDED,
+                plates.first().cloned().unwrap_or_default(),
+                "terminal",
+                "Its coming was not recorded, or it has left already.",
+            )]),
+        )
+    })
+}
+
+fn other_plate(command: &CheckOut, truck: &TruckVisit) -> Option<Condition> {
+    let plates = super::filings::plates_of(command.vehicle.as_ref());
+    let plate = plates.first()?;
+    (plate != truck.vehicle.tractor.as_str()).then(|| {
+        Condition::new(
+            Gravity::Refuses,
+            code::PLATE_DIFFERS,
+            plate.clone(),
+            "terminal",
+            "Another truck than the one of this visit stands at the lane.",
+        )
+    })
+}
+
+fn read_containers(written: &[String], faults: &mut Faults) -> Vec<ContainerNumber> {
+    if written.len() > pre_arrival::CONTAINERS_MAX {
+        faults.add(
+            "TOO_MANY",
+            "container_numbers",
+            &written.len().to_string(),
+            "at most 2 containers",
+            "A truck carries one container, or two of twenty feet.",
+        );
+        return Vec::new();
+    }
+    written
+        .iter()
+        .enumerate()
+        .filter_map(|(index, number)| {
+            faults.container(&format!("container_numbers[{index}]"), number)
+        })
+        .collect()
+}

@@ -1,0 +1,380 @@
+//! The use cases of gate and how the loop drives them: which things an input is about, which decision it
+//! calls, what is told. No SQL and no wire formats; those are `store`, `events` and `grpc`.
+
+mod arrivals;
+mod availability;
+mod filings;
+mod holds;
+mod inspections;
+mod lane;
+mod reconsider;
+mod seeds;
+mod state;
+mod told;
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use fabric::{
+    Context, Decision, Fact, Record, Service, StoreError, SubjectSet, Subjects, Timer, Unreadable,
+};
+use kernel::Refusal;
+use sqlx::PgConnection;
+
+pub use arrivals::{AnnounceArrival, LineResult, RecordArrival};
+pub use availability::SetAvailability;
+pub use filings::{CancelPreArrival, ReplaceVehicle, SubmitPreArrival};
+pub use holds::{LiftHold, PlaceHold};
+pub use inspections::{EndInspection, OrderInspection, RecordInspection, RecordWeight};
+pub use lane::{CheckIn, CheckOut, DecideReview};
+pub use seeds::{Seeds, kind};
+pub use state::{Rules, State};
+
+use crate::domain::container_visit::ContainerVisit;
+use crate::domain::hold::Hold;
+use crate::domain::knowledge::{CarryMandate, Clearance, KnownParty, ReleaseDecision};
+use crate::domain::pre_arrival::PreArrival;
+use crate::domain::site::Site;
+use crate::domain::truck_visit::TruckVisit;
+use crate::{events, grpc, metrics, store};
+
+/// How often it is looked for pre-arrivals whose time is over.
+const EXPIRE_EVERY: Duration = Duration::from_secs(5);
+
+/// Every command, record and timer of gate.
+#[derive(Debug)]
+pub enum Input {
+    /// A train or barge will bring these.
+    AnnounceArrival(AnnounceArrival),
+    /// These were lifted off.
+    RecordArrival(RecordArrival),
+    /// A container can be picked up, or not.
+    SetAvailability(SetAvailability),
+    /// One truck's coming.
+    SubmitPreArrival(SubmitPreArrival),
+    /// Taken back.
+    CancelPreArrival(CancelPreArrival),
+    /// Another truck or driver.
+    ReplaceVehicle(ReplaceVehicle),
+    /// A truck at a lane on its way in.
+    CheckIn(CheckIn),
+    /// A reading of the weighbridge.
+    RecordWeight(RecordWeight),
+    /// An inspection is ordered.
+    OrderInspection(OrderInspection),
+    /// An inspection site's result.
+    RecordInspection(RecordInspection),
+    /// An inspection is ended.
+    EndInspection(EndInspection),
+    /// A person decides.
+    DecideReview(DecideReview),
+    /// A truck at a lane on its way out.
+    CheckOut(CheckOut),
+    /// A hold is placed.
+    PlaceHold(PlaceHold),
+    /// A hold is lifted.
+    LiftHold(LiftHold),
+    /// A site, from the seeds.
+    DeclareSite(Site),
+    /// Customs told of a party.
+    Party(KnownParty),
+    /// Customs told of a mandate.
+    Mandate(CarryMandate),
+    /// Customs or release told of a hold.
+    Hold(Box<Hold>),
+    /// Customs told of a container's clearance.
+    Clearance(Clearance),
+    /// Customs told of something that is not gate's business.
+    Unneeded,
+    /// Release told of a decision; with the ask, while it asks for one back.
+    Decision(Box<ReleaseDecision>, Option<String>),
+    /// Pre-arrivals whose time is over.
+    ExpirePreArrivals,
+}
+
+/// What a command is answered with.
+#[derive(Debug)]
+pub enum Answer {
+    /// A list's lines, of an announcement.
+    Announced(Vec<LineResult>),
+    /// A list's lines, of an arrival.
+    Landed(Vec<LineResult>),
+    /// A container visit with its holds.
+    ContainerVisit(Box<ContainerVisit>, Vec<Hold>),
+    /// A pre-arrival filed.
+    Submitted(Box<PreArrival>),
+    /// A pre-arrival taken back.
+    Cancelled(Box<PreArrival>),
+    /// A pre-arrival with another truck.
+    Replaced(Box<PreArrival>),
+    /// A truck at the way in; whether it was there already.
+    CheckedIn(Box<TruckVisit>, bool),
+    /// Weighed.
+    Weighed(Box<TruckVisit>),
+    /// An inspection ordered: its id.
+    InspectionOrdered(Box<TruckVisit>, String),
+    /// An inspection site's result.
+    Inspected(Box<TruckVisit>),
+    /// An inspection ended.
+    InspectionEnded(Box<TruckVisit>),
+    /// Decided by a person.
+    Reviewed(Box<TruckVisit>),
+    /// A truck at the way out; the stays that are over.
+    CheckedOut(Box<TruckVisit>, Exit, Vec<String>),
+    /// A hold placed.
+    HoldPlaced(Hold),
+    /// A hold lifted.
+    HoldLifted(Hold),
+    /// A site taken.
+    SiteDeclared,
+}
+
+/// What the way out did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It opened.
+    LetOut,
+    /// It stayed closed.
+    Refused,
+    /// A person must decide.
+    ManualReview,
+}
+
+/// What a use case gives: the answer and what is told, or why not.
+pub type Outcome = Result<(Answer, Vec<Fact>), Refusal>;
+
+/// The service, as the loop drives it.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    /// What the operator has set about deciding.
+    pub rules: Rules,
+}
+
+impl Service for Gate {
+    const NAME: &'static str = "gate";
+    type Input = Input;
+    type State = State;
+
+    fn produces(&self) -> &'static [&'static str] {
+        &[
+            "gate.site",
+            "gate.container-visit",
+            "gate.pre-arrival",
+            "gate.truck-visit",
+            "gate.answer",
+            "gate.hold",
+        ]
+    }
+
+    fn consumes(&self) -> &'static [&'static str] {
+        &[
+            "customs.party",
+            "customs.hold",
+            "customs.clearance",
+            "release.hold",
+            "release.decision",
+        ]
+    }
+
+    fn decode(&self, record: &Record) -> Result<Input, Unreadable> {
+        events::decode(record)
+    }
+
+    fn timers(&self) -> Vec<Timer<Input>> {
+        vec![Timer {
+            name: "expire pre-arrivals",
+            every: EXPIRE_EVERY,
+            input: || Input::ExpirePreArrivals,
+        }]
+    }
+
+    fn subjects(&self, input: &Input) -> Subjects {
+        let subjects = input.seeds().subjects();
+        match input {
+            Input::Hold(hold) => subjects.write(kind::HOLD_SCOPE, hold.scope.topic_key()),
+            Input::PlaceHold(command) => match &command.scope {
+                Some(scope) => subjects.write(kind::HOLD_SCOPE, scope.topic_key()),
+                None => subjects,
+            },
+            Input::SubmitPreArrival(command) => {
+                let haulier = command.actor.party.as_str();
+                subjects
+                    .read(kind::PARTY, haulier)
+                    .read(kind::HOLD_SCOPE, format!("party/{haulier}"))
+            }
+            Input::DeclareSite(site) => subjects.write(kind::SITE, site.site_id.as_str()),
+            Input::Decision(_, Some(ask_id)) => subjects.write(kind::ASK, ask_id.as_str()),
+            _ => subjects,
+        }
+    }
+
+    fn follows(&self, input: &Input) -> bool {
+        !matches!(input, Input::DeclareSite(_) | Input::Unneeded)
+    }
+
+    async fn follow(
+        &self,
+        db: &mut PgConnection,
+        inputs: &[&Input],
+    ) -> Result<Vec<Subjects>, sqlx::Error> {
+        let seeds: Vec<Seeds> = inputs.iter().map(|input| input.seeds()).collect();
+        store::follow::follow(db, &seeds).await
+    }
+
+    async fn load(
+        &self,
+        db: &mut PgConnection,
+        subjects: &SubjectSet,
+    ) -> Result<State, sqlx::Error> {
+        store::load(db, subjects).await
+    }
+
+    fn decide(&self, state: &mut State, input: &Input, context: &Context<'_>) -> Decision {
+        let outcome = match input {
+            Input::AnnounceArrival(command) => arrivals::announce(state, command, context),
+            Input::RecordArrival(command) => arrivals::record(state, command, context),
+            Input::SetAvailability(command) => availability::set(state, command, context),
+            Input::SubmitPreArrival(command) => {
+                filings::submit(state, command, context, &self.rules)
+            }
+            Input::CancelPreArrival(command) => filings::cancel(state, command, context),
+            Input::ReplaceVehicle(command) => filings::replace(state, command, context),
+            Input::CheckIn(command) => lane::check_in(state, command, context, &self.rules),
+            Input::RecordWeight(command) => inspections::weigh(state, command, context),
+            Input::OrderInspection(command) => inspections::order(state, command, context),
+            Input::RecordInspection(command) => inspections::record(state, command, context),
+            Input::EndInspection(command) => inspections::end(state, command, context),
+            Input::DecideReview(command) => lane::review(state, command, context, &self.rules),
+            Input::CheckOut(command) => lane::check_out(state, command, context, &self.rules),
+            Input::PlaceHold(command) => holds::place(state, command, context),
+            Input::LiftHold(command) => holds::lift(state, command, context),
+            Input::DeclareSite(site) => told::site(state, site, context),
+            _ => return Decision::applied().with_facts(self.learn(state, input, context)),
+        };
+        match outcome {
+            Ok((answer, facts)) => {
+                metrics::decided(&answer);
+                Decision::respond(grpc::respond::encode(&answer)).with_facts(facts)
+            }
+            Err(refusal) => Decision::refuse(refusal),
+        }
+    }
+
+    async fn store(
+        &self,
+        db: &mut PgConnection,
+        state: &State,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        store::write::store(db, state, now).await
+    }
+
+    fn needs_knowledge(&self, input: &Input) -> bool {
+        matches!(
+            input,
+            Input::CheckIn(_) | Input::CheckOut(_) | Input::DecideReview(_)
+        )
+    }
+}
+
+impl Gate {
+    fn learn(&self, state: &mut State, input: &Input, context: &Context<'_>) -> Vec<Fact> {
+        match input {
+            Input::Party(party) => told::party(state, party),
+            Input::Mandate(mandate) => told::mandate(state, mandate),
+            Input::Hold(hold) => told::hold(state, hold),
+            Input::Clearance(clearance) => told::clearance(state, clearance),
+            Input::Decision(decision, ask) => {
+                let mut facts = told::decision(state, decision, ask.as_deref(), context);
+                facts.extend(reconsider::concerned(state, &input.seeds(), context));
+                return facts;
+            }
+            Input::ExpirePreArrivals => return filings::expire(state, context),
+            _ => return Vec::new(),
+        }
+        reconsider::concerned(state, &input.seeds(), context)
+    }
+}
+
+impl Input {
+    /// The things it is about, as far as it says itself.
+    pub fn seeds(&self) -> Seeds {
+        let mut seeds = Seeds::default();
+        match self {
+            Self::AnnounceArrival(command) => seeds.containers.extend(command.container_numbers()),
+            Self::RecordArrival(command) => {
+                seeds.containers.extend(command.container_numbers());
+                if command.complete {
+                    seeds.conveyances.insert((
+                        command.head.site_id.clone(),
+                        command.head.conveyance.trim().to_uppercase(),
+                    ));
+                }
+            }
+            Self::SetAvailability(command) => seeds.containers.extend(command.container_number()),
+            Self::SubmitPreArrival(command) => {
+                seeds.containers.extend(command.container_numbers());
+                seeds.plates.extend(command.plates());
+            }
+            Self::CancelPreArrival(command) => seeds.pre_arrivals.extend(command.pre_arrival_id),
+            Self::ReplaceVehicle(command) => {
+                seeds.pre_arrivals.extend(command.pre_arrival_id);
+                seeds
+                    .plates
+                    .extend(filings::plates_of(command.vehicle.as_ref()));
+            }
+            Self::CheckIn(command) => {
+                seeds
+                    .plates
+                    .extend(filings::plates_of(command.vehicle.as_ref()));
+                match command.pre_arrival.parse() {
+                    Ok(id) => seeds.pre_arrivals.insert(id),
+                    Err(_) => seeds
+                        .pre_arrival_numbers
+                        .insert(command.pre_arrival.trim().to_uppercase()),
+                };
+            }
+            Self::CheckOut(command) => {
+                seeds
+                    .plates
+                    .extend(filings::plates_of(command.vehicle.as_ref()));
+                seeds.truck_visits.extend(command.truck_visit_id);
+            }
+            Self::RecordWeight(command) => seeds.truck_visits.extend(command.truck_visit_id),
+            Self::OrderInspection(command) => seeds.truck_visits.extend(command.truck_visit_id),
+            Self::RecordInspection(command) => seeds.truck_visits.extend(command.truck_visit_id),
+            Self::EndInspection(command) => seeds.truck_visits.extend(command.truck_visit_id),
+            Self::DecideReview(command) => seeds.truck_visits.extend(command.truck_visit_id),
+            Self::PlaceHold(command) => {
+                if let Some(scope) = &command.scope {
+                    seeds.add(Seeds::of_scope(scope));
+                }
+            }
+            Self::LiftHold(command) => {
+                seeds
+                    .holds
+                    .insert((crate::domain::hold::Keeper::Gate, command.hold_id.clone()));
+            }
+            Self::Hold(hold) => {
+                seeds.holds.insert(hold.key());
+                seeds.add(Seeds::of_scope(&hold.scope));
+            }
+            Self::Party(party) => {
+                seeds.parties.insert(party.party_id.clone());
+            }
+            Self::Mandate(mandate) => {
+                seeds.parties.insert(mandate.grantor_party.clone());
+            }
+            Self::Clearance(clearance) => {
+                seeds.containers.insert(clearance.container_number.clone());
+            }
+            Self::Decision(decision, _) => {
+                let number = decision.container_visit_id.rsplit('/').nth(1);
+                seeds.containers.extend(number.map(str::to_owned));
+            }
+            Self::ExpirePreArrivals => seeds.overdue = true,
+            Self::DeclareSite(_) | Self::Unneeded => {}
+        }
+        seeds
+    }
+}

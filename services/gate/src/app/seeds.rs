@@ -1,0 +1,165 @@
+//! Which things an input is about, and so which subjects are locked for it. The rest follows from what is
+//! stored: a container leads to the filings that name it, a filing to its plates, its firm and their holds.
+//!
+//! | Input | Writes | What follows |
+//! | --- | --- | --- |
+//! | train and barge lists, availability | containers | filings and trucks of them |
+//! | filings | their containers, plates; the filing | what is around them |
+//! | lane, weighing, inspections, review | plates or truck visit | its filing, containers, firm, holds |
+//! | holds | hold, scope | filings and trucks concerned |
+//! | records | what they are about | filings and trucks concerned |
+
+use std::collections::BTreeSet;
+
+use fabric::Subjects;
+use uuid::Uuid;
+
+use crate::domain::hold::{HoldKey, Scope, ScopeKind};
+use crate::domain::pre_arrival::PreArrival;
+use crate::domain::truck_visit::TruckVisit;
+
+/// The kinds of subjects.
+pub mod kind {
+    /// A container number: its stays, decisions on them, customs' word.
+    pub const CONTAINER: &str = "container";
+    /// A normalised plate.
+    pub const PLATE: &str = "plate";
+    /// A party and the mandates it gave.
+    pub const PARTY: &str = "party";
+    /// A pre-arrival.
+    pub const PRE_ARRIVAL: &str = "pre-arrival";
+    /// A truck visit.
+    pub const TRUCK_VISIT: &str = "truck-visit";
+    /// What a hold is on, as in the hold topics.
+    pub const HOLD_SCOPE: &str = "hold-scope";
+    /// A hold: "keeper/id".
+    pub const HOLD: &str = "hold";
+    /// A site.
+    pub const SITE: &str = "site";
+    /// An ask of release.
+    pub const ASK: &str = "ask";
+}
+
+/// The things an input is about.
+#[derive(Clone, Debug, Default)]
+pub struct Seeds {
+    /// Container numbers.
+    pub containers: BTreeSet<String>,
+    /// Normalised plates.
+    pub plates: BTreeSet<String>,
+    /// Parties whose filings are concerned.
+    pub parties: BTreeSet<String>,
+    /// Declarations.
+    pub declarations: BTreeSet<String>,
+    /// Pre-arrivals.
+    pub pre_arrivals: BTreeSet<Uuid>,
+    /// Pre-arrivals by their scannable number.
+    pub pre_arrival_numbers: BTreeSet<String>,
+    /// Truck visits.
+    pub truck_visits: BTreeSet<Uuid>,
+    /// Holds.
+    pub holds: BTreeSet<HoldKey>,
+    /// Trains and barges whose announced containers are concerned: site, conveyance.
+    pub conveyances: BTreeSet<(String, String)>,
+    /// All pre-arrivals whose time is over.
+    pub overdue: bool,
+}
+
+impl Seeds {
+    /// What a hold's scope is about.
+    pub fn of_scope(scope: &Scope) -> Self {
+        let mut seeds = Self::default();
+        match scope.kind {
+            ScopeKind::ContainerVisit => {
+                let number = scope.key.rsplit('/').nth(1).unwrap_or(&scope.key);
+                seeds.containers.insert(number.to_owned());
+            }
+            ScopeKind::Declaration => {
+                seeds.declarations.insert(scope.key.clone());
+            }
+            ScopeKind::Plate => {
+                seeds.plates.insert(scope.key.clone());
+            }
+            ScopeKind::Party => {
+                seeds.parties.insert(scope.key.clone());
+            }
+            ScopeKind::StockList => {}
+        }
+        seeds
+    }
+
+    /// Adds another's.
+    pub fn add(&mut self, other: Self) {
+        self.containers.extend(other.containers);
+        self.plates.extend(other.plates);
+        self.parties.extend(other.parties);
+        self.declarations.extend(other.declarations);
+        self.pre_arrivals.extend(other.pre_arrivals);
+        self.pre_arrival_numbers.extend(other.pre_arrival_numbers);
+        self.truck_visits.extend(other.truck_visits);
+        self.holds.extend(other.holds);
+        self.conveyances.extend(other.conveyances);
+        self.overdue |= other.overdue;
+    }
+
+    /// Whether a filing with these names is concerned.
+    pub fn concern(&self, containers: &[String], plates: &[String], haulier: Option<&str>) -> bool {
+        containers
+            .iter()
+            .any(|container| self.containers.contains(container))
+            || plates.iter().any(|plate| self.plates.contains(plate))
+            || haulier.is_some_and(|haulier| self.parties.contains(haulier))
+    }
+
+    /// Whether this filing is concerned.
+    pub fn concern_filing(&self, filing: &PreArrival) -> bool {
+        let containers: Vec<String> = filing
+            .containers
+            .iter()
+            .map(|c| c.number.as_str().to_owned())
+            .collect();
+        let plates: Vec<String> = filing.vehicle.plates().map(str::to_owned).collect();
+        self.pre_arrivals.contains(&filing.pre_arrival_id)
+            || self.concern(&containers, &plates, Some(&filing.haulier_party))
+    }
+
+    /// Whether this truck visit is concerned.
+    pub fn concern_truck(&self, truck: &TruckVisit) -> bool {
+        let containers: Vec<String> = truck
+            .containers
+            .iter()
+            .map(|c| c.number.as_str().to_owned())
+            .collect();
+        let plates: Vec<String> = truck.vehicle.plates().map(str::to_owned).collect();
+        self.truck_visits.contains(&truck.truck_visit_id)
+            || self.concern(&containers, &plates, truck.haulier_party.as_deref())
+    }
+
+    /// The subjects that are named without asking the database.
+    pub fn subjects(&self) -> Subjects {
+        let mut subjects = Subjects::new();
+        for container in &self.containers {
+            subjects = subjects.write(kind::CONTAINER, container.as_str());
+        }
+        for plate in &self.plates {
+            subjects = subjects
+                .write(kind::PLATE, plate.as_str())
+                .read(kind::HOLD_SCOPE, format!("plate/{plate}"));
+        }
+        for party in &self.parties {
+            subjects = subjects
+                .write(kind::PARTY, party.as_str())
+                .read(kind::HOLD_SCOPE, format!("party/{party}"));
+        }
+        for id in &self.pre_arrivals {
+            subjects = subjects.write(kind::PRE_ARRIVAL, id.to_string());
+        }
+        for id in &self.truck_visits {
+            subjects = subjects.write(kind::TRUCK_VISIT, id.to_string());
+        }
+        for (keeper, id) in &self.holds {
+            subjects = subjects.write(kind::HOLD, format!("{}/{id}", keeper.as_str()));
+        }
+        subjects
+    }
+}

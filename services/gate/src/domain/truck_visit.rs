@@ -1,0 +1,552 @@
+//! The truck visit: one truck's stay, from its first recognition at a lane to gate-out. It must not know
+//! why a barrier opens: `admission` finds the conditions, this file says what they do.
+//!
+//! ```text
+//! ARRIVED -> GATED_IN | MANUAL_REVIEW | TURNED_AWAY
+//! MANUAL_REVIEW -> GATED_IN | TURNED_AWAY      GATED_IN <-> RECALLED
+//! GATED_IN -> GATED_OUT -> CLOSED
+//! ```
+
+use chrono::{DateTime, Utc};
+use kernel::{ContainerNumber, Quantity, Refusal};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::condition::{self, Condition, Gravity, unmet};
+use super::pre_arrival::{FiledContainer, PreArrivalKind, Vehicle};
+
+/// The most inspections of one truck visit.
+pub const INSPECTIONS_MAX: usize = 20;
+/// The most inspection sites of one inspection.
+pub const INSPECTION_STEPS_MAX: usize = 10;
+/// The most decisions that are kept of one truck visit.
+const ADMISSIONS_MAX: usize = 50;
+
+/// Where a truck visit is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum TruckVisitState {
+    /// A person must decide.
+    ManualReview,
+    /// Sent away; the visit is over.
+    TurnedAway,
+    /// Let in.
+    GatedIn,
+    /// Let in, and must not leave.
+    Recalled,
+    /// Let out.
+    GatedOut,
+    /// Over.
+    Closed,
+}
+
+impl TruckVisitState {
+    /// The word in tables and events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ManualReview => "MANUAL_REVIEW",
+            Self::TurnedAway => "TURNED_AWAY",
+            Self::GatedIn => "GATED_IN",
+            Self::Recalled => "RECALLED",
+            Self::GatedOut => "GATED_OUT",
+            Self::Closed => "CLOSED",
+        }
+    }
+}
+
+/// What can happen to a truck visit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TruckVisitFact {
+    /// Recognised at a lane.
+    Arrived,
+    /// Let in.
+    GatedIn,
+    /// Weighed.
+    Weighed,
+    /// An inspection site is done.
+    Inspected,
+    /// Must not leave.
+    Recalled,
+    /// The recall is over.
+    RecallEnded,
+    /// A person must decide.
+    ManualReview,
+    /// Sent away.
+    TurnedAway,
+    /// Let out.
+    GatedOut,
+    /// Over.
+    Closed,
+    /// Asked to leave and refused.
+    GateOutRefused,
+}
+
+/// One of a site's two barriers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Barrier {
+    /// On the way in.
+    In,
+    /// On the way out.
+    Out,
+}
+
+/// A truck's stay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TruckVisit {
+    /// Its id.
+    pub truck_visit_id: Uuid,
+    /// Grows by one with every fact.
+    pub version: u64,
+    /// Where it is.
+    pub state: TruckVisitState,
+    /// Why it was sent away, recalled, put to review or not let out.
+    pub conditions: Vec<Condition>,
+    /// The site.
+    pub site_id: String,
+    /// The lane of the check-in.
+    pub lane: String,
+    /// The truck as recognised.
+    pub vehicle: Vehicle,
+    /// The filing it goes by.
+    pub pre_arrival_id: Option<Uuid>,
+    /// What that filing is for.
+    pub kind: Option<PreArrivalKind>,
+    /// The firm that filed.
+    pub haulier_party: Option<String>,
+    /// The firm that presented itself.
+    pub carrier_party: Option<String>,
+    /// The containers it brings or came for, with their visits.
+    pub containers: Vec<FiledContainer>,
+    /// Weight on the way in, in kilograms; none where there is no reading.
+    pub weight_in: Option<Quantity>,
+    /// Weight on the way out.
+    pub weight_out: Option<Quantity>,
+    /// Its inspections.
+    pub inspections: Vec<Inspection>,
+    /// A departure that waits for a person.
+    pub departure_pending: Option<Departure>,
+    /// When it was first recognised.
+    pub arrived_at: DateTime<Utc>,
+    /// When it was let in.
+    pub gated_in_at: Option<DateTime<Utc>>,
+    /// When it was let out.
+    pub gated_out_at: Option<DateTime<Utc>>,
+    /// The decisions, with what they stood on.
+    pub admissions: Vec<Admission>,
+}
+
+/// A departure that was refused or is to be looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Departure {
+    /// The containers on the truck.
+    pub containers: Vec<ContainerNumber>,
+    /// When it was asked.
+    pub asked_at: DateTime<Utc>,
+    /// A person may let it out.
+    pub may_be_decided: bool,
+}
+
+/// An inspection of a truck at one or more sites, in order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inspection {
+    /// Its id.
+    pub inspection_id: Uuid,
+    /// Why.
+    pub reason: String,
+    /// Who ordered it, and ends it.
+    pub ordered_by_party: String,
+    /// The person.
+    pub ordered_by_subject: String,
+    /// When.
+    pub ordered_at: DateTime<Utc>,
+    /// The inspection sites, in order.
+    pub steps: Vec<InspectionStep>,
+    /// When it was over.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Why it was ended.
+    pub end_reason: String,
+}
+
+/// One inspection site of an inspection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InspectionStep {
+    /// The inspection site.
+    pub inspection_site: String,
+    /// Its result; none while it is open.
+    pub result: Option<InspectionResult>,
+    /// When it was recorded.
+    pub recorded_at: Option<DateTime<Utc>>,
+    /// What was found.
+    pub note: String,
+}
+
+/// The result of an inspection site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum InspectionResult {
+    /// Nothing stands against it.
+    Passed,
+    /// Something does.
+    Failed,
+}
+
+/// A decision at a barrier, with the evidence it stood on (gate rule 13).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Admission {
+    /// Which barrier.
+    pub barrier: Barrier,
+    /// When.
+    pub decided_at: DateTime<Utc>,
+    /// The person or lane that decided.
+    pub decided_by_subject: String,
+    /// A person's reason; empty where the lane decided.
+    pub reason: String,
+    /// What a person set aside.
+    pub conditions_overridden: Vec<Condition>,
+    /// What was known.
+    pub evidence: Vec<Evidence>,
+}
+
+/// One thing that was known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// What about.
+    pub subject: String,
+    /// What was known.
+    pub value: String,
+    /// The event that told it; empty for gate's own facts.
+    pub event_id: String,
+    /// The fact's version.
+    pub version: u64,
+    /// How old the knowledge was, in milliseconds; none where it is gate's own or unknown.
+    pub knowledge_age_millis: Option<u64>,
+}
+
+/// What a person decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Let in.
+    LetIn,
+    /// Send away.
+    TurnAway,
+    /// Let out.
+    LetOut,
+    /// Keep in.
+    KeepIn,
+}
+
+impl Inspection {
+    /// The first inspection site that is not done.
+    pub fn next_step(&self) -> Option<&InspectionStep> {
+        self.steps.iter().find(|step| step.result.is_none())
+    }
+
+    /// Whether it is not over.
+    pub fn is_open(&self) -> bool {
+        self.ended_at.is_none()
+    }
+}
+
+impl TruckVisit {
+    /// Whether the truck is here, or waits at the lane.
+    pub fn is_open(&self) -> bool {
+        matches!(
+            self.state,
+            TruckVisitState::ManualReview | TruckVisitState::GatedIn | TruckVisitState::Recalled
+        )
+    }
+
+    /// Whether the truck is inside.
+    pub fn is_inside(&self) -> bool {
+        matches!(
+            self.state,
+            TruckVisitState::GatedIn | TruckVisitState::Recalled
+        )
+    }
+
+    /// Where it has to go first.
+    pub fn next_inspection_site(&self) -> Option<&str> {
+        self.inspections
+            .iter()
+            .filter(|inspection| inspection.is_open())
+            .find_map(|inspection| inspection.next_step())
+            .map(|step| step.inspection_site.as_str())
+    }
+
+    /// Checks the version that a person saw; 0 is not checked.
+    ///
+    /// # Errors
+    /// `STALE_VERSION`.
+    pub fn must_be_at(&self, expected_version: u64) -> Result<(), Refusal> {
+        if expected_version == 0 || expected_version == self.version {
+            Ok(())
+        } else {
+            Err(Refusal::stale(self.version))
+        }
+    }
+
+    /// What the conditions at the way in make of it. The caller adds the admission where it is let in.
+    pub fn decided_at_entry(
+        &mut self,
+        conditions: Vec<Condition>,
+        now: DateTime<Utc>,
+    ) -> TruckVisitFact {
+        let fact = match condition::gravest(&conditions) {
+            None => {
+                self.state = TruckVisitState::GatedIn;
+                self.gated_in_at = Some(now);
+                TruckVisitFact::GatedIn
+            }
+            Some(Gravity::NeedsPerson) => {
+                self.state = TruckVisitState::ManualReview;
+                TruckVisitFact::ManualReview
+            }
+            Some(_) => {
+                self.state = TruckVisitState::TurnedAway;
+                TruckVisitFact::TurnedAway
+            }
+        };
+        self.conditions = conditions;
+        self.version += 1;
+        fact
+    }
+
+    /// What stands against leaving, found anew while the truck is inside: recalled, free again, or nothing new.
+    pub fn reconsidered_inside(&mut self, conditions: Vec<Condition>) -> Option<TruckVisitFact> {
+        let (state, fact) = match self.state {
+            TruckVisitState::GatedIn if !conditions.is_empty() => {
+                (TruckVisitState::Recalled, TruckVisitFact::Recalled)
+            }
+            TruckVisitState::Recalled if conditions.is_empty() => {
+                (TruckVisitState::GatedIn, TruckVisitFact::RecallEnded)
+            }
+            TruckVisitState::Recalled if !condition::same(&conditions, &self.conditions) => {
+                (TruckVisitState::Recalled, TruckVisitFact::Recalled)
+            }
+            _ => return None,
+        };
+        self.state = state;
+        self.conditions = conditions;
+        self.departure_pending = None;
+        self.version += 1;
+        Some(fact)
+    }
+
+    /// The way out stays closed for these reasons.
+    pub fn kept_in(
+        &mut self,
+        containers: Vec<ContainerNumber>,
+        conditions: Vec<Condition>,
+        now: DateTime<Utc>,
+    ) -> TruckVisitFact {
+        let may_be_decided = condition::gravest(&conditions) < Some(Gravity::Binding);
+        self.departure_pending = Some(Departure {
+            containers,
+            asked_at: now,
+            may_be_decided,
+        });
+        self.conditions = conditions;
+        self.version += 1;
+        TruckVisitFact::GateOutRefused
+    }
+
+    /// It has left: out, and its visit over, both observed.
+    pub fn left(&mut self, now: DateTime<Utc>) {
+        self.state = TruckVisitState::GatedOut;
+        self.gated_out_at = Some(now);
+        self.conditions.clear();
+        self.departure_pending = None;
+        self.version += 1;
+    }
+
+    /// Nothing is left to do about it.
+    pub fn closed(&mut self) {
+        self.state = TruckVisitState::Closed;
+        self.version += 1;
+    }
+
+    /// Records a decision; the oldest give way beyond a limit that no honest visit reaches.
+    pub fn admitted(&mut self, admission: Admission) {
+        if self.admissions.len() >= ADMISSIONS_MAX {
+            self.admissions.remove(0);
+        }
+        self.admissions.push(admission);
+    }
+
+    /// A reading of the weighbridge, or that there was none.
+    pub fn weighed(&mut self, barrier: Barrier, weight: Option<Quantity>) -> TruckVisitFact {
+        match barrier {
+            Barrier::In => self.weight_in = weight,
+            Barrier::Out => self.weight_out = weight,
+        }
+        self.version += 1;
+        TruckVisitFact::Weighed
+    }
+
+    /// Orders an inspection.
+    ///
+    /// # Errors
+    /// The truck is not here, or has too many inspections.
+    pub fn inspection_ordered(&mut self, inspection: Inspection) -> Result<(), Refusal> {
+        if !self.is_open() {
+            return Err(over(self));
+        }
+        if self.inspections.len() >= INSPECTIONS_MAX {
+            return Err(Refusal::exhausted(
+                "INSPECTIONS_EXHAUSTED",
+                "This truck has too many inspections; end one first.",
+            ));
+        }
+        self.inspections.push(inspection);
+        Ok(())
+    }
+
+    /// Records an inspection site's result. The inspection is over when all sites have passed and the last
+    /// result comes from who ordered it (gate rules 2 and 3).
+    ///
+    /// # Errors
+    /// No such inspection or site, it is over, or an earlier site is open.
+    pub fn inspected(
+        &mut self,
+        inspection_id: Uuid,
+        site: &str,
+        result: InspectionResult,
+        note: &str,
+        by_party: &str,
+        now: DateTime<Utc>,
+    ) -> Result<TruckVisitFact, Refusal> {
+        if !self.is_open() {
+            return Err(over(self));
+        }
+        let inspection = open_inspection(&mut self.inspections, inspection_id)?;
+        let Some(at) = inspection
+            .steps
+            .iter()
+            .position(|step| step.inspection_site == site)
+        else {
+            return Err(Refusal::not_found("inspection site", site));
+        };
+        if let Some(earlier) = inspection.steps[..at]
+            .iter()
+            .find(|step| step.result != Some(InspectionResult::Passed))
+        {
+            return Err(Refusal::unmet(
+                "INSPECTION_OUT_OF_ORDER",
+                format!(
+                    "{} comes first; record its passing before {site}.",
+                    earlier.inspection_site
+                ),
+                Vec::new(),
+            ));
+        }
+        let step = &mut inspection.steps[at];
+        step.result = Some(result);
+        step.recorded_at = Some(now);
+        note.clone_into(&mut step.note);
+        let all_passed = inspection
+            .steps
+            .iter()
+            .all(|step| step.result == Some(InspectionResult::Passed));
+        if all_passed && inspection.ordered_by_party == by_party {
+            inspection.ended_at = Some(now);
+            "all inspection sites passed".clone_into(&mut inspection.end_reason);
+        }
+        self.version += 1;
+        Ok(TruckVisitFact::Inspected)
+    }
+
+    /// Whoever ordered an inspection ends it.
+    ///
+    /// # Errors
+    /// No such inspection, it is over, or somebody else ordered it.
+    pub fn inspection_ended(
+        &mut self,
+        inspection_id: Uuid,
+        party: &str,
+        reason: &str,
+        now: DateTime<Utc>,
+    ) -> Result<TruckVisitFact, Refusal> {
+        let inspection = open_inspection(&mut self.inspections, inspection_id)?;
+        if inspection.ordered_by_party != party {
+            return Err(Refusal::denied(
+                "INSPECTION_NOT_YOURS",
+                format!(
+                    "{} ordered this inspection and ends it.",
+                    inspection.ordered_by_party
+                ),
+            ));
+        }
+        inspection.ended_at = Some(now);
+        reason.clone_into(&mut inspection.end_reason);
+        self.version += 1;
+        Ok(TruckVisitFact::Inspected)
+    }
+
+    /// A person's decision must fit where the visit is, and sets nothing aside that binds.
+    ///
+    /// # Errors
+    /// Nothing is to be decided that way, or something binds.
+    pub fn may_be_decided(
+        &self,
+        verdict: Verdict,
+        conditions: &[Condition],
+    ) -> Result<(), Refusal> {
+        let fits = match verdict {
+            Verdict::LetIn | Verdict::TurnAway => self.state == TruckVisitState::ManualReview,
+            Verdict::LetOut | Verdict::KeepIn => {
+                self.is_inside() && self.departure_pending.is_some()
+            }
+        };
+        if !fits {
+            return Err(Refusal::unmet(
+                "NOTHING_TO_DECIDE",
+                format!(
+                    "The truck visit is {}; nothing waits for this decision.",
+                    self.state.as_str()
+                ),
+                Vec::new(),
+            ));
+        }
+        let opens = matches!(verdict, Verdict::LetIn | Verdict::LetOut);
+        let binding: Vec<Condition> = conditions
+            .iter()
+            .filter(|c| c.gravity == Gravity::Binding)
+            .cloned()
+            .collect();
+        if opens && !binding.is_empty() {
+            return Err(Refusal::unmet(
+                "HELD",
+                "A hold or an inspection stands in the way; whoever ordered it ends it.",
+                unmet(&binding),
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn open_inspection(inspections: &mut [Inspection], id: Uuid) -> Result<&mut Inspection, Refusal> {
+    let Some(inspection) = inspections
+        .iter_mut()
+        .find(|inspection| inspection.inspection_id == id)
+    else {
+        return Err(Refusal::not_found("inspection", id.to_string()));
+    };
+    if inspection.is_open() {
+        Ok(inspection)
+    } else {
+        Err(Refusal::unmet(
+            "INSPECTION_OVER",
+            "The inspection is over; order a new one.",
+            Vec::new(),
+        ))
+    }
+}
+
+fn over(visit: &TruckVisit) -> Refusal {
+    Refusal::unmet(
+        "TRUCK_VISIT_OVER",
+        format!("The truck visit is {}.", visit.state.as_str()),
+        Vec::new(),
+    )
+}

@@ -1,0 +1,147 @@
+//! Why the service does not run, and the reasons for which it refuses: each has a page under
+//! `docs/errors`.
+
+use chassis::errors::catalogue::Entry;
+use tonic::Code;
+
+/// What kept the service from starting, or ended it.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The loop did not start.
+    #[error(transparent)]
+    Fabric(#[from] fabric::FabricError),
+    /// The database's address cannot be used.
+    #[error("the service's database: {0}; check database.url")]
+    Database(#[from] sqlx::Error),
+    /// The issuers' keys cannot be read.
+    #[error(transparent)]
+    Identity(#[from] chassis::identity::VerifierError),
+    /// The permissions of the RPCs cannot be read.
+    #[error(transparent)]
+    Permissions(#[from] chassis::identity::PermissionsError),
+    /// The seeds cannot be read.
+    #[error(transparent)]
+    Seed(#[from] crate::seed::SeedError),
+    /// The server failed.
+    #[error(transparent)]
+    Server(#[from] chassis::server::ServerError),
+}
+
+/// Why the tables could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// The database does not answer.
+    #[error("the owner's database connection: {0}; check database.owner_url")]
+    Database(#[from] sqlx::Error),
+    /// The loop's tables.
+    #[error(transparent)]
+    Fabric(#[from] fabric::MigrateError),
+    /// Gate's tables.
+    #[error("gate's tables could not be migrated: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+}
+
+/// The reasons for which gate refuses, besides those that all services share.
+pub static CATALOGUE: &[Entry] = &[
+    entry(
+        "FILING_INVALID",
+        Code::InvalidArgument,
+        "the caller",
+        "The filing has faults, all of them listed.",
+    ),
+    entry(
+        "PRE_ARRIVAL_OVER",
+        Code::FailedPrecondition,
+        "the haulier",
+        "The pre-arrival is used, cancelled or expired.",
+    ),
+    entry(
+        "CONTAINER_NOT_HERE",
+        Code::FailedPrecondition,
+        "the terminal",
+        "The container does not stand at the site.",
+    ),
+    entry(
+        "INSPECTIONS_EXHAUSTED",
+        Code::ResourceExhausted,
+        "the terminal",
+        "The truck has too many inspections.",
+    ),
+    entry(
+        "INSPECTION_OUT_OF_ORDER",
+        Code::FailedPrecondition,
+        "whoever inspects",
+        "An earlier inspection site has not passed the truck.",
+    ),
+    entry(
+        "INSPECTION_NOT_YOURS",
+        Code::PermissionDenied,
+        "whoever ordered the inspection",
+        "Somebody else ordered the inspection.",
+    ),
+    entry(
+        "INSPECTION_OVER",
+        Code::FailedPrecondition,
+        "the caller",
+        "The inspection is over.",
+    ),
+    entry(
+        "NOTHING_TO_DECIDE",
+        Code::FailedPrecondition,
+        "the caller",
+        "Nothing waits for a person's decision.",
+    ),
+    entry(
+        "HELD",
+        Code::FailedPrecondition,
+        "whoever placed the hold or ordered the inspection",
+        "A hold or an inspection stands in the way of a person's decision.",
+    ),
+    entry(
+        "TRUCK_VISIT_OVER",
+        Code::FailedPrecondition,
+        "the caller",
+        "The truck visit is over.",
+    ),
+    entry(
+        "TRUCK_NOT_HERE",
+        Code::FailedPrecondition,
+        "the terminal",
+        "No visit of this truck is open at the site.",
+    ),
+];
+
+const fn entry(
+    reason: &'static str,
+    code: Code,
+    who_acts: &'static str,
+    meaning: &'static str,
+) -> Entry {
+    Entry {
+        reason,
+        meaning,
+        who_acts,
+        code,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_page() {
+        for entry in CATALOGUE {
+            let page = format!(
+                "{}/../../docs/errors/{}.md",
+                env!("CARGO_MANIFEST_DIR"),
+                entry.reason
+            );
+            let text = std::fs::read_to_string(&page).unwrap_or_default();
+            assert!(
+                text.starts_with(&format!("# {}\n", entry.reason)),
+                "write {page}"
+            );
+        }
+    }
+}

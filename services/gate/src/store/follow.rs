@@ -1,0 +1,310 @@
+//! What an input leads to, as far as only the tables know: a container to the filings and trucks that name
+//! it, those to their plates, firms, stays and holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fabric::Subjects;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::app::{Seeds, kind};
+
+/// The most filings that one look for overdue ones takes.
+const OVERDUE_MAX: i64 = 200;
+
+/// A filing or truck that may be concerned.
+struct Lead {
+    id: Uuid,
+    is_truck: bool,
+    containers: Vec<String>,
+    plates: Vec<String>,
+    haulier: Option<String>,
+    pre_arrival_id: Option<Uuid>,
+    number: Option<String>,
+    overdue: bool,
+}
+
+/// One [`Subjects`] for each input's seeds.
+pub async fn follow(db: &mut PgConnection, seeds: &[Seeds]) -> Result<Vec<Subjects>, sqlx::Error> {
+    let mut all = Seeds::default();
+    for each in seeds {
+        all.add(each.clone());
+    }
+    let scopes = scopes_of_holds(db, &all).await?;
+    let mut wide: Vec<Seeds> = seeds.to_vec();
+    for each in &mut wide {
+        for (key, scope) in &scopes {
+            if each.holds.contains(key) {
+                each.add(Seeds::of_scope(scope));
+            }
+        }
+    }
+    for each in &wide {
+        all.add(each.clone());
+    }
+    let declared = containers_of_declarations(db, &all).await?;
+    let announced = containers_of_conveyances(db, &all).await?;
+    for each in &mut wide {
+        for (declaration, container) in &declared {
+            if each.declarations.contains(declaration) {
+                each.containers.insert(container.clone());
+            }
+        }
+        for (conveyance, container) in &announced {
+            if each.conveyances.contains(conveyance) {
+                each.containers.insert(container.clone());
+            }
+        }
+        all.add(each.clone());
+    }
+    let leads = leads(db, &all).await?;
+    let mut containers: BTreeSet<String> = all.containers.clone();
+    containers.extend(
+        leads
+            .iter()
+            .flat_map(|lead| lead.containers.iter().cloned()),
+    );
+    let around = scopes_around(db, &containers).await?;
+    Ok(wide
+        .iter()
+        .map(|each| subjects(each, &leads, &around))
+        .collect())
+}
+
+fn subjects(seeds: &Seeds, leads: &[Lead], around: &BTreeMap<String, Vec<String>>) -> Subjects {
+    let mut subjects = seeds.subjects();
+    let mut containers: BTreeSet<&String> = seeds.containers.iter().collect();
+    let mut filings: BTreeSet<Uuid> = BTreeSet::new();
+    for lead in leads {
+        let named = if lead.is_truck {
+            seeds.truck_visits.contains(&lead.id)
+        } else {
+            seeds.pre_arrivals.contains(&lead.id)
+                || lead
+                    .number
+                    .as_ref()
+                    .is_some_and(|number| seeds.pre_arrival_numbers.contains(number))
+                || (seeds.overdue && lead.overdue)
+        };
+        if !named && !seeds.concern(&lead.containers, &lead.plates, lead.haulier.as_deref()) {
+            continue;
+        }
+        subjects = subjects.write(
+            if lead.is_truck {
+                kind::TRUCK_VISIT
+            } else {
+                kind::PRE_ARRIVAL
+            },
+            lead.id.to_string(),
+        );
+        filings.extend(lead.pre_arrival_id);
+        for plate in &lead.plates {
+            subjects = subjects.read(kind::HOLD_SCOPE, format!("plate/{plate}"));
+        }
+        if let Some(haulier) = &lead.haulier {
+            subjects = subjects
+                .read(kind::PARTY, haulier.as_str())
+                .read(kind::HOLD_SCOPE, format!("party/{haulier}"));
+        }
+        containers.extend(&lead.containers);
+    }
+    for filing in filings {
+        subjects = subjects.write(kind::PRE_ARRIVAL, filing.to_string());
+    }
+    for container in containers {
+        subjects = subjects.write(kind::CONTAINER, container.as_str());
+        for scope in around.get(container).into_iter().flatten() {
+            subjects = subjects.read(kind::HOLD_SCOPE, scope.as_str());
+        }
+    }
+    subjects
+}
+
+async fn scopes_of_holds(
+    db: &mut PgConnection,
+    seeds: &Seeds,
+) -> Result<Vec<(crate::domain::hold::HoldKey, crate::domain::hold::Scope)>, sqlx::Error> {
+    if seeds.holds.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (keepers, ids): (Vec<String>, Vec<String>) = seeds
+        .holds
+        .iter()
+        .map(|(keeper, id)| (keeper.as_str().to_owned(), id.clone()))
+        .unzip();
+    let rows = sqlx::query!(
+        "select h.keeper, h.hold_id, h.scope_kind, h.scope_key from hold h
+         join unnest($1::text[], $2::text[]) as k (keeper, hold_id) on h.keeper = k.keeper and h.hold_id = k.hold_id",
+        &keepers,
+        &ids
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let keeper = super::rows::keeper(&row.keeper)?;
+            Ok((
+                (keeper, row.hold_id),
+                super::rows::scope(&row.scope_kind, row.scope_key)?,
+            ))
+        })
+        .collect()
+}
+
+async fn containers_of_declarations(
+    db: &mut PgConnection,
+    seeds: &Seeds,
+) -> Result<Vec<(String, String)>, sqlx::Error> {
+    if seeds.declarations.is_empty() {
+        return Ok(Vec::new());
+    }
+    let declarations: Vec<String> = seeds.declarations.iter().cloned().collect();
+    let rows = sqlx::query!(
+        "select container_number, declarations from known_clearance where declarations && $1::text[]",
+        &declarations
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .flat_map(|row| {
+            let container = row.container_number;
+            row.declarations
+                .into_iter()
+                .map(move |declaration| (declaration, container.clone()))
+        })
+        .collect())
+}
+
+async fn containers_of_conveyances(
+    db: &mut PgConnection,
+    seeds: &Seeds,
+) -> Result<Vec<((String, String), String)>, sqlx::Error> {
+    if seeds.conveyances.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (sites, conveyances): (Vec<String>, Vec<String>) =
+        seeds.conveyances.iter().cloned().unzip();
+    let rows = sqlx::query!(
+        r#"select v.site_id, v.conveyance as "conveyance!", v.container_number from container_visit v
+           join unnest($1::text[], $2::text[]) as k (site_id, conveyance)
+             on v.site_id = k.site_id and v.conveyance = k.conveyance
+           where v.phase = 'ANNOUNCED'"#,
+        &sites,
+        &conveyances
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| ((row.site_id, row.conveyance), row.container_number))
+        .collect())
+}
+
+async fn leads(db: &mut PgConnection, seeds: &Seeds) -> Result<Vec<Lead>, sqlx::Error> {
+    let containers: Vec<String> = seeds.containers.iter().cloned().collect();
+    let plates: Vec<String> = seeds.plates.iter().cloned().collect();
+    let parties: Vec<String> = seeds.parties.iter().cloned().collect();
+    let trucks: Vec<Uuid> = seeds.truck_visits.iter().copied().collect();
+    let filings: Vec<Uuid> = seeds.pre_arrivals.iter().copied().collect();
+    let numbers: Vec<String> = seeds.pre_arrival_numbers.iter().cloned().collect();
+    let truck_rows = sqlx::query!(
+        "select truck_visit_id, pre_arrival_id, haulier_party, containers, plates from truck_visit
+         where truck_visit_id = any($1::uuid[])
+            or (state in ('MANUAL_REVIEW', 'GATED_IN', 'RECALLED')
+                and (containers && $2::text[] or plates && $3::text[] or haulier_party = any($4::text[])))",
+        &trucks,
+        &containers,
+        &plates,
+        &parties
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    let mut leads: Vec<Lead> = truck_rows
+        .into_iter()
+        .map(|row| Lead {
+            id: row.truck_visit_id,
+            is_truck: true,
+            containers: row.containers,
+            plates: row.plates,
+            haulier: row.haulier_party,
+            pre_arrival_id: row.pre_arrival_id,
+            number: None,
+            overdue: false,
+        })
+        .collect();
+    let filing_rows = sqlx::query!(
+        r#"select pre_arrival_id, number, haulier_party, containers, plates, false as "overdue!" from pre_arrival
+           where pre_arrival_id = any($1::uuid[]) or number = any($2::text[])
+              or (state in ('BLOCKED', 'READY')
+                  and (containers && $3::text[] or plates && $4::text[] or haulier_party = any($5::text[])))
+           union all
+           (select pre_arrival_id, number, haulier_party, containers, plates, true from pre_arrival
+            where $6 and state in ('BLOCKED', 'READY') and expires_at <= clock_timestamp()
+            order by expires_at limit $7)"#,
+        &filings,
+        &numbers,
+        &containers,
+        &plates,
+        &parties,
+        seeds.overdue,
+        OVERDUE_MAX
+    )
+    .fetch_all(db)
+    .await?;
+    leads.extend(filing_rows.into_iter().filter_map(|row| {
+        Some(Lead {
+            id: row.pre_arrival_id?,
+            is_truck: false,
+            containers: row.containers.unwrap_or_default(),
+            plates: row.plates.unwrap_or_default(),
+            haulier: row.haulier_party,
+            pre_arrival_id: None,
+            number: row.number,
+            overdue: row.overdue,
+        })
+    }));
+    Ok(leads)
+}
+
+/// The hold scopes around containers: their open stays and the declarations bound to them.
+async fn scopes_around(
+    db: &mut PgConnection,
+    containers: &BTreeSet<String>,
+) -> Result<BTreeMap<String, Vec<String>>, sqlx::Error> {
+    let mut around: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    if containers.is_empty() {
+        return Ok(around);
+    }
+    let containers: Vec<String> = containers.iter().cloned().collect();
+    let visits = sqlx::query!(
+        "select container_number, container_visit_id from container_visit
+         where container_number = any($1::text[]) and phase in ('ANNOUNCED', 'ARRIVED')",
+        &containers
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    for row in visits {
+        around
+            .entry(row.container_number)
+            .or_default()
+            .push(format!("container-visit/{}", row.container_visit_id));
+    }
+    let clearances = sqlx::query!(
+        "select container_number, declarations from known_clearance where container_number = any($1::text[])",
+        &containers
+    )
+    .fetch_all(db)
+    .await?;
+    for row in clearances {
+        let scopes = row
+            .declarations
+            .into_iter()
+            .map(|id| format!("declaration/{id}"));
+        around
+            .entry(row.container_number)
+            .or_default()
+            .extend(scopes);
+    }
+    Ok(around)
+}
