@@ -1,0 +1,523 @@
+//! The operator's view of the exchange of facts: how far each service has come, what it could not apply, and
+//! sending again. Asks all services, or one; a service that does not answer does not silence the others.
+
+use std::collections::BTreeMap;
+
+use clap::Subcommand;
+use proto::fabric::v1::{
+    DiscardParkedRequest, GetFabricStatusRequest, GetFabricStatusResponse, GetParkedRequest,
+    ListParkedRequest, ParkedRecord, RepublishRequest, RetryParkedRequest, VerifyRequest,
+    VerifyResponse,
+};
+use serde_json::{Value, json};
+
+use super::arguments::Listing;
+use super::show::when;
+use crate::client::{ClientError, Session};
+use crate::output::{self, Output};
+use crate::services::Service;
+
+/// The operator's commands.
+#[derive(Debug, Subcommand)]
+pub enum FabricCommand {
+    /// How far producing and consuming have come, by topic
+    #[command(after_help = "Example: greenlane fabric status --service release")]
+    Status {
+        /// Only of this service
+        #[arg(long)]
+        service: Option<Service>,
+    },
+    /// Send a partition again from a sequence on; consumers drop what they have
+    #[command(after_help = "\
+Example: greenlane fabric republish gate --topic gate.container-visit --partition 3 --from-sequence 1")]
+    Republish {
+        /// The service that produces the topic
+        service: Service,
+        /// The topic
+        #[arg(long)]
+        topic: String,
+        /// The partition
+        #[arg(long)]
+        partition: u32,
+        /// The first sequence to send again
+        #[arg(long)]
+        from_sequence: u64,
+    },
+    /// Records that could not be applied
+    #[command(subcommand)]
+    Parked(ParkedCommand),
+    /// Compute the chain of every partition anew, and say where it breaks
+    #[command(after_help = "Example: greenlane fabric verify")]
+    Verify {
+        /// Only of this service
+        #[arg(long)]
+        service: Option<Service>,
+    },
+}
+
+/// The commands about parked records.
+#[derive(Debug, Subcommand)]
+pub enum ParkedCommand {
+    /// List them, oldest first within a key
+    #[command(after_help = "Example: greenlane fabric parked list --service release")]
+    List {
+        /// Only of this service
+        #[arg(long)]
+        service: Option<Service>,
+        /// Only of this topic
+        #[arg(long, default_value = "")]
+        topic: String,
+        #[command(flatten)]
+        listing: Listing,
+    },
+    /// Show one with its payload
+    #[command(
+        after_help = "Example: greenlane fabric parked show release greenlane.gate.hold.v1/3/1/17"
+    )]
+    Show {
+        /// The service that parked it
+        service: Service,
+        /// The record's event id
+        event: String,
+    },
+    /// Apply a key's records again, in order
+    #[command(after_help = "\
+Example: greenlane fabric parked retry release --topic gate.hold --key plate/渝A12345")]
+    Retry {
+        /// The service that parked them
+        service: Service,
+        /// The topic
+        #[arg(long)]
+        topic: String,
+        /// The key
+        #[arg(long)]
+        key: String,
+    },
+    /// Give up on a key's oldest record, with a reason on record
+    #[command(after_help = "\
+Example: greenlane fabric parked discard release greenlane.gate.hold.v1/3/1/17 --reason 'test event of another site'")]
+    Discard {
+        /// The service that parked it
+        service: Service,
+        /// The record's event id
+        event: String,
+        /// Why
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+/// Carries out an operator's command.
+///
+/// # Errors
+/// What a service refuses; a service that does not answer; a chain that breaks; records that stay parked.
+pub async fn run(command: FabricCommand, session: &Session) -> Result<(), ClientError> {
+    match command {
+        FabricCommand::Status { service } => status(service, session).await,
+        FabricCommand::Republish {
+            service,
+            topic,
+            partition,
+            from_sequence,
+        } => {
+            let request = RepublishRequest {
+                topic,
+                partition,
+                from_sequence,
+            };
+            let answer = session.fabric_admin(service)?.republish(request).await?;
+            let head = answer.into_inner().head_sequence;
+            if session.output() == Output::Json {
+                return output::object(
+                    &json!({ "service": service.name(), "head_sequence": head }),
+                );
+            }
+            output::line(&format!("{service} sends {from_sequence} to {head} again."))
+        }
+        FabricCommand::Parked(command) => parked(command, session).await,
+        FabricCommand::Verify { service } => verify(service, session).await,
+    }
+}
+
+/// One service, or all of them.
+fn meant(service: Option<Service>) -> Vec<Service> {
+    service.map_or_else(|| Service::ALL.to_vec(), |one| vec![one])
+}
+
+/// The same object with the name of the service that it came from.
+fn of_service(service: Service, mut object: Value) -> Value {
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert("service".to_owned(), json!(service.name()));
+    }
+    object
+}
+
+/// The services that did not answer, told one by one and failed on at the end.
+#[derive(Default)]
+struct Silent(Vec<Service>);
+
+impl Silent {
+    /// The answer, or nothing after the trouble was told.
+    fn heard<T>(&mut self, service: Service, answer: Result<T, ClientError>) -> Option<T> {
+        match answer {
+            Ok(answer) => Some(answer),
+            Err(error) => {
+                output::note(&format!("{service}: {error}"));
+                self.0.push(service);
+                None
+            }
+        }
+    }
+
+    fn end(self) -> Result<(), ClientError> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<_> = self.0.iter().map(|service| service.name()).collect();
+        Err(ClientError::Failed(format!(
+            "no answer from {}; greenlane status tells which services are ready",
+            names.join(", ")
+        )))
+    }
+}
+
+async fn status(service: Option<Service>, session: &Session) -> Result<(), ClientError> {
+    let mut silent = Silent::default();
+    let mut rows = Vec::new();
+    for service in meant(service) {
+        let answer = silent.heard(service, ask_status(service, session).await);
+        let Some(status) = answer else { continue };
+        if session.output() == Output::Json {
+            output::json("greenlane.fabric.v1.GetFabricStatusResponse", &status)?;
+            continue;
+        }
+        for reason in &status.not_ready_because {
+            output::note(&format!("{service} is not ready: {reason}"));
+        }
+        rows.extend(by_topic(service, &status));
+    }
+    if session.output() == Output::Table {
+        let columns = [
+            "service",
+            "does",
+            "topic",
+            "sequence",
+            "behind",
+            "age",
+            "stopped because",
+        ];
+        output::table(&columns, rows)?;
+    }
+    silent.end()
+}
+
+async fn ask_status(
+    service: Service,
+    session: &Session,
+) -> Result<GetFabricStatusResponse, ClientError> {
+    let mut admin = session.fabric_admin(service)?;
+    let answer = admin.get_fabric_status(GetFabricStatusRequest {}).await?;
+    Ok(answer.into_inner())
+}
+
+/// What the partitions of one topic have in common, for people.
+#[derive(Default)]
+struct Topic {
+    sequence: u64,
+    behind: u64,
+    age_millis: Option<u64>,
+    age_unknown: bool,
+    stopped: Vec<String>,
+}
+
+fn by_topic(service: Service, status: &GetFabricStatusResponse) -> Vec<Vec<String>> {
+    let mut topics: BTreeMap<(&str, &str), Topic> = BTreeMap::new();
+    for partition in &status.produced {
+        let topic = topics.entry(("produces", &partition.topic)).or_default();
+        topic.sequence += partition.head_sequence;
+        topic.behind += partition
+            .head_sequence
+            .saturating_sub(partition.acked_sequence);
+        topic.age_millis = topic
+            .age_millis
+            .max(Some(partition.oldest_unpublished_millis));
+    }
+    for partition in &status.consumed {
+        let topic = topics.entry(("reads", &partition.topic)).or_default();
+        topic.sequence += partition.applied_sequence;
+        topic.behind += partition
+            .known_head_sequence
+            .saturating_sub(partition.applied_sequence);
+        topic.age_millis = topic.age_millis.max(partition.knowledge_age_millis);
+        topic.age_unknown |= partition.knowledge_age_millis.is_none();
+        if !partition.stopped_because.is_empty() {
+            topic.stopped.push(format!(
+                "partition {}: {}",
+                partition.partition, partition.stopped_because
+            ));
+        }
+    }
+    let rows = topics.into_iter().map(|((does, name), topic)| {
+        let age = match topic.age_millis {
+            Some(age) if !topic.age_unknown => output::age(age),
+            _ => "unknown".to_owned(),
+        };
+        vec![
+            service.to_string(),
+            does.to_owned(),
+            name.to_owned(),
+            topic.sequence.to_string(),
+            topic.behind.to_string(),
+            age,
+            topic.stopped.join("\n"),
+        ]
+    });
+    rows.collect()
+}
+
+async fn verify(service: Option<Service>, session: &Session) -> Result<(), ClientError> {
+    let mut silent = Silent::default();
+    let mut rows = Vec::new();
+    let mut breaks = 0;
+    for service in meant(service) {
+        let answer = silent.heard(service, ask_verify(service, session).await);
+        let Some(found) = answer else { continue };
+        breaks += found.breaks.len();
+        if session.output() == Output::Json {
+            let object = output::json_of("greenlane.fabric.v1.VerifyResponse", &found)?;
+            output::object(&of_service(service, object))?;
+            continue;
+        }
+        rows.push(vec![
+            service.to_string(),
+            found.partitions.to_string(),
+            found.rows.to_string(),
+            found.breaks.join("\n"),
+        ]);
+    }
+    if session.output() == Output::Table {
+        output::table(&["service", "partitions", "rows", "breaks"], rows)?;
+    }
+    if breaks > 0 {
+        return Err(ClientError::Failed(format!(
+            "{breaks} chains do not hold: somebody changed what was published, or the database is not the one that published it"
+        )));
+    }
+    silent.end()
+}
+
+async fn ask_verify(service: Service, session: &Session) -> Result<VerifyResponse, ClientError> {
+    let answer = session
+        .fabric_admin(service)?
+        .verify(VerifyRequest {})
+        .await?;
+    Ok(answer.into_inner())
+}
+
+async fn parked(command: ParkedCommand, session: &Session) -> Result<(), ClientError> {
+    match command {
+        ParkedCommand::List {
+            service,
+            topic,
+            listing,
+        } => list_parked(service, topic, listing, session).await,
+        ParkedCommand::Show { service, event } => {
+            let request = GetParkedRequest { event_id: event };
+            let answer = session.fabric_admin(service)?.get_parked(request).await?;
+            let record = answer.into_inner().parked.unwrap_or_default();
+            show_parked(&record, service, session)
+        }
+        ParkedCommand::Retry {
+            service,
+            topic,
+            key,
+        } => retry(service, RetryParkedRequest { topic, key }, session).await,
+        ParkedCommand::Discard {
+            service,
+            event,
+            reason,
+        } => {
+            let request = DiscardParkedRequest {
+                event_id: event,
+                reason,
+            };
+            let answer = session
+                .fabric_admin(service)?
+                .discard_parked(request)
+                .await?;
+            let still_parked = answer.into_inner().still_parked;
+            if session.output() == Output::Json {
+                return output::object(
+                    &json!({ "service": service.name(), "still_parked": still_parked }),
+                );
+            }
+            output::line(&format!(
+                "Discarded; {still_parked} records of the key are still parked."
+            ))
+        }
+    }
+}
+
+async fn list_parked(
+    service: Option<Service>,
+    topic: String,
+    listing: Listing,
+    session: &Session,
+) -> Result<(), ClientError> {
+    let mut silent = Silent::default();
+    let mut rows = Vec::new();
+    for service in meant(service) {
+        let answer = silent.heard(service, ask_parked(service, &topic, listing, session).await);
+        for record in answer.unwrap_or_default() {
+            if session.output() == Output::Json {
+                show_parked(&record, service, session)?;
+            } else {
+                rows.push(parked_row(service, &record));
+            }
+        }
+    }
+    if session.output() == Output::Table {
+        if rows.is_empty() {
+            output::line("Nothing is parked.")?;
+        } else {
+            output::table(PARKED_COLUMNS, rows)?;
+        }
+    }
+    silent.end()
+}
+
+async fn ask_parked(
+    service: Service,
+    topic: &str,
+    listing: Listing,
+    session: &Session,
+) -> Result<Vec<ParkedRecord>, ClientError> {
+    let mut admin = session.fabric_admin(service)?;
+    listing
+        .fetch(async |page| {
+            let request = ListParkedRequest {
+                topic: topic.to_owned(),
+                page: Some(page),
+            };
+            let answer = admin.list_parked(request).await?.into_inner();
+            Ok((answer.parked, answer.next_page_token))
+        })
+        .await
+}
+
+const PARKED_COLUMNS: &[&str] = &[
+    "service", "event", "type", "key", "parked", "attempts", "cause",
+];
+
+fn parked_row(service: Service, record: &ParkedRecord) -> Vec<String> {
+    vec![
+        service.to_string(),
+        record.event_id.clone(),
+        record.event_type.clone(),
+        record.key.clone(),
+        when(record.parked_at.as_ref()),
+        record.attempts.to_string(),
+        record.cause.clone(),
+    ]
+}
+
+fn show_parked(
+    record: &ParkedRecord,
+    service: Service,
+    session: &Session,
+) -> Result<(), ClientError> {
+    if session.output() == Output::Json {
+        let object = output::json_of("greenlane.fabric.v1.ParkedRecord", record)?;
+        return output::object(&of_service(service, object));
+    }
+    let headings = PARKED_COLUMNS.iter().map(|heading| (*heading).to_owned());
+    let rows = headings.zip(parked_row(service, record));
+    output::table(
+        &[],
+        rows.map(|(heading, cell)| vec![heading, cell]).collect(),
+    )?;
+    output::line(&format!("payload: {} bytes", record.payload.len()))?;
+    hex_lines(&record.payload)
+        .iter()
+        .try_for_each(|text| output::line(text))
+}
+
+/// Bytes for people: sixteen a line.
+fn hex_lines(bytes: &[u8]) -> Vec<String> {
+    bytes
+        .chunks(16)
+        .map(|chunk| {
+            let hex: Vec<_> = chunk.iter().map(|byte| format!("{byte:02x}")).collect();
+            let text: String = chunk
+                .iter()
+                .map(|byte| match char::from(*byte) {
+                    visible @ ' '..='~' => visible,
+                    _ => '.',
+                })
+                .collect();
+            format!("  {:<47}  {text}", hex.join(" "))
+        })
+        .collect()
+}
+
+async fn retry(
+    service: Service,
+    request: RetryParkedRequest,
+    session: &Session,
+) -> Result<(), ClientError> {
+    let answer = session.fabric_admin(service)?.retry_parked(request).await?;
+    let answer = answer.into_inner();
+    if session.output() == Output::Json {
+        output::json("greenlane.fabric.v1.RetryParkedResponse", &answer)?;
+    } else {
+        output::line(&format!(
+            "{} applied, {} still parked.",
+            answer.applied, answer.still_parked
+        ))?;
+    }
+    if answer.still_parked > 0 {
+        return Err(ClientError::Failed(format!(
+            "the first that stayed failed: {}",
+            answer.cause
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::fabric::v1::ConsumedPartition;
+
+    use super::*;
+
+    #[test]
+    fn a_topic_is_as_old_as_its_oldest_partition_and_unknown_if_one_is() {
+        let partition = |partition, knowledge_age_millis| ConsumedPartition {
+            topic: "gate.hold".to_owned(),
+            partition,
+            applied_sequence: 5,
+            known_head_sequence: 7,
+            knowledge_age_millis,
+            ..Default::default()
+        };
+        let mut status = GetFabricStatusResponse {
+            consumed: vec![partition(0, Some(100)), partition(1, Some(4_200))],
+            ..Default::default()
+        };
+        let rows = by_topic(Service::Release, &status);
+        assert_eq!(
+            rows,
+            [["release", "reads", "gate.hold", "10", "4", "4.2 s", ""]]
+        );
+        status.consumed.push(partition(2, None));
+        assert_eq!(by_topic(Service::Release, &status)[0][5], "unknown");
+    }
+
+    #[test]
+    fn bytes_are_shown_in_hex_and_as_text() {
+        assert_eq!(
+            hex_lines(b"plate\x00"),
+            ["  70 6c 61 74 65 00                                plate."]
+        );
+    }
+}

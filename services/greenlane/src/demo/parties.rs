@@ -1,0 +1,65 @@
+//! Everybody who takes part in a journey, each with rights of its own: the demo calls the services as they
+//! would, and has no other way in. It must not know what they do.
+
+use std::path::Path;
+
+use crate::cli::ClientOptions;
+use crate::client::{ClientError, Session};
+use crate::output::Output;
+
+/// The parties of both journeys.
+pub struct Parties {
+    /// The trucking firm.
+    pub haulier: Session,
+    /// The customs broker.
+    pub broker: Session,
+    /// Whose goods they are.
+    pub trader: Session,
+    /// The shipping line.
+    pub line: Session,
+    /// The port: rail desk, yard and gate.
+    pub terminal: Session,
+    /// The customs officer.
+    pub officer: Session,
+    /// Looks after the exchange of facts.
+    pub admin: Session,
+}
+
+impl Parties {
+    /// Everybody, as development parties of what runs in a state folder.
+    ///
+    /// # Errors
+    /// Nothing runs there.
+    pub fn of(state: &Path) -> Result<Parties, ClientError> {
+        let options = ClientOptions {
+            party: None,
+            state: Some(state.to_owned()),
+            endpoint: Vec::new(),
+            token: None,
+            ca_certificate: None,
+            output: Output::default(),
+        };
+        let terminal = Session::open(&options, "terminal")?;
+        Ok(Parties {
+            haulier: terminal.speaking_as("haulier-a")?,
+            broker: terminal.speaking_as("broker-a")?,
+            trader: terminal.speaking_as("trader-a")?,
+            line: terminal.speaking_as("line-a")?,
+            officer: terminal.speaking_as("officer-1")?,
+            admin: terminal.speaking_as("admin")?,
+            terminal,
+        })
+    }
+
+    /// Those whose notices are read.
+    pub fn told(&self) -> [&Session; 6] {
+        [
+            &self.haulier,
+            &self.broker,
+            &self.trader,
+            &self.terminal,
+            &self.line,
+            &self.officer,
+        ]
+    }
+}

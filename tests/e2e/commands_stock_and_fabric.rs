@@ -1,0 +1,148 @@
+//! The trader's and the operator's commands: books, stock on both clocks, the deferment account, and the
+//! exchange of facts between the services.
+
+use std::collections::BTreeSet;
+
+use crate::cargo::{Cargo, GREEN, one};
+use crate::site::{until, world};
+
+#[test]
+fn a_trader_opens_a_book_and_adds_a_line() {
+    let book = one(world()
+        .run_json(&["trader", "book", "open", "--as", "trader-b"])
+        .done());
+    let number = book["book_number"].as_str().unwrap();
+    assert_eq!(number.len(), 12);
+    let line = one(world()
+        .run_json(&[
+            "trader",
+            "book",
+            "line",
+            number,
+            "--hs",
+            "8471.30",
+            "--goods",
+            "portable computers",
+            "--units",
+            "NAR,KGM",
+            "--as",
+            "trader-b",
+        ])
+        .done());
+    assert_eq!(line["line_number"], 1);
+    assert_eq!(line["units"]["statutory_2"], "KGM");
+    let shown = world()
+        .run_json(&["trader", "book", "show", number, "--as", "trader-b"])
+        .done();
+    assert_eq!(shown.objects().len(), 2, "the book and its line");
+    let refused = world().run(&["trader", "book", "show", number, "--as", "trader-a"]);
+    assert!(refused.refused().stderr.contains("NOT_FOUND"));
+}
+
+#[test]
+fn stock_as_of_an_earlier_recording_does_not_change() {
+    let stock = |extra: &[&str]| {
+        let mut arguments = vec!["trader", "stock", "--as", "trader-a"];
+        arguments.extend(extra);
+        world().run_json(&arguments).done().objects()
+    };
+    until("the opening stock is there", || !stock(&[]).is_empty());
+    let row = stock(&[]).remove(0);
+    let recorded = row["recorded_at"].as_str().unwrap().to_owned();
+    let book = row["book_number"].as_str().unwrap();
+    let then = stock(&["--book", book, "--recorded-by", &recorded]);
+    assert!(then.contains(&row), "{row} is not among {then:?}");
+    assert!(stock(&["--as-of", "1999-01-01T00:00:00Z"]).is_empty());
+    let lines = stock(&["--book", book, "--by-line"]);
+    assert!(lines.iter().all(|row| row["lot"].is_null()), "{lines:?}");
+    let movements = ["trader", "movements", book, "--as", "trader-a"];
+    let movements = world().run_json(&movements).done().objects();
+    assert_eq!(movements[0]["ordinal"], 1);
+}
+
+#[test]
+fn a_payment_stands_on_the_account() {
+    let balance = || {
+        let account = ["trader", "balance", "--as", "trader-b"];
+        let account = one(world().run_json(&account).done());
+        account["balance"]["units"].as_i64().unwrap()
+    };
+    let before = balance();
+    world()
+        .run(&[
+            "trader",
+            "pay",
+            "125.00",
+            "GBP",
+            "--reference",
+            "BANK-E2E",
+            "--as",
+            "trader-b",
+        ])
+        .done();
+    assert_eq!(balance(), before + 125);
+    let wrong = world().run(&["trader", "pay", "many", "GBP", "--reference", "x"]);
+    assert_eq!(wrong.code, 2);
+}
+
+#[test]
+fn the_exchange_of_facts_is_shown_for_every_service_and_its_chains_hold() {
+    let status = world().run_json(&["fabric", "status"]).done().objects();
+    let services: BTreeSet<_> = status
+        .iter()
+        .map(|status| status["service"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(services.len(), 4, "{services:?}");
+    let verified = world().run_json(&["fabric", "verify"]).done().objects();
+    assert_eq!(verified.len(), 4);
+    assert!(
+        verified
+            .iter()
+            .all(|found| found["breaks"] == serde_json::json!([]))
+    );
+    let parked = world().run_json(&["fabric", "parked", "list"]).done();
+    assert_eq!(parked.stdout, "", "nothing is parked");
+}
+
+#[test]
+fn what_was_published_can_be_sent_again_and_changes_nothing() {
+    let (cargo, mrn) = Cargo::accepted(GREEN);
+    let before = cargo.declaration(&mrn)["version"].clone();
+    for partition in 0..8 {
+        let partition = partition.to_string();
+        world()
+            .run(&[
+                "fabric",
+                "republish",
+                "gate",
+                "--topic",
+                "gate.container-visit",
+                "--partition",
+                &partition,
+                "--from-sequence",
+                "1",
+            ])
+            .done();
+    }
+    // Whatever comes after the repetition on the same way has passed it.
+    cargo.let_go();
+    until("release has heard", || {
+        !cargo.missing().iter().any(|code| code == "NOT_AVAILABLE")
+    });
+    let now = cargo.declaration(&mrn)["version"].clone();
+    assert!(now.as_u64() >= before.as_u64());
+    let refused = world().run(&[
+        "--as",
+        "trader-a",
+        "fabric",
+        "republish",
+        "gate",
+        "--topic",
+        "gate.container-visit",
+        "--partition",
+        "0",
+        "--from-sequence",
+        "1",
+    ]);
+    assert!(refused.refused().stderr.contains("ROLE_REQUIRED"));
+}

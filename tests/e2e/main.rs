@@ -1,0 +1,15 @@
+//! End to end: the real binary, its four service processes, real PostgreSQL and Kafka. What a test does,
+//! it does as a person would: through `greenlane`'s commands, and by signals to processes.
+
+// Helpers of tests may panic like tests.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod cargo;
+mod command_line;
+mod commands_filing;
+mod commands_import_pick_up;
+mod commands_not_today;
+mod commands_stock_and_fabric;
+mod identity;
+mod site;
+mod up;

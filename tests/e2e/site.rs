@@ -1,0 +1,350 @@
+//! A running `greenlane up`, for tests: in a temporary folder, small and quick to start, gone with the
+//! test process however that ends. Most tests share one ([`world`]); those that kill or stop it have
+//! their own. It must not know what the commands do.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use stack::process::{Signal, Tied};
+
+/// Starting everything takes a quarter of a minute on an idle machine; tests run beside others.
+const START_DEADLINE: Duration = Duration::from_secs(180);
+/// Whatever else is waited for.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+/// How often a condition is looked at.
+const POLL: Duration = Duration::from_millis(20);
+
+/// The binary under test.
+pub fn binary() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_greenlane"));
+    // What stands in the developer's environment is not under test.
+    for name in [
+        "GREENLANE_STATE",
+        "GREENLANE_TOKEN",
+        "GREENLANE_DATABASE_URL",
+        "GREENLANE_BROKERS",
+    ] {
+        command.env_remove(name);
+    }
+    command
+        .env("GREENLANE_FAST_START", "1")
+        .stdin(Stdio::null());
+    command
+}
+
+/// What a command wrote, and how it ended.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+    /// The exit code.
+    pub code: i32,
+}
+
+impl Output {
+    /// Runs a command to its end.
+    pub fn of(command: &mut Command) -> Output {
+        let output = command.output().unwrap();
+        Output {
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+            code: output.status.code().expect("the command was killed"),
+        }
+    }
+
+    /// Asserts that the command did what it was asked.
+    #[track_caller]
+    pub fn done(self) -> Output {
+        assert_eq!(self.code, 0, "{self:?}");
+        self
+    }
+
+    /// Asserts that it was refused or failed.
+    #[track_caller]
+    pub fn refused(self) -> Output {
+        assert_eq!(self.code, 1, "{self:?}");
+        assert!(
+            !self.stderr.is_empty(),
+            "the reason stands on standard error: {self:?}"
+        );
+        self
+    }
+
+    /// Standard output as one JSON object a line.
+    #[track_caller]
+    pub fn objects(&self) -> Vec<Value> {
+        self.stdout
+            .lines()
+            .map(|line| {
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+            })
+            .collect()
+    }
+}
+
+/// Runs `greenlane` with these arguments and nothing else.
+pub fn greenlane(arguments: &[&str]) -> Output {
+    Output::of(binary().args(arguments))
+}
+
+/// The site that tests share. It is ready when this returns.
+pub fn world() -> &'static Site {
+    static WORLD: OnceLock<Site> = OnceLock::new();
+    WORLD.get_or_init(Site::start)
+}
+
+/// A folder that is removed when this process ends, however it ends; the folder of a static value is
+/// removed too.
+struct Folder {
+    path: PathBuf,
+    _remover: Remover,
+}
+
+/// A shell that waits until nobody holds the other end of its standard input.
+struct Remover {
+    _process: Child,
+    _held: Option<ChildStdin>,
+}
+
+impl Folder {
+    fn new() -> Folder {
+        let path = tempfile::Builder::new()
+            .prefix("greenlane-e2e-")
+            .tempdir()
+            .unwrap()
+            .keep();
+        let mut process = Command::new("sh")
+            .args(["-c", REMOVE])
+            .arg(&path)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let held = process.stdin.take();
+        Folder {
+            path,
+            _remover: Remover {
+                _process: process,
+                _held: held,
+            },
+        }
+    }
+}
+
+/// Servers that are being killed may still write for a moment.
+const REMOVE: &str = "trap '' INT TERM HUP; cat; for try in 1 2 3 4 5 6 7 8 9 10; do rm -rf \"$0\" && exit; sleep 1; done";
+
+/// One `greenlane up` and its state folder.
+pub struct Site {
+    folder: Folder,
+    up: Option<Tied>,
+    starts: u32,
+}
+
+impl Site {
+    /// Starts one in a folder of its own, and waits until it is ready.
+    pub fn start() -> Site {
+        let mut site = Site {
+            folder: Folder::new(),
+            up: None,
+            starts: 0,
+        };
+        site.start_again();
+        site
+    }
+
+    /// Starts `up` in the folder as it was left, and waits until it is ready.
+    pub fn start_again(&mut self) {
+        assert!(self.up.is_none(), "it runs");
+        self.starts += 1;
+        let mut command = binary();
+        command.args(["up", "--state"]).arg(self.state());
+        command.stdout(File::create(self.said("stdout")).unwrap());
+        command.stderr(File::create(self.said("stderr")).unwrap());
+        let mut up = Tied::spawn(command).unwrap();
+        // The table of addresses is printed when everything is published.
+        let ready = || {
+            fs::read_to_string(self.said("stdout"))
+                .unwrap()
+                .contains("Ctrl-C stops")
+        };
+        until_within(START_DEADLINE, "up is ready", || {
+            if let Some(status) = up.try_wait().unwrap() {
+                panic!("up ended with {status}: {}", self.told());
+            }
+            ready()
+        });
+        self.up = Some(up);
+    }
+
+    /// The state folder.
+    pub fn state(&self) -> PathBuf {
+        self.folder.path.join("state")
+    }
+
+    /// Runs a client command against this site.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        Output::of(&mut self.command(arguments))
+    }
+
+    /// As [`Site::run`], with `--output json`.
+    pub fn run_json(&self, arguments: &[&str]) -> Output {
+        Output::of(self.command(arguments).args(["--output", "json"]))
+    }
+
+    /// What `endpoints.json` says, if it is there.
+    pub fn endpoints(&self) -> Option<Value> {
+        let text = fs::read_to_string(self.state().join("endpoints.json")).ok()?;
+        Some(serde_json::from_str(&text).unwrap())
+    }
+
+    /// What the present `up` wrote to standard error.
+    pub fn told(&self) -> String {
+        fs::read_to_string(self.said("stderr")).unwrap()
+    }
+
+    /// The process id of `up`.
+    pub fn pid(&self) -> u32 {
+        self.up.as_ref().expect("up runs").pid()
+    }
+
+    /// Every process below `up`.
+    pub fn children(&self) -> BTreeSet<Process> {
+        Process::below(self.pid())
+    }
+
+    /// The process of one service.
+    pub fn service(&self, name: &str) -> Process {
+        let wanted = format!("serve\0{name}\0");
+        let found = self
+            .children()
+            .into_iter()
+            .find(|child| child.command_line().contains(&wanted));
+        found.unwrap_or_else(|| panic!("{name} does not run"))
+    }
+
+    /// `kill -9` to `up`.
+    pub fn kill(&mut self) {
+        let mut up = self.up.take().expect("up runs");
+        up.signal(Signal::SIGKILL).unwrap();
+        until("up is dead", || up.try_wait().unwrap().is_some());
+    }
+
+    /// Ctrl-C to `up`; its exit code.
+    pub fn interrupt(&mut self) -> Option<i32> {
+        let mut up = self.up.take().expect("up runs");
+        up.signal(Signal::SIGINT).unwrap();
+        let mut status = None;
+        until("up has stopped", || {
+            status = up.try_wait().unwrap();
+            status.is_some()
+        });
+        status.and_then(|status| status.code())
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = binary();
+        command.args(arguments).env("GREENLANE_STATE", self.state());
+        command
+    }
+
+    fn said(&self, stream: &str) -> PathBuf {
+        self.folder
+            .path
+            .join(format!("up-{}.{stream}", self.starts))
+    }
+}
+
+/// A process, told apart from a later one with the same number by when it began.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Process {
+    /// Its number.
+    pub pid: u32,
+    began: String,
+}
+
+impl Process {
+    /// Every process below another.
+    fn below(parent: u32) -> BTreeSet<Process> {
+        let all: Vec<(u32, Process)> = fs::read_dir("/proc")
+            .unwrap()
+            .filter_map(|entry| {
+                let pid = entry.unwrap().file_name().to_str()?.parse().ok()?;
+                let (parent, began) = stat(pid)?;
+                Some((parent, Process { pid, began }))
+            })
+            .collect();
+        let mut found: BTreeSet<Process> = BTreeSet::new();
+        let mut parents = vec![parent];
+        while let Some(parent) = parents.pop() {
+            for (_, child) in all.iter().filter(|(of, _)| *of == parent) {
+                if found.insert(child.clone()) {
+                    parents.push(child.pid);
+                }
+            }
+        }
+        found
+    }
+
+    /// Whether it is still there; one that is dead and not yet waited for is not.
+    pub fn lives(&self) -> bool {
+        stat(self.pid).is_some_and(|(_, began)| began == self.began)
+    }
+
+    /// `kill -9`.
+    pub fn kill(&self) {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.pid).unwrap());
+        nix::sys::signal::kill(pid, Signal::SIGKILL).unwrap();
+    }
+
+    fn command_line(&self) -> String {
+        let bytes = fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+/// A living process's parent and when it began.
+fn stat(pid: u32) -> Option<(u32, String)> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name stands in brackets and may hold anything; what follows is plain.
+    let (_, rest) = text.rsplit_once(')')?;
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    let (state, parent, began) = (fields.first()?, fields.get(1)?, fields.get(19)?);
+    (*state != "Z" && *state != "X").then_some(())?;
+    Some((parent.parse().ok()?, (*began).to_owned()))
+}
+
+/// Waits for a condition.
+#[track_caller]
+pub fn until(what: &str, condition: impl FnMut() -> bool) {
+    until_within(DEADLINE, what, condition);
+}
+
+#[track_caller]
+fn until_within(deadline: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + deadline;
+    while !condition() {
+        assert!(
+            Instant::now() < end,
+            "waited {} s: {what}",
+            deadline.as_secs()
+        );
+        std::thread::sleep(POLL);
+    }
+}
+
+/// A document of the project's own copy of real declarations.
+pub fn document(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tests/data/declarations")
+        .join(path);
+    path.canonicalize().unwrap().to_str().unwrap().to_owned()
+}
