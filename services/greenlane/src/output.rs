@@ -182,7 +182,7 @@ mod tests {
         let status = proto::fabric::v1::GetFabricStatusResponse {
             service: "gate".to_owned(),
             consumed: vec![proto::fabric::v1::ConsumedPartition {
-                topic: "greenlane.customs.party.v1".to_owned(),
+                topic: "customs.party".to_owned(),
                 applied_sequence: 9_007_199_254_740_993,
                 ..Default::default()
             }],

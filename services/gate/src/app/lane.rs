@@ -10,7 +10,7 @@ use super::inspections::{self, visible};
 use super::state::ages;
 use super::{Answer, Exit, Outcome, Rules, Seeds, State, reconsider};
 use crate::domain::Actor;
-use crate::domain::admission::{self, Presented};
+use crate::domain::admission::{self, Freshness, Presented};
 use crate::domain::condition::{self, Condition, Gravity, code};
 use crate::domain::container_visit::{ContainerVisit, ContainerVisitFact, Manifest};
 use crate::domain::filing::{Faults, WrittenQuantity};
@@ -383,15 +383,17 @@ fn at_entry(
         weight: seen.weight.as_ref(),
     };
     let mandates = state.mandates_of(&filing.haulier_party);
-    let ages = ages(&view, context.knowledge);
+    let fresh = Freshness {
+        ages: ages(&view, context.knowledge),
+        age_max: rules.decision_age_max,
+    };
     admission::at_entry(
         &presented,
         filing,
         &view,
         &mandates,
         site,
-        &ages,
-        rules.decision_age_max,
+        &fresh,
         context.now,
     )
 }
@@ -407,15 +409,17 @@ fn at_exit(
         return Vec::new();
     };
     let view = state.view_of_truck(truck, context.parked);
-    let ages = ages(&view, context.knowledge);
+    let fresh = Freshness {
+        ages: ages(&view, context.knowledge),
+        age_max: rules.decision_age_max,
+    };
     admission::at_exit(
         truck,
         containers,
         truck.weight_out.as_ref(),
         &view,
         site,
-        &ages,
-        rules.decision_age_max,
+        &fresh,
     )
 }
 

@@ -17,6 +17,15 @@ use super::truck_visit::{Evidence, TruckVisit};
 /// How old what gate knows of each container's decision is; none is unknown.
 pub type Ages = Vec<Option<Duration>>;
 
+/// How fresh what gate knows of release's decisions is, and must be (gate rule 10).
+#[derive(Clone, Debug)]
+pub struct Freshness {
+    /// The age for each container.
+    pub ages: Ages,
+    /// What is older goes to a person.
+    pub age_max: Duration,
+}
+
 /// A truck at the way in.
 #[derive(Clone, Debug)]
 pub struct Presented<'a> {
@@ -37,8 +46,7 @@ pub fn at_entry(
     view: &View<'_>,
     mandates: &[&CarryMandate],
     site: &Site,
-    ages: &Ages,
-    age_max: Duration,
+    fresh: &Freshness,
     now: DateTime<Utc>,
 ) -> Vec<Condition> {
     let mut conditions = Vec::new();
@@ -75,7 +83,7 @@ pub fn at_entry(
         merge(&mut conditions, of_missing_weight(site));
     }
     if pre_arrival.kind == PreArrivalKind::FullOut {
-        merge(&mut conditions, of_ages(view, ages, age_max));
+        merge(&mut conditions, of_ages(view, fresh));
         merge(&mut conditions, of_unknown_inspections(view));
     }
     conditions
@@ -98,8 +106,7 @@ pub fn at_exit(
     weight: Option<&Quantity>,
     view: &View<'_>,
     site: &Site,
-    ages: &Ages,
-    age_max: Duration,
+    fresh: &Freshness,
 ) -> Vec<Condition> {
     if containers.is_empty() {
         return Vec::new();
@@ -122,7 +129,7 @@ pub fn at_exit(
         }
     }
     match visit.kind {
-        Some(PreArrivalKind::FullOut) => merge(&mut conditions, of_ages(view, ages, age_max)),
+        Some(PreArrivalKind::FullOut) => merge(&mut conditions, of_ages(view, fresh)),
         Some(PreArrivalKind::EmptyOut) => merge(
             &mut conditions,
             readiness::conditions(
@@ -331,14 +338,14 @@ fn of_load(visit: &TruckVisit, out: &Quantity, site: &Site) -> Option<Condition>
 }
 
 /// Release's word may be too old to open a barrier on (gate rule 10).
-fn of_ages(view: &View<'_>, ages: &Ages, age_max: Duration) -> Vec<Condition> {
+fn of_ages(view: &View<'_>, fresh: &Freshness) -> Vec<Condition> {
     let mut conditions = Vec::new();
     for (index, container) in view.containers.iter().enumerate() {
         let Some(visit) = container.visit else {
             continue;
         };
         let subject = format!("decision/{}", visit.id);
-        match ages.get(index).copied().flatten() {
+        match fresh.ages.get(index).copied().flatten() {
             None => conditions.push(Condition::new(
                 Gravity::NeedsPerson,
                 code::KNOWLEDGE_UNKNOWN,
@@ -346,12 +353,12 @@ fn of_ages(view: &View<'_>, ages: &Ages, age_max: Duration) -> Vec<Condition> {
                 "admin",
                 "What release says now cannot be known; a person decides, or wait until release is heard again.",
             )),
-            Some(age) if age > age_max => conditions.push(Condition::new(
+            Some(age) if age > fresh.age_max => conditions.push(Condition::new(
                 Gravity::NeedsPerson,
                 code::KNOWLEDGE_TOO_OLD,
                 subject,
                 "admin",
-                format!("What release said is {} s old, and at most {} s is allowed; a person decides, or wait until release is heard again.", age.as_secs(), age_max.as_secs()),
+                format!("What release said is {} s old, and at most {} s is allowed; a person decides, or wait until release is heard again.", age.as_secs(), fresh.age_max.as_secs()),
             )),
             Some(_) => {}
         }

@@ -78,7 +78,9 @@ impl Journey<'_> {
                 ending.container_visit,
             ))
         })
-        .await
+        .await?;
+        self.until_told("CONTAINER_VISIT_ANNOUNCED", &["terminal", "line-a"])
+            .await
     }
 
     /// The broker tries the document without filing it, until customs knows the train; then files it.
@@ -155,7 +157,8 @@ impl Journey<'_> {
             match_name(&consignment),
             consignment.container_visit_id
         ));
-        Ok(())
+        self.until_told("DECLARATION_MATCHED", &["broker-a", "trader-a"])
+            .await
     }
 
     /// The haulier files its truck's coming: it is blocked, and told why.
@@ -206,7 +209,8 @@ impl Journey<'_> {
             pre_arrival.number
         ));
         self.narration.conditions(&pre_arrival.conditions);
-        Ok(())
+        self.until_told("PRE_ARRIVAL_BLOCKED", &["haulier-a", "terminal"])
+            .await
     }
 
     /// The rail desk records that the container was lifted off the train.
@@ -249,7 +253,9 @@ impl Journey<'_> {
                 ending.container_visit,
             ))
         })
-        .await
+        .await?;
+        self.until_told("CONTAINER_VISIT_ARRIVED", &["terminal"])
+            .await
     }
 
     /// Waits until customs has accepted the declaration because the goods are here.
@@ -285,10 +291,12 @@ impl Journey<'_> {
             .await?;
         let channel = state_name(declaration.channel().as_str_name(), "CHANNEL_");
         self.outcome(format!(
-            "accepted, version {}; channel {channel}; {}",
+            "accepted, version {}; channel {channel}; debt {}",
             declaration.filing_version,
-            declaration_told(&declaration)
+            state_name(declaration.debt().as_str_name(), "DEBT_STATE_")
         ));
+        self.until_told("DECLARATION_ACCEPTED", &["broker-a", "trader-a"])
+            .await?;
         Ok(declaration)
     }
 
@@ -316,7 +324,8 @@ impl Journey<'_> {
             "{} releases {} to {}",
             granted.line_party, granted.transport_document, granted.haulier_party
         ));
-        Ok(())
+        self.until_told("COMMERCIAL_RELEASE_GRANTED", &["line-a", "haulier-a"])
+            .await
     }
 
     /// The terminal says that the container can be picked up.
@@ -342,7 +351,8 @@ impl Journey<'_> {
             "{} is available: {}",
             visit.container_number, visit.available
         ));
-        Ok(())
+        self.until_told("CONTAINER_VISIT_AVAILABLE", &["terminal", "haulier-a"])
+            .await
     }
 
     /// Waits until release has granted the stay to the haulier, the truck may come, and everyone concerned
@@ -393,17 +403,11 @@ impl Journey<'_> {
     /// # Errors
     /// They were not.
     pub async fn until_told(&self, fact: &str, parties: &[&str]) -> Result<(), Mishap> {
-        let subjects = [
-            format!("container-visit/{}", self.ids.container_visit),
-            format!("pre-arrival/{}", self.ids.pre_arrival),
-            format!("truck-visit/{}", self.ids.truck_visit),
-        ];
-        let subjects: Vec<&str> = subjects.iter().map(String::as_str).collect();
         let awaited = format!("{} are told {fact}", parties.join(", "));
         self.until(&awaited, async || {
             let untold = parties
                 .iter()
-                .find(|party| !self.notices.was_told(party, fact, &subjects));
+                .find(|party| !self.notices.was_told(party, fact, &self.names));
             Ok(Look::if_so(
                 untold.is_none(),
                 (),

@@ -88,6 +88,9 @@ pub async fn play(journey: &mut Journey<'_>) -> Result<Ending, Mishap> {
 
     journey.step("8", "haulier-a's truck comes in").await;
     journey.check_in(TruckVisitState::GatedIn).await?;
+    journey
+        .until_told("TRUCK_VISIT_GATED_IN", &["haulier-a", "terminal"])
+        .await?;
 
     journey
         .step(
@@ -108,5 +111,7 @@ async fn until_cleared(journey: &Journey<'_>) -> Result<(), Mishap> {
         })
         .await?;
     journey.outcome(format!("{} is CLEARED", journey.ids.mrn));
-    Ok(())
+    journey
+        .until_told("DECLARATION_CLEARED", &["broker-a", "trader-a"])
+        .await
 }

@@ -120,6 +120,7 @@ impl Ending {
 impl Journey<'_> {
     /// Tells what the journey is and what it does to the document.
     pub fn begin(&self) {
+        self.notices.follow(&self.names);
         let Names {
             container,
             train,
@@ -365,6 +366,9 @@ impl Journey<'_> {
                 },
             )
             .await?;
+        self.until_told("RELEASE_CONSUMED", &["haulier-a", "broker-a", "terminal"])
+            .await?;
+        self.notices.shown().await;
         self.outcome(ending.told());
         Ok(ending)
     }

@@ -33,7 +33,7 @@ use crate::client::ClientError;
 use journey::{Goods, Ids, Journey};
 use mishap::Mishap;
 use narration::Narration;
-use notices::{Heard, Notices, millis};
+use notices::{Notices, millis};
 use parties::Parties;
 use premises::Premises;
 use record::{Fact, Played, Summary};
@@ -130,7 +130,7 @@ async fn play(
             break;
         }
     }
-    measure(&mut summary, &notices.facts());
+    measure(&mut summary, &facts);
     if let Some((path, file)) = json {
         record::write(path, file, &facts, &summary)?;
     }
@@ -213,8 +213,8 @@ impl Script {
     }
 }
 
-fn measure(summary: &mut Summary, heard: &[Heard]) {
-    let (notices, half, slowest) = record::latencies(heard);
+fn measure(summary: &mut Summary, facts: &[Fact]) {
+    let (notices, half, slowest) = record::latencies(facts);
     summary.notices = notices;
     summary.notice_microseconds_p50 = half.num_microseconds().unwrap_or(i64::MAX);
     summary.notice_microseconds_max = slowest.num_microseconds().unwrap_or(i64::MAX);

@@ -99,11 +99,20 @@ pub async fn play(journey: &mut Journey<'_>) -> Result<Ending, Mishap> {
         )
         .await;
     journey.check_in(TruckVisitState::GatedIn).await?;
+    journey
+        .until_told("TRUCK_VISIT_GATED_IN", &["haulier-a", "terminal"])
+        .await?;
     let recalled = journey
         .order_inspection("the scanner saw a density that is not declared")
         .await?;
     journey.check_out(CheckOutOutcome::Refused).await?;
+    journey
+        .until_told("TRUCK_VISIT_GATE_OUT_REFUSED", &["haulier-a", "terminal"])
+        .await?;
     journey.pass_inspection(recalled).await?;
+    journey
+        .until_told("TRUCK_VISIT_RECALL_ENDED", &["haulier-a", "terminal"])
+        .await?;
     journey.check_out(CheckOutOutcome::LetOut).await?;
     journey.end().await
 }

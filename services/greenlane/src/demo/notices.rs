@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::mishap::Mishap;
+use super::names::Names;
 use super::narration::Narration;
 use super::parties::Parties;
 use crate::client::Transport;
@@ -31,7 +32,7 @@ const FACTS_MAX: usize = 10_000;
 /// What is told is shown within this time.
 const SHOWN_WITHIN: Duration = Duration::from_secs(2);
 
-/// The notices of everybody, from the beginning of the demo on.
+/// The notices of everybody, from the beginning of the demo on. Lines are shown of the journey that is played.
 pub struct Notices {
     board: Arc<Board>,
     tasks: Vec<JoinHandle<()>>,
@@ -60,6 +61,7 @@ pub struct Told {
 struct Board {
     /// By the id of the fact's own event.
     facts: Mutex<BTreeMap<String, Heard>>,
+    journey: Mutex<Option<Names>>,
     news: watch::Sender<u64>,
     narration: Narration,
     since: DateTime<Utc>,
@@ -77,6 +79,7 @@ impl Notices {
     ) -> Result<Notices, Mishap> {
         let board = Arc::new(Board {
             facts: Mutex::default(),
+            journey: Mutex::default(),
             news: watch::Sender::new(0),
             narration: narration.clone(),
             since,
@@ -98,19 +101,25 @@ impl Notices {
         self.board.news.subscribe()
     }
 
-    /// The facts told so far, in the order in which they were recorded.
-    pub fn facts(&self) -> Vec<Heard> {
-        let mut facts: Vec<Heard> = self.board.facts().values().cloned().collect();
-        facts.sort_by_key(|heard| recorded_at(&heard.notice));
-        facts
+    /// From now on the facts of this journey are shown.
+    pub fn follow(&self, names: &Names) {
+        *self.board.journey() = Some(names.clone());
     }
 
-    /// Whether a party was told of a fact about one of these subjects.
-    pub fn was_told(&self, party: &str, fact: &str, subjects: &[&str]) -> bool {
+    /// The facts of a journey told so far.
+    pub fn facts(&self, names: &Names) -> Vec<Heard> {
         let facts = self.board.facts();
-        facts.values().any(|heard| {
+        let of_journey = facts
+            .values()
+            .filter(|heard| is_about(&heard.notice, names));
+        of_journey.cloned().collect()
+    }
+
+    /// Whether a party was told of a fact of a journey.
+    pub fn was_told(&self, party: &str, fact: &str, names: &Names) -> bool {
+        self.board.facts().values().any(|heard| {
             heard.notice.fact == fact
-                && subjects.contains(&heard.notice.subject.as_str())
+                && is_about(&heard.notice, names)
                 && heard.told.iter().any(|told| told.party == party)
         })
     }
@@ -139,6 +148,10 @@ impl Drop for Notices {
 impl Board {
     fn facts(&self) -> MutexGuard<'_, BTreeMap<String, Heard>> {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn journey(&self) -> MutexGuard<'_, Option<Names>> {
+        self.journey.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn listen(&self, party: String, mut client: ReleaseServiceClient<Transport>) {
@@ -231,13 +244,36 @@ impl Board {
                 heard.shown = true;
             }
         }
-        due.sort_by_key(|heard| recorded_at(&heard.notice));
+        let journey = self.journey().clone();
+        due.retain(|heard| {
+            journey
+                .as_ref()
+                .is_some_and(|names| is_about(&heard.notice, names))
+        });
+        due.sort_by_cached_key(|heard| {
+            order(recorded_at(&heard.notice), &heard.notice.source_event_id)
+        });
         for heard in &due {
             self.narration.line(&live_line(heard));
         }
         self.news
             .send_modify(|count| *count = count.wrapping_add(1));
     }
+}
+
+/// Whether a fact is of a journey: about its container, or about its transport document alone.
+fn is_about(notice: &Notice, names: &Names) -> bool {
+    notice.container_number == names.container.as_str() || notice.title == names.transport_document
+}
+
+/// What facts are sorted by: when they were recorded; those of one instant by topic, and in their sequence.
+pub fn order(recorded_at: DateTime<Utc>, event_id: &str) -> (DateTime<Utc>, String, u64) {
+    let (partition, sequence) = event_id.rsplit_once('/').unwrap_or((event_id, ""));
+    (
+        recorded_at,
+        partition.to_owned(),
+        sequence.parse().unwrap_or_default(),
+    )
 }
 
 /// When the fact was recorded by its service.
@@ -293,6 +329,7 @@ mod tests {
     fn board() -> Board {
         Board {
             facts: Mutex::default(),
+            journey: Mutex::default(),
             news: watch::Sender::new(0),
             narration: Narration::to(Box::new(std::io::sink())),
             since: DateTime::from_timestamp(1_000, 0).unwrap(),
@@ -321,6 +358,14 @@ mod tests {
         let told: Vec<&str> = heard.told.iter().map(|told| told.party.as_str()).collect();
         assert_eq!((facts.len(), told), (1, vec!["haulier-a", "terminal"]));
         assert_eq!(millis(heard.told[0].after), "12.0 ms");
+    }
+
+    #[test]
+    fn facts_of_one_instant_stand_in_their_sequence() {
+        let now = DateTime::from_timestamp(1_001, 0).unwrap();
+        let mut ids = ["t/0/1/10", "t/0/1/9", "s/0/1/11"];
+        ids.sort_by_cached_key(|id| order(now, id));
+        assert_eq!(ids, ["s/0/1/11", "t/0/1/9", "t/0/1/10"]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::journey::Ending;
 use super::mishap::Mishap;
-use super::notices::{Heard, recorded_at};
+use super::notices::{Heard, order, recorded_at};
 
 /// Release says this of facts that are told by notices only: they have no record of their own.
 const TOLD_BY_NOTICE_ONLY: &str = "commercial-release/";
@@ -38,6 +38,9 @@ pub struct Fact {
     pub event_id: String,
     /// Who was told, in the order in which they were.
     pub told: Vec<String>,
+    /// How long after its recording each of them was.
+    #[serde(skip)]
+    pub after: Vec<TimeDelta>,
     /// What happened, in a person's words.
     #[serde(skip)]
     pub detail: String,
@@ -92,6 +95,7 @@ pub fn facts_of(journey: &str, timeline: &[TimelineEntry], heard: &[Heard]) -> V
             recorded_at: written(recorded_at(notice)),
             event_id: own_record(&notice.source_event_id, &notice.event_id),
             told: one.told.iter().map(|told| told.party.clone()).collect(),
+            after: one.told.iter().map(|told| told.after).collect(),
             detail: notice.text.clone(),
         };
         facts.insert(&notice.source_event_id, (recorded_at(notice), fact));
@@ -111,7 +115,7 @@ pub fn facts_of(journey: &str, timeline: &[TimelineEntry], heard: &[Heard]) -> V
         }
     }
     let mut facts: Vec<(DateTime<Utc>, Fact)> = facts.into_values().collect();
-    facts.sort_by(|one, other| (one.0, &one.1.event_id).cmp(&(other.0, &other.1.event_id)));
+    facts.sort_by_cached_key(|(recorded_at, fact)| order(*recorded_at, &fact.event_id));
     facts.into_iter().map(|(_, fact)| fact).collect()
 }
 
@@ -126,6 +130,7 @@ fn from_timeline(journey: &str, entry: &TimelineEntry) -> Fact {
         recorded_at: written(time(entry.recorded_at.as_ref())),
         event_id: entry.event_id.clone(),
         told: Vec::new(),
+        after: Vec::new(),
         detail: entry.detail.clone(),
     }
 }
@@ -138,12 +143,9 @@ fn own_record(source_event_id: &str, notice_event_id: &str) -> String {
     }
 }
 
-/// How long notices took: half of them, and the slowest.
-pub fn latencies(heard: &[Heard]) -> (usize, TimeDelta, TimeDelta) {
-    let mut after: Vec<TimeDelta> = heard
-        .iter()
-        .flat_map(|heard| heard.told.iter().map(|told| told.after))
-        .collect();
+/// How long notices took: how many there were, half of them, and the slowest.
+pub fn latencies(facts: &[Fact]) -> (usize, TimeDelta, TimeDelta) {
+    let mut after: Vec<TimeDelta> = facts.iter().flat_map(|fact| fact.after.clone()).collect();
     after.sort_unstable();
     let half = after.get(after.len() / 2).copied().unwrap_or_default();
     let slowest = after.last().copied().unwrap_or_default();

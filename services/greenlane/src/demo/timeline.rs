@@ -6,7 +6,6 @@ use proto::release::v1::{GetTimelineRequest, TimelineEntry, get_timeline_request
 
 use super::journey::Journey;
 use super::mishap::Mishap;
-use super::notices::Heard;
 use super::record::{Fact, facts_of};
 use super::waiting::Look;
 
@@ -34,12 +33,7 @@ pub async fn facts(journey: &Journey<'_>, over: bool) -> (Vec<Fact>, Result<(), 
         Err(mishap) => (Vec::new(), Err(mishap)),
     };
     journey.notices.shown().await;
-    let heard: Vec<Heard> = journey
-        .notices
-        .facts()
-        .into_iter()
-        .filter(|heard| is_of(journey, heard))
-        .collect();
+    let heard = journey.notices.facts(&journey.names);
     (facts_of(journey.name, &entries, &heard), outcome)
 }
 
@@ -111,15 +105,6 @@ async fn read(journey: &Journey<'_>) -> Result<Vec<TimelineEntry>, Mishap> {
         }
     }
     Ok(entries)
-}
-
-/// Whether a fact is of this journey: it is about its container, or about something that has no container's
-/// name but the journey's own.
-fn is_of(journey: &Journey<'_>, heard: &Heard) -> bool {
-    let notice = &heard.notice;
-    notice.container_number == journey.names.container.as_str()
-        || notice.title == journey.names.transport_document
-        || notice.title == journey.ids.mrn
 }
 
 /// The time of day of an RFC 3339 time, to the millisecond.
