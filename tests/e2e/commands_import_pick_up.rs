@@ -27,7 +27,7 @@ fn every_line_of_a_list_has_its_own_result() {
         "--conveyance",
         &cargo.train,
         "--eta",
-        "+1h",
+        "2030-01-01T06:00:00Z",
     ];
     let first = cargo.site.run_json(&arguments).refused();
     assert!(first.stderr.contains("1 of 2 lines"), "{}", first.stderr);

@@ -162,12 +162,6 @@ pub static CATALOGUE: &[Entry] = &[
         "the payer",
         "The payment is larger than what is open.",
     ),
-    entry(
-        "CONTAINER_VISIT_AMBIGUOUS",
-        Code::InvalidArgument,
-        "the caller",
-        "The container has more than one visit that is not over.",
-    ),
 ];
 
 const fn entry(

@@ -65,12 +65,6 @@ pub static CATALOGUE: &[Entry] = &[
         "There is no such site.",
     ),
     entry(
-        "CONTAINER_VISIT_AMBIGUOUS",
-        Code::InvalidArgument,
-        "the caller",
-        "The container has more than one open stay.",
-    ),
-    entry(
         "COMMERCIAL_RELEASE_EXISTS",
         Code::AlreadyExists,
         "the line",

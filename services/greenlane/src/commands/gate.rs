@@ -74,10 +74,10 @@ Example: greenlane gate check-out --plate 渝A12345 --container MSKU9070323 --we
         truck_visit: String,
     },
     /// List truck visits, newest first
-    #[command(after_help = "Example: greenlane gate list --state manual-review")]
+    #[command(after_help = "Example: greenlane gate list --in-state manual-review")]
     List {
         /// Only in this state
-        #[arg(long)]
+        #[arg(long = "in-state")]
         state: Option<VisitStateArgument>,
         /// Only of this truck
         #[arg(long, default_value = "")]

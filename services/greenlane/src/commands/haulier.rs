@@ -51,10 +51,10 @@ Example: greenlane haulier pre-arrive --kind full-out --container MSKU9070323 --
         pre_arrival: String,
     },
     /// List filings, newest first
-    #[command(after_help = "Example: greenlane haulier list --state blocked")]
+    #[command(after_help = "Example: greenlane haulier list --in-state blocked")]
     List {
         /// Only in this state
-        #[arg(long)]
+        #[arg(long = "in-state")]
         state: Option<StateArgument>,
         /// Only of this truck
         #[arg(long, default_value = "")]

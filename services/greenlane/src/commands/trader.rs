@@ -96,7 +96,7 @@ Example: greenlane trader book line T8013B000042 --hs 8471.30 --goods 'portable 
         #[arg(long)]
         goods: String,
         /// The three units: declared, first statutory, second statutory (the first again if not given)
-        #[arg(long, value_delimiter = ',', num_args = 2..=3)]
+        #[arg(long, value_delimiter = ',', required = true)]
         units: Vec<String>,
         /// Only check: the same answer, and nothing is added
         #[arg(long)]

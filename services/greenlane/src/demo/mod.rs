@@ -102,6 +102,11 @@ async fn play(
     let parties = Parties::of(folder)?;
     let notices = Notices::read(&parties, narration, begun)?;
     acquaintance::until_acquainted(&parties, &notices).await?;
+    let acquainted_after = (SystemClock.now() - begun).to_std().unwrap_or_default();
+    narration.line(&format!(
+        "  and know each other's parties and sites {} s later",
+        tenths(acquainted_after)
+    ));
     let eoris = acquaintance::eoris(&parties).await?;
 
     let mut facts: Vec<Fact> = Vec::new();

@@ -22,7 +22,7 @@ use super::parties::Parties;
 use crate::client::Transport;
 
 /// A fact is shown when everybody concerned has had this time to be told of it.
-const GATHERING: Duration = Duration::from_millis(40);
+const GATHERING: Duration = Duration::from_millis(75);
 /// A stream that breaks off is read on from its cursor after this pause.
 const RECONNECT_AFTER: Duration = Duration::from_millis(200);
 /// How often that may happen to one stream.

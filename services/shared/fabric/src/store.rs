@@ -368,11 +368,12 @@ pub(crate) struct Stamp {
     pub received_ago: Duration,
 }
 
-/// Keeps the newest watermark of each partition.
+/// Keeps each watermark that is newer than the one held, and gives where those
+/// partitions stand.
 pub(crate) async fn write_stamps(
     db: &mut PgConnection,
     stamps: &BTreeMap<Part, Stamp>,
-) -> Result<(), sqlx::Error> {
+) -> Result<BTreeMap<Part, Position>, sqlx::Error> {
     let parts: Vec<Part> = stamps.keys().cloned().collect();
     let (topics, partitions) = split(&parts);
     let epochs: Vec<i64> = stamps.values().map(|s| signed(s.epoch)).collect();
@@ -383,14 +384,16 @@ pub(crate) async fn write_stamps(
         .values()
         .map(|s| i64::try_from(s.received_ago.as_micros()).unwrap_or(i64::MAX))
         .collect();
-    sqlx::query!(
+    let rows = sqlx::query!(
         "update fabric.position p
          set watermark_epoch = n.epoch, watermark_acked_seq = n.acked, watermark_head_seq = n.head,
              watermark_stamped_at = n.stamped_at,
              watermark_received_at = clock_timestamp() - n.ago_micros * interval '1 microsecond'
          from unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[], $7::bigint[])
              as n (topic, partition, epoch, acked, head, stamped_at, ago_micros)
-         where p.topic = n.topic and p.partition = n.partition",
+         where p.topic = n.topic and p.partition = n.partition
+           and (p.watermark_stamped_at is null or p.watermark_stamped_at < n.stamped_at)
+         returning p.topic, p.partition, p.epoch, p.seq, p.chain, p.kafka_offset, p.stopped_because",
         &topics,
         &partitions,
         &epochs,
@@ -399,9 +402,21 @@ pub(crate) async fn write_stamps(
         &stamped,
         &ago
     )
-    .execute(db)
+    .fetch_all(db)
     .await?;
-    Ok(())
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let position = Position {
+                epoch: unsigned(row.epoch),
+                seq: unsigned(row.seq),
+                chain: row.chain.into(),
+                kafka_offset: row.kafka_offset,
+                stopped_because: row.stopped_because,
+            };
+            (part(row.topic, row.partition), position)
+        })
+        .collect())
 }
 
 /// Where produced partitions stand; locked, in order, if this follows a

@@ -21,7 +21,7 @@ use crate::service::Service;
 use crate::store::{self, Head, OutboxRow, Part};
 
 use self::batch::{BatchError, Committed, Fate};
-use self::entry::{Entry, Source};
+use self::entry::{Entry, Source, part_of};
 
 pub(crate) use self::entry::{Delivered, Item};
 
@@ -229,12 +229,22 @@ impl<S: Service> Writer<S> {
                     stamps.insert(part, (stamp, received_at));
                 }
                 Item::Retry { topic, key, reply } => retries.push((topic, key, reply)),
+                // A record behind a watermark will have moved the position beyond what the
+                // watermark says by the time it is looked at; the next one will do.
+                Item::Record(delivered) => {
+                    stamps.remove(&part_of(&delivered.record));
+                    entries.push(self.entry(Item::Record(delivered)));
+                }
                 other => entries.push(self.entry(other)),
             }
         }
         if !entries.is_empty() {
             self.run_all(db, entries).await;
         }
+        stamps.retain(|part, _| {
+            let waits = |entry: &Entry<S::Input>| entry.record_part().as_ref() == Some(part);
+            !self.deferred.iter().any(waits)
+        });
         if !stamps.is_empty() {
             self.take_stamps(db, stamps).await;
         }
@@ -370,6 +380,11 @@ impl<S: Service> Writer<S> {
 
     fn deliver(&mut self, entries: Vec<Entry<S::Input>>, committed: Committed) {
         self.heads.extend(committed.heads);
+        for (part, offset) in committed.offsets {
+            if let Some(owned) = self.owned.get_mut(&part) {
+                *owned = offset;
+            }
+        }
         if !committed.rows.is_empty() {
             // A full channel is no loss: the relay reads what it was not handed.
             let _ = self.links.relay.try_send(committed.rows);

@@ -166,6 +166,12 @@ pub static CATALOGUE: &[Entry] = &[
         "the caller",
         "The change was made against an older version.",
     ),
+    reason(
+        "CONTAINER_VISIT_AMBIGUOUS",
+        Code::InvalidArgument,
+        "the caller",
+        "The container has more than one visit that is not over.",
+    ),
     // Shared by all services: the exchange of facts.
     reason(
         "STOPPING",

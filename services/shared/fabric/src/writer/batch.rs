@@ -64,6 +64,8 @@ pub(super) struct Committed {
     pub fates: Vec<Fate>,
     pub rows: Vec<OutboxRow>,
     pub heads: BTreeMap<Part, Head>,
+    /// Where in the log the positions that moved now stand.
+    pub offsets: Vec<(Part, i64)>,
 }
 
 impl<S: Service> Writer<S> {
@@ -227,6 +229,11 @@ impl<S: Service> Writer<S> {
         }
         Ok(Committed {
             fates,
+            offsets: write
+                .positions
+                .into_iter()
+                .map(|(part, position)| (part, position.kafka_offset))
+                .collect(),
             rows: write.outbox,
             heads: write
                 .heads

@@ -26,15 +26,15 @@ pub(crate) struct RetryOutcome {
 }
 
 impl<S: Service> Writer<S> {
-    /// Keeps watermarks; what a watermark says is acknowledged and was not
-    /// applied is lost, and asked for.
+    /// Keeps the watermarks that are newer than those held (a partition that is
+    /// read again brings old ones too); what a newer one says is acknowledged and
+    /// was not applied is lost, and asked for.
     pub(super) async fn take_stamps(
         &mut self,
         db: &mut Option<PgConnection>,
         stamps: BTreeMap<Part, (Stamp, Instant)>,
     ) {
         let Some(session) = db.as_mut() else { return };
-        let parts: Vec<Part> = stamps.keys().cloned().collect();
         let stamps: BTreeMap<Part, Stamp> = stamps
             .into_iter()
             .map(|(part, (stamp, received_at))| {
@@ -47,12 +47,7 @@ impl<S: Service> Writer<S> {
                 )
             })
             .collect();
-        let result = async {
-            store::write_stamps(session, &stamps).await?;
-            store::positions(session, &parts).await
-        }
-        .await;
-        match result {
+        match store::write_stamps(session, &stamps).await {
             Ok(positions) => {
                 for (part, position) in positions {
                     let Some(stamp) = stamps.get(&part) else {
