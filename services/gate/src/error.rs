@@ -104,6 +104,18 @@ pub static CATALOGUE: &[Entry] = &[
         "The truck visit is over.",
     ),
     entry(
+        "TRUCK_ALREADY_INSIDE",
+        Code::FailedPrecondition,
+        "the terminal",
+        "A truck of this plate is recorded as being inside.",
+    ),
+    entry(
+        "NOT_ADMISSIBLE",
+        Code::FailedPrecondition,
+        "whoever the conditions name",
+        "More stands against letting the truck in than a person may set aside.",
+    ),
+    entry(
         "TRUCK_NOT_HERE",
         Code::FailedPrecondition,
         "the terminal",

@@ -1,6 +1,8 @@
 //! Trains' and barges' lists: announced, and recorded when they come. Line by line; a faulty line does not
 //! hold up the others (gate rule 17).
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use fabric::{Context, Fact};
 use kernel::{ContainerNumber, Fault, Refusal};
@@ -167,6 +169,8 @@ struct List<'a> {
     observed_at: DateTime<Utc>,
     results: Vec<LineResult>,
     changed: Vec<(ContainerVisit, ContainerVisitFact)>,
+    /// Every container on the list, also of lines that cannot be taken.
+    listed: BTreeSet<String>,
 }
 
 impl<'a> List<'a> {
@@ -177,6 +181,7 @@ impl<'a> List<'a> {
             observed_at,
             results: Vec::new(),
             changed: Vec::new(),
+            listed: BTreeSet::new(),
         }
     }
 
@@ -191,6 +196,7 @@ impl<'a> List<'a> {
     }
 
     fn take(&mut self, index: usize, written: &str, effect: LineEffect) {
+        self.listed.extend(readable(written));
         let (outcome, visit, faults) = match effect {
             LineEffect::Changed(outcome, visit, fact) => {
                 self.changed.push(((*visit).clone(), fact));
@@ -216,6 +222,7 @@ impl<'a> List<'a> {
             .iter()
             .map(|(_, visit)| visit)
             .filter(|visit| visit.site_id == conveyance.site_id)
+            .filter(|visit| !self.listed.contains(visit.container.as_str()))
             .filter(|visit| {
                 !self
                     .changed

@@ -1,7 +1,7 @@
 //! A truck at a lane: in, out, or before a person. Decided from what gate knows at this instant; nobody is
 //! asked while a truck waits (gate rule 10).
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use fabric::{Context, Fact};
 use kernel::{ContainerNumber, Refusal};
 use uuid::Uuid;
@@ -14,7 +14,9 @@ use crate::domain::admission::{self, Freshness, Presented};
 use crate::domain::condition::{self, Condition, Gravity, code};
 use crate::domain::container_visit::{ContainerVisit, ContainerVisitFact, Manifest};
 use crate::domain::filing::{Faults, WrittenQuantity};
+use crate::domain::knowledge::InspectionFlag;
 use crate::domain::pre_arrival::{self, PreArrival, PreArrivalKind, Vehicle, WrittenVehicle};
+use crate::domain::readiness::{ContainerView, View};
 use crate::domain::site::Site;
 use crate::domain::truck_visit::{
     Admission, Barrier, Inspection, TruckVisit, TruckVisitFact, TruckVisitState, Verdict,
@@ -23,6 +25,8 @@ use crate::events::publish;
 
 /// The longest name of a lane, in characters.
 const LANE_CHARS_MAX: usize = 32;
+/// A truck that was let in has left the lane after so long.
+const LEAVES_LANE_SECONDS: i64 = 60;
 
 /// A truck at the way in.
 #[derive(Clone, Debug)]
@@ -114,13 +118,20 @@ pub fn check_in(
         weight,
         observed_at,
     };
-    let mut truck = match waiting_truck(state, command, &seen) {
-        // Seen again before it left the lane (gate rule 7); a person's answer or newer facts may let it in.
-        Some(truck) if truck.state != TruckVisitState::ManualReview => {
+    let mut truck = match open_truck(state, command, &seen) {
+        Some(truck) if truck.state == TruckVisitState::ManualReview => truck,
+        // Seen again before it left the lane (gate rule 7).
+        Some(truck) if is_still_at_lane(&truck, &lane, &seen) => {
             return Ok((Answer::CheckedIn(Box::new(truck), true), Vec::new()));
         }
-        Some(truck) => truck,
-        None => recognised(command, &seen, lane, context),
+        Some(truck) => return Err(already_inside(&truck)),
+        None => recognised(
+            &command.site_id,
+            &command.carrier_party,
+            &seen,
+            lane,
+            context,
+        ),
     };
     let is_new = truck.version == 0;
     let filing = filing_for(state, command, &seen);
@@ -145,6 +156,7 @@ pub fn check_in(
         go_by(&mut truck, filing.as_ref().ok());
     }
     truck.weight_in = seen.weight.clone().or(truck.weight_in);
+    truck.carrier_party = carrier(&command.carrier_party).or(truck.carrier_party);
     let fact = truck.decided_at_entry(conditions, seen.observed_at);
     if fact == TruckVisitFact::GatedIn {
         facts.extend(enter(
@@ -187,7 +199,22 @@ pub fn check_out(
     if !faults.is_empty() {
         return Err(super::filings::faulty(faults));
     }
-    let mut truck = inside(state, command)?;
+    let mut truck = match (open_here(state, command), unrecorded(command)) {
+        (Some(truck), _) => truck,
+        // An empty truck always may leave, also one whose coming was not recorded (gate rule 11).
+        (None, Some(vehicle)) if containers.is_empty() => {
+            let seen = Seen {
+                vehicle,
+                containers: Vec::new(),
+                weight: None,
+                observed_at,
+            };
+            let mut truck = recognised(&command.site_id, "", &seen, String::new(), context);
+            truck.version = 1;
+            truck
+        }
+        _ => return Err(not_here(command)),
+    };
     truck.weight_out = weight.clone().or(truck.weight_out);
     let mut conditions = if truck.is_inside() {
         at_exit(state, &truck, &containers, context, rules)
@@ -203,7 +230,9 @@ pub fn check_out(
             "The truck was not let in; check it in first.",
         )]
     };
-    if let Some(condition) = other_plate(command, &truck) {
+    if !containers.is_empty()
+        && let Some(condition) = other_plate(command, &truck)
+    {
         condition::merge(&mut conditions, [condition]);
     }
     if conditions.is_empty() {
@@ -226,7 +255,12 @@ pub fn check_out(
         _ => Exit::Refused,
     };
     let mut facts = Vec::new();
-    if truck.is_inside() {
+    let asked_before = truck
+        .departure_pending
+        .as_ref()
+        .is_some_and(|pending| pending.containers == containers)
+        && condition::same(&conditions, &truck.conditions);
+    if truck.is_inside() && !asked_before {
         let fact = truck.kept_in(containers, conditions, context.now);
         facts.push(publish::truck_visit(fact, &truck, observed_at, context.now));
         state.truck_visits.put(truck.truck_visit_id, truck.clone());
@@ -266,13 +300,17 @@ pub fn review(
         .unwrap_or_default();
     let standing = match verdict {
         Verdict::LetOut => at_exit(state, &truck, &containers, context, rules),
-        Verdict::LetIn => {
-            let view = state.view_of_truck(&truck, context.parked);
-            admission::while_inside(&truck, &view)
-        }
+        Verdict::LetIn => entry_for_a_person(state, &truck, context, rules)?,
         Verdict::TurnAway | Verdict::KeepIn => Vec::new(),
     };
     truck.may_be_decided(verdict, &standing)?;
+    if verdict == Verdict::LetIn && !standing.is_empty() {
+        return Err(Refusal::unmet(
+            "NOT_ADMISSIBLE",
+            "More stands in the way than a person at the gate may set aside.",
+            condition::unmet(&standing),
+        ));
+    }
     let now = context.now;
     let mut facts = Vec::new();
     let set_aside = truck.conditions.clone();
@@ -332,23 +370,30 @@ pub fn review(
     Ok((Answer::Reviewed(Box::new(truck)), facts))
 }
 
-/// Customs asks for an inspection: ordered once per truck visit, at the site's inspection sites; over when
-/// customs no longer asks.
-pub fn customs_inspection(truck: &mut TruckVisit, site: &Site, context: &Context<'_>) {
-    let known = truck
-        .inspections
-        .iter()
-        .any(|inspection| inspection.ordered_by_party == inspections::CUSTOMS);
-    if known || site.inspection_sites.is_empty() {
+/// Customs asks for an inspection: at the site's inspection sites, unless one is under way or has passed.
+pub fn customs_inspection(
+    truck: &mut TruckVisit,
+    site: &Site,
+    inspection_id: Uuid,
+    at: DateTime<Utc>,
+) {
+    let by_customs = |inspection: &&Inspection| inspection.ordered_by_party == inspections::CUSTOMS;
+    let done = |inspection: &Inspection| inspection.is_open() || inspection.next_step().is_none();
+    if truck.inspections.iter().filter(by_customs).any(done) {
         return;
     }
+    let sites = if site.inspection_sites.is_empty() {
+        vec![inspections::CUSTOMS.to_owned()]
+    } else {
+        site.inspection_sites.clone()
+    };
     truck.inspections.push(Inspection {
-        inspection_id: context.new_id(),
+        inspection_id,
         reason: inspections::CUSTOMS_REASON.to_owned(),
         ordered_by_party: inspections::CUSTOMS.to_owned(),
         ordered_by_subject: String::new(),
-        ordered_at: context.now,
-        steps: inspections::steps(site.inspection_sites.clone()),
+        ordered_at: at,
+        steps: inspections::steps(sites),
         ended_at: None,
         end_reason: String::new(),
     });
@@ -364,6 +409,56 @@ pub fn customs_asks_no_more(truck: &mut TruckVisit, now: DateTime<Utc>) {
     }
 }
 
+/// What stands against letting a truck in that waits for a person, beyond what the person may set aside.
+fn entry_for_a_person(
+    state: &State,
+    truck: &TruckVisit,
+    context: &Context<'_>,
+    rules: &Rules,
+) -> Result<Vec<Condition>, Refusal> {
+    let filing = truck
+        .pre_arrival_id
+        .and_then(|id| state.pre_arrivals.get(&id));
+    let (Some(filing), Some(site)) = (filing, state.site(&truck.site_id)) else {
+        return Err(Refusal::unmet(
+            "NOT_ADMISSIBLE",
+            "No filing was found for the truck; scan its number and check it in again.",
+            condition::unmet(&truck.conditions),
+        ));
+    };
+    let containers: Vec<ContainerNumber> = filing
+        .containers
+        .iter()
+        .map(|container| container.number.clone())
+        .collect();
+    let presented = Presented {
+        vehicle: &truck.vehicle,
+        containers: &containers,
+        carrier_party: truck.carrier_party.as_deref(),
+        weight: truck.weight_in.as_ref(),
+    };
+    let view = state.view_of_filing(filing, context.parked);
+    let fresh = freshness(&view, context, rules);
+    let mandates = state.mandates_of(&filing.haulier_party);
+    let conditions = admission::at_entry(
+        &presented,
+        filing,
+        &view,
+        &mandates,
+        site,
+        &fresh,
+        context.now,
+    );
+    Ok(admission::not_for_a_person(conditions))
+}
+
+fn freshness(view: &View<'_>, context: &Context<'_>, rules: &Rules) -> Freshness {
+    Freshness {
+        ages: ages(view, context.knowledge),
+        age_max: rules.decision_age_max,
+    }
+}
+
 fn at_entry(
     state: &State,
     filing: &PreArrival,
@@ -375,7 +470,11 @@ fn at_entry(
     let Some(site) = state.site(&command.site_id) else {
         return Vec::new();
     };
-    let view = state.view_of_filing(filing, context.parked);
+    let mut view = state.view_of_filing(filing, context.parked);
+    if let Some(carrier) = carrier(&command.carrier_party) {
+        view.holds
+            .extend(state.holds_on_party(&carrier, &filing.haulier_party));
+    }
     let presented = Presented {
         vehicle: &seen.vehicle,
         containers: &seen.containers,
@@ -383,10 +482,7 @@ fn at_entry(
         weight: seen.weight.as_ref(),
     };
     let mandates = state.mandates_of(&filing.haulier_party);
-    let fresh = Freshness {
-        ages: ages(&view, context.knowledge),
-        age_max: rules.decision_age_max,
-    };
+    let fresh = freshness(&view, context, rules);
     admission::at_entry(
         &presented,
         filing,
@@ -408,11 +504,16 @@ fn at_exit(
     let Some(site) = state.site(&truck.site_id) else {
         return Vec::new();
     };
-    let view = state.view_of_truck(truck, context.parked);
-    let fresh = Freshness {
-        ages: ages(&view, context.knowledge),
-        age_max: rules.decision_age_max,
-    };
+    // Of two containers one may be held: the other leaves alone.
+    let haulier = truck.haulier_party.as_deref();
+    let view = state.view(
+        &truck.site_id,
+        containers,
+        &truck.vehicle,
+        haulier,
+        context.parked,
+    );
+    let fresh = freshness(&view, context, rules);
     admission::at_exit(
         truck,
         containers,
@@ -434,19 +535,29 @@ fn enter(
     context: &Context<'_>,
     at: DateTime<Utc>,
 ) -> Vec<Fact> {
-    let admission = {
+    let (admission, asked) = {
         let view = state.view_of_truck(truck, context.parked);
         let ages = ages(&view, context.knowledge);
-        admitted(
-            Barrier::In,
-            actor,
-            reason,
-            set_aside,
-            admission::evidence(&view, &ages),
-            context.now,
+        let asked = view.containers.iter().map(ContainerView::inspection).max();
+        (
+            admitted(
+                Barrier::In,
+                actor,
+                reason,
+                set_aside,
+                admission::evidence(&view, &ages),
+                context.now,
+            ),
+            asked,
         )
     };
     truck.admitted(admission);
+    if asked == Some(InspectionFlag::Yes)
+        && let Some(site) = state.site(&truck.site_id)
+    {
+        // Let in with the truck routed to the first inspection site (gate rule 1).
+        customs_inspection(truck, site, context.new_id(), at);
+    }
     let mut facts = Vec::new();
     if let Some(id) = truck.pre_arrival_id
         && let Some(filing) = state.pre_arrivals.edit(&id)
@@ -586,28 +697,59 @@ fn admitted(
     }
 }
 
-/// A truck of this plate that waits at the lane or is inside this site already.
-fn waiting_truck(state: &State, command: &CheckIn, seen: &Seen) -> Option<TruckVisit> {
+/// A truck of this plate whose visit is not over at this site.
+fn open_truck(state: &State, command: &CheckIn, seen: &Seen) -> Option<TruckVisit> {
     let here = state.truck_visits.iter().map(|(_, truck)| truck);
     here.filter(|truck| truck.is_open() && truck.site_id == command.site_id)
         .find(|truck| truck.vehicle.tractor.as_str() == seen.vehicle.tractor.as_str())
         .cloned()
 }
 
-fn recognised(command: &CheckIn, seen: &Seen, lane: String, context: &Context<'_>) -> TruckVisit {
+/// Whether the truck was let in at this lane a moment ago.
+fn is_still_at_lane(truck: &TruckVisit, lane: &str, seen: &Seen) -> bool {
+    let since = truck.gated_in_at.map(|at| seen.observed_at - at);
+    truck.lane == lane
+        && since.is_some_and(|since| since <= TimeDelta::seconds(LEAVES_LANE_SECONDS))
+}
+
+fn already_inside(truck: &TruckVisit) -> Refusal {
+    let condition = Condition::new(
+        Gravity::Refuses,
+        code::TRUCK_ALREADY_INSIDE,
+        truck.truck_visit_id.to_string(),
+        "terminal",
+        "A truck of this plate is recorded as being inside; look at the plate, or record its going out first.",
+    );
+    Refusal::unmet(
+        code::TRUCK_ALREADY_INSIDE,
+        "A truck of this plate is recorded as being inside.",
+        condition::unmet(&[condition]),
+    )
+}
+
+fn carrier(written: &str) -> Option<String> {
+    Some(written.trim().to_owned()).filter(|carrier| !carrier.is_empty())
+}
+
+fn recognised(
+    site_id: &str,
+    carrier_party: &str,
+    seen: &Seen,
+    lane: String,
+    context: &Context<'_>,
+) -> TruckVisit {
     TruckVisit {
         truck_visit_id: context.new_id(),
         version: 0,
         state: TruckVisitState::ManualReview,
         conditions: Vec::new(),
-        site_id: command.site_id.clone(),
+        site_id: site_id.to_owned(),
         lane,
         vehicle: seen.vehicle.clone(),
         pre_arrival_id: None,
         kind: None,
         haulier_party: None,
-        carrier_party: Some(command.carrier_party.trim().to_owned())
-            .filter(|carrier| !carrier.is_empty()),
+        carrier_party: carrier(carrier_party),
         containers: Vec::new(),
         weight_in: None,
         weight_out: None,
@@ -687,7 +829,7 @@ fn filing_for(state: &State, command: &CheckIn, seen: &Seen) -> Result<PreArriva
 }
 
 /// The truck visit that asks to leave.
-fn inside(state: &State, command: &CheckOut) -> Result<TruckVisit, Refusal> {
+fn open_here(state: &State, command: &CheckOut) -> Option<TruckVisit> {
     let trucks = state.truck_visits.iter().map(|(_, truck)| truck);
     let mut here = trucks.filter(|truck| truck.site_id == command.site_id && truck.is_open());
     let plates = super::filings::plates_of(command.vehicle.as_ref());
@@ -699,19 +841,40 @@ fn inside(state: &State, command: &CheckOut) -> Result<TruckVisit, Refusal> {
                 .is_some_and(|plate| truck.vehicle.tractor.as_str() == plate)
         }),
     };
-    found.cloned().ok_or_else(|| {
-        Refusal::unmet(
-            "TRUCK_NOT_HERE",
-            "No truck visit of this truck is open at this site; check it in first.",
-            condition::unmet(&[Condition::new(
-                Gravity::Refuses,
-                code::ENTRY_NOT_RECORDED,
-                plates.first().cloned().unwrap_or_default(),
-                "terminal",
-                "Its coming was not recorded, or it has left already.",
-            )]),
-        )
-    })
+    found.cloned()
+}
+
+/// The truck as recognised, where the lane names no visit.
+fn unrecorded(command: &CheckOut) -> Option<Vehicle> {
+    let vehicle = command
+        .vehicle
+        .as_ref()
+        .filter(|_| command.truck_visit_id.is_none());
+    pre_arrival::read_vehicle(vehicle, &mut Faults::default())
+}
+
+fn not_here(command: &CheckOut) -> Refusal {
+    let plates = super::filings::plates_of(command.vehicle.as_ref());
+    let condition = Condition::new(
+        Gravity::Refuses,
+        code::ENTRY_NOT_RECORDED,
+        plates.first().cloned().unwrap_or_default(),
+        "terminal",
+        "Its coming was not recorded, or it has left already.",
+    );
+    Refusal::unmet(
+        "TRUCK_NOT_HERE",
+        "No truck visit of this truck is open at this site; check it in first.",
+        condition::unmet(&[condition]),
+    )
+}
+
+/// The containers that can be read, as the tables spell them.
+pub fn readable(written: &[String]) -> impl Iterator<Item = String> + '_ {
+    written
+        .iter()
+        .filter_map(|number| ContainerNumber::parse(number).ok())
+        .map(|number| number.as_str().to_owned())
 }
 
 fn other_plate(command: &CheckOut, truck: &TruckVisit) -> Option<Condition> {

@@ -203,7 +203,26 @@ impl Service for Gate {
                     .read(kind::HOLD_SCOPE, format!("party/{haulier}"))
             }
             Input::DeclareSite(site) => subjects.write(kind::SITE, site.site_id.as_str()),
-            Input::Decision(_, Some(ask_id)) => subjects.write(kind::ASK, ask_id.as_str()),
+            Input::CheckIn(command) if !command.carrier_party.trim().is_empty() => {
+                let carrier = command.carrier_party.trim();
+                subjects
+                    .read(kind::PARTY, carrier)
+                    .read(kind::HOLD_SCOPE, format!("party/{carrier}"))
+            }
+            Input::Clearance(clearance) => {
+                clearance
+                    .consignments
+                    .iter()
+                    .fold(subjects, |subjects, consignment| {
+                        subjects.read(
+                            kind::HOLD_SCOPE,
+                            format!("declaration/{}", consignment.declaration_id),
+                        )
+                    })
+            }
+            Input::Decision(decision, Some(ask_id)) => subjects
+                .write(kind::ASK, ask_id.as_str())
+                .read(kind::STAY, decision.container_visit_id.as_str()),
             _ => subjects,
         }
     }
@@ -324,6 +343,8 @@ impl Input {
                     .extend(filings::plates_of(command.vehicle.as_ref()));
             }
             Self::CheckIn(command) => {
+                seeds.moves = true;
+                seeds.containers.extend(lane::readable(&command.containers));
                 seeds
                     .plates
                     .extend(filings::plates_of(command.vehicle.as_ref()));
@@ -335,6 +356,8 @@ impl Input {
                 };
             }
             Self::CheckOut(command) => {
+                seeds.moves = true;
+                seeds.containers.extend(lane::readable(&command.containers));
                 seeds
                     .plates
                     .extend(filings::plates_of(command.vehicle.as_ref()));
@@ -344,7 +367,10 @@ impl Input {
             Self::OrderInspection(command) => seeds.truck_visits.extend(command.truck_visit_id),
             Self::RecordInspection(command) => seeds.truck_visits.extend(command.truck_visit_id),
             Self::EndInspection(command) => seeds.truck_visits.extend(command.truck_visit_id),
-            Self::DecideReview(command) => seeds.truck_visits.extend(command.truck_visit_id),
+            Self::DecideReview(command) => {
+                seeds.moves = true;
+                seeds.truck_visits.extend(command.truck_visit_id);
+            }
             Self::PlaceHold(command) => {
                 if let Some(scope) = &command.scope {
                     seeds.add(Seeds::of_scope(scope));

@@ -64,7 +64,7 @@ pub fn truck(state: &mut State, id: &Uuid, context: &Context<'_>) -> Option<Fact
     };
     match (asked, state.site(&truck.site_id)) {
         (Some(InspectionFlag::Yes), Some(site)) => {
-            lane::customs_inspection(&mut truck, site, context)
+            lane::customs_inspection(&mut truck, site, context.new_id(), context.now)
         }
         (Some(InspectionFlag::No), _) => lane::customs_asks_no_more(&mut truck, context.now),
         _ => {}

@@ -36,6 +36,8 @@ pub mod kind {
     pub const HOLD: &str = "hold";
     /// A site.
     pub const SITE: &str = "site";
+    /// A stay, by its id: it may be an old one that release asks about.
+    pub const STAY: &str = "stay";
     /// An ask of release.
     pub const ASK: &str = "ask";
 }
@@ -63,6 +65,8 @@ pub struct Seeds {
     pub conveyances: BTreeSet<(String, String)>,
     /// All pre-arrivals whose time is over.
     pub overdue: bool,
+    /// The input may move the containers of the trucks it is about, which concerns whoever else names them.
+    pub moves: bool,
 }
 
 impl Seeds {
@@ -100,6 +104,7 @@ impl Seeds {
         self.holds.extend(other.holds);
         self.conveyances.extend(other.conveyances);
         self.overdue |= other.overdue;
+        self.moves |= other.moves;
     }
 
     /// Whether a filing with these names is concerned.

@@ -160,6 +160,15 @@ impl State {
             .collect()
     }
 
+    /// Standing holds on the firm that presents itself for another.
+    pub fn holds_on_party(&self, carrier: &str, haulier: &str) -> Vec<&Hold> {
+        let scope = Scope::new(ScopeKind::Party, carrier);
+        let holds = self.holds.iter().map(|(_, hold)| hold);
+        holds
+            .filter(|hold| carrier != haulier && hold.stands() && hold.scope == scope)
+            .collect()
+    }
+
     /// Mandates that a firm gave.
     pub fn mandates_of<'a>(&'a self, grantor: &str) -> Vec<&'a CarryMandate> {
         self.mandates
@@ -170,16 +179,25 @@ impl State {
     }
 }
 
-/// How old the knowledge of each container's decision is.
+/// How old what the others say of each container is: the oldest of release's decision, customs' word and
+/// both their holds. Unknown if any of it is (gate rules 10 and 14).
 pub fn ages(view: &View<'_>, knowledge: &Knowledge) -> Ages {
-    view.containers
-        .iter()
-        .map(|container| {
-            container
-                .visit
-                .and_then(|visit| knowledge.age("release.decision", visit.id.as_str()))
-        })
-        .collect()
+    let age = |container: &ContainerView<'_>| {
+        let visit = container.visit?.id.as_str().to_owned();
+        let scope = format!("container-visit/{visit}");
+        let clearance = format!("container/{}", container.number);
+        let sources = [
+            ("release.decision", &visit),
+            ("customs.clearance", &clearance),
+            ("customs.hold", &scope),
+            ("release.hold", &scope),
+        ];
+        sources
+            .into_iter()
+            .map(|(topic, key)| knowledge.age(topic, key))
+            .try_fold(Duration::ZERO, |oldest, age| age.map(|age| oldest.max(age)))
+    };
+    view.containers.iter().map(age).collect()
 }
 
 fn scopes_of(

@@ -7,12 +7,12 @@ use chrono::{DateTime, Utc};
 use kernel::{ContainerNumber, Quantity};
 
 use super::condition::{Condition, Gravity, code, merge};
-use super::container_visit::Phase;
+use super::container_visit::{ContainerVisit, Phase};
 use super::knowledge::{CarryMandate, InspectionFlag};
 use super::pre_arrival::{PreArrival, PreArrivalKind, Vehicle};
 use super::readiness::{self, View};
 use super::site::{Site, WeightPolicy};
-use super::truck_visit::{Evidence, TruckVisit};
+use super::truck_visit::{Evidence, Inspection, TruckVisit};
 
 /// How old what gate knows of each container's decision is; none is unknown.
 pub type Ages = Vec<Option<Duration>>;
@@ -89,10 +89,22 @@ pub fn at_entry(
     conditions
 }
 
-/// Everything against a truck that is inside: holds, inspections, a release that fell away.
+/// What no person at the gate sets aside on the way in: everything but what only a person can tell.
+pub fn not_for_a_person(conditions: Vec<Condition>) -> Vec<Condition> {
+    let graver = |condition: &Condition| condition.gravity > Gravity::NeedsPerson;
+    conditions.into_iter().filter(graver).collect()
+}
+
+/// Everything that came against a truck since it went in: holds, inspections, a release that fell away. An
+/// inspection that it was let in with is on its way and recalls nobody.
 pub fn while_inside(visit: &TruckVisit, view: &View<'_>) -> Vec<Condition> {
     let mut conditions: Vec<Condition> = readiness::of_holds(view).collect();
-    merge(&mut conditions, of_open_inspections(visit));
+    let since_entry = |inspection: &&Inspection| {
+        visit
+            .gated_in_at
+            .is_none_or(|at| inspection.ordered_at > at)
+    };
+    merge(&mut conditions, of_open_inspections(visit, since_entry));
     if visit.kind == Some(PreArrivalKind::FullOut) {
         merge(&mut conditions, of_decisions(visit, view));
     }
@@ -112,7 +124,12 @@ pub fn at_exit(
         return Vec::new();
     }
     let mut conditions = while_inside(visit, view);
-    merge(&mut conditions, readiness::of_parked(view));
+    merge(&mut conditions, of_open_inspections(visit, |_| true));
+    if let Some(kind) = visit.kind {
+        let haulier = visit.haulier_party.as_deref().unwrap_or_default();
+        merge(&mut conditions, readiness::conditions(kind, haulier, view));
+        merge(&mut conditions, of_absence(view));
+    }
     for number in containers {
         let filed = visit.containers.iter().any(|filed| filed.number == *number);
         if !filed || !visit.kind.is_some_and(PreArrivalKind::picks_up) {
@@ -128,17 +145,9 @@ pub fn at_exit(
             );
         }
     }
-    match visit.kind {
-        Some(PreArrivalKind::FullOut) => merge(&mut conditions, of_ages(view, fresh)),
-        Some(PreArrivalKind::EmptyOut) => merge(
-            &mut conditions,
-            readiness::conditions(
-                PreArrivalKind::EmptyOut,
-                visit.haulier_party.as_deref().unwrap_or_default(),
-                view,
-            ),
-        ),
-        _ => {}
+    if visit.kind == Some(PreArrivalKind::FullOut) {
+        merge(&mut conditions, of_ages(view, fresh));
+        merge(&mut conditions, of_unknown_inspections(view));
     }
     match weight {
         None => merge(&mut conditions, of_missing_weight(site)),
@@ -232,6 +241,13 @@ fn of_plates(read: &Vehicle, filed: &Vehicle) -> Vec<Condition> {
                 "The trailer is not the one filed; the haulier files it.",
             ))
         }
+        (Some(read), None) => conditions.push(Condition::new(
+            Gravity::Refuses,
+            code::PLATE_DIFFERS,
+            read.as_str(),
+            "haulier",
+            "No trailer is filed; the haulier files it.",
+        )),
         (None, Some(filed)) => conditions.push(Condition::new(
             Gravity::NeedsPerson,
             code::TRAILER_NOT_READ,
@@ -388,11 +404,12 @@ fn of_unknown_inspections(view: &View<'_>) -> Vec<Condition> {
         .collect()
 }
 
-fn of_open_inspections(visit: &TruckVisit) -> Vec<Condition> {
+fn of_open_inspections(visit: &TruckVisit, which: impl Fn(&&Inspection) -> bool) -> Vec<Condition> {
     visit
         .inspections
         .iter()
         .filter(|inspection| inspection.is_open())
+        .filter(which)
         .map(|inspection| {
             let next = inspection
                 .next_step()
@@ -407,6 +424,27 @@ fn of_open_inspections(visit: &TruckVisit) -> Vec<Condition> {
                 format!("{}; next: {next}.", inspection.reason),
             )
             .since(inspection.ordered_at)
+        })
+        .collect()
+}
+
+/// What leaves must stand here.
+fn of_absence(view: &View<'_>) -> Vec<Condition> {
+    let announced = |visit: &&ContainerVisit| visit.phase != Phase::Arrived;
+    let visits = view
+        .containers
+        .iter()
+        .filter_map(|container| container.visit);
+    visits
+        .filter(announced)
+        .map(|visit| {
+            Condition::new(
+                Gravity::Refuses,
+                code::NOT_ARRIVED,
+                visit.id.as_str(),
+                "terminal",
+                "It is announced and not here yet.",
+            )
         })
         .collect()
 }

@@ -237,9 +237,11 @@ pub enum Verdict {
 }
 
 impl Inspection {
-    /// The first inspection site that is not done.
+    /// The first inspection site that has not passed the truck.
     pub fn next_step(&self) -> Option<&InspectionStep> {
-        self.steps.iter().find(|step| step.result.is_none())
+        self.steps
+            .iter()
+            .find(|step| step.result != Some(InspectionResult::Passed))
     }
 
     /// Whether it is not over.

@@ -466,8 +466,14 @@ impl GateService for Handlers {
             .await
             .map_err(unread)?;
         let truck = truck.ok_or_else(missing)?;
+        let runs_gate = who.is(chassis::Role::Terminal) || who.is(chassis::Role::Officer);
+        let truck_visit = if runs_gate {
+            respond::truck_visit_with_admissions(&truck)
+        } else {
+            respond::truck_visit(&truck)
+        };
         Ok(Response::new(api::GetTruckVisitResponse {
-            truck_visit: Some(respond::truck_visit(&truck)),
+            truck_visit: Some(truck_visit),
         }))
     }
 

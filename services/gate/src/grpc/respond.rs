@@ -277,7 +277,15 @@ fn filed_container(container: &FiledContainer) -> api::PreArrivalContainer {
     }
 }
 
-/// A truck visit.
+/// A truck visit with the decisions and what they stood on: for who runs the gate, and officers.
+pub fn truck_visit_with_admissions(truck: &TruckVisit) -> api::TruckVisit {
+    api::TruckVisit {
+        admissions: truck.admissions.iter().map(admission).collect(),
+        ..truck_visit(truck)
+    }
+}
+
+/// A truck visit, without what the decisions stood on.
 pub fn truck_visit(truck: &TruckVisit) -> api::TruckVisit {
     let state = match truck.state {
         TruckVisitState::ManualReview => api::TruckVisitState::ManualReview,
@@ -317,7 +325,7 @@ pub fn truck_visit(truck: &TruckVisit) -> api::TruckVisit {
         arrived_at: Some(timestamp(truck.arrived_at)),
         gated_in_at: truck.gated_in_at.map(timestamp),
         gated_out_at: truck.gated_out_at.map(timestamp),
-        admissions: truck.admissions.iter().map(admission).collect(),
+        admissions: Vec::new(),
     }
 }
 

@@ -24,6 +24,23 @@ struct Lead {
     overdue: bool,
 }
 
+impl Lead {
+    /// Whether these seeds lead here.
+    fn is_named_by(&self, seeds: &Seeds) -> bool {
+        let named = if self.is_truck {
+            seeds.truck_visits.contains(&self.id)
+        } else {
+            seeds.pre_arrivals.contains(&self.id)
+                || self
+                    .number
+                    .as_ref()
+                    .is_some_and(|number| seeds.pre_arrival_numbers.contains(number))
+                || (seeds.overdue && self.overdue)
+        };
+        named || seeds.concern(&self.containers, &self.plates, self.haulier.as_deref())
+    }
+}
+
 /// One [`Subjects`] for each input's seeds.
 pub async fn follow(db: &mut PgConnection, seeds: &[Seeds]) -> Result<Vec<Subjects>, sqlx::Error> {
     let mut all = Seeds::default();
@@ -57,7 +74,19 @@ pub async fn follow(db: &mut PgConnection, seeds: &[Seeds]) -> Result<Vec<Subjec
         }
         all.add(each.clone());
     }
-    let leads = leads(db, &all).await?;
+    let mut leads = find_leads(db, &all).await?;
+    if all.moves {
+        for each in wide.iter_mut().filter(|each| each.moves) {
+            let moved: Vec<String> = leads
+                .iter()
+                .filter(|lead| lead.is_named_by(each))
+                .flat_map(|lead| lead.containers.iter().cloned())
+                .collect();
+            each.containers.extend(moved);
+            all.add(each.clone());
+        }
+        leads = find_leads(db, &all).await?;
+    }
     let mut containers: BTreeSet<String> = all.containers.clone();
     containers.extend(
         leads
@@ -76,17 +105,7 @@ fn subjects(seeds: &Seeds, leads: &[Lead], around: &BTreeMap<String, Vec<String>
     let mut containers: BTreeSet<&String> = seeds.containers.iter().collect();
     let mut filings: BTreeSet<Uuid> = BTreeSet::new();
     for lead in leads {
-        let named = if lead.is_truck {
-            seeds.truck_visits.contains(&lead.id)
-        } else {
-            seeds.pre_arrivals.contains(&lead.id)
-                || lead
-                    .number
-                    .as_ref()
-                    .is_some_and(|number| seeds.pre_arrival_numbers.contains(number))
-                || (seeds.overdue && lead.overdue)
-        };
-        if !named && !seeds.concern(&lead.containers, &lead.plates, lead.haulier.as_deref()) {
+        if !lead.is_named_by(seeds) {
             continue;
         }
         subjects = subjects.write(
@@ -201,7 +220,7 @@ async fn containers_of_conveyances(
         .collect())
 }
 
-async fn leads(db: &mut PgConnection, seeds: &Seeds) -> Result<Vec<Lead>, sqlx::Error> {
+async fn find_leads(db: &mut PgConnection, seeds: &Seeds) -> Result<Vec<Lead>, sqlx::Error> {
     let containers: Vec<String> = seeds.containers.iter().cloned().collect();
     let plates: Vec<String> = seeds.plates.iter().cloned().collect();
     let parties: Vec<String> = seeds.parties.iter().cloned().collect();

@@ -23,13 +23,13 @@ use crate::domain::truck_visit::TruckVisit;
 /// A clearance's consignments, as its row has them.
 type Consignments = Vec<ConsignmentClearance>;
 
-/// The last stays of a container that are looked at: an ask may be about one that is over.
+/// The last stays of a container at a site that are looked at, beside those named by id.
 const STAYS_MAX: i64 = 16;
 
 /// Reads the state of every locked subject.
 pub async fn load(db: &mut PgConnection, subjects: &SubjectSet) -> Result<State, sqlx::Error> {
     let containers = subjects.keys(kind::CONTAINER);
-    let visits = visits(db, &containers).await?;
+    let visits = visits(db, &containers, &subjects.keys(kind::STAY)).await?;
     let decisions = decisions(db, &containers).await?;
     let visit_ids: Vec<String> = visits
         .iter()
@@ -142,14 +142,17 @@ pub(crate) async fn sites(db: &mut PgConnection) -> Result<Vec<(u64, Site)>, sql
 async fn visits(
     db: &mut PgConnection,
     containers: &[String],
+    named: &[String],
 ) -> Result<Vec<ContainerVisit>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"select v.body as "body: Json<ContainerVisit>"
-           from unnest($1::text[]) as k (container_number)
-           cross join lateral (select body from container_visit c where c.container_number = k.container_number
-                               order by c.ordinal desc limit $2) v"#,
+        r#"select body as "body!: Json<ContainerVisit>"
+           from (select container_visit_id, body,
+                        row_number() over (partition by container_number, site_id order by ordinal desc) as place
+                 from container_visit where container_number = any($1::text[])) v
+           where place <= $2 or container_visit_id = any($3::text[])"#,
         containers,
-        STAYS_MAX
+        STAYS_MAX,
+        named
     )
     .fetch_all(db)
     .await?;

@@ -218,6 +218,13 @@ fn truck_row(truck: &TruckVisit) -> Result<Value, StoreError> {
         .iter()
         .map(|container| container.number.as_str())
         .collect();
+    let pending = truck
+        .departure_pending
+        .iter()
+        .flat_map(|pending| &pending.containers)
+        .map(AsRef::as_ref);
+    let containers: std::collections::BTreeSet<&str> =
+        containers.into_iter().chain(pending).collect();
     let plates: Vec<&str> = truck.vehicle.plates().collect();
     Ok(json!({
         "truck_visit_id": truck.truck_visit_id,
