@@ -261,6 +261,12 @@ fn a_watch_goes_on_after_its_cursor_and_hears_what_happens() {
         .unwrap()
         .to_owned();
     let mut cursor = String::new();
+    let mut event_id = String::new();
+    let text = |notice: Option<&serde_json::Value>, field: &str| {
+        notice.map_or_else(String::new, |notice| {
+            notice[field].as_str().unwrap().to_owned()
+        })
+    };
     until("the haulier is told that its truck is blocked", || {
         let stored = ["watch", "--as", HAULIER, "--stored"];
         let notices = cargo.site.run_json(&stored).done().objects();
@@ -268,9 +274,8 @@ fn a_watch_goes_on_after_its_cursor_and_hears_what_happens() {
             notice["fact"] == "PRE_ARRIVAL_BLOCKED"
                 && notice["subject"].as_str().unwrap().contains(&id)
         });
-        cursor = found.map_or_else(String::new, |notice| {
-            notice["cursor"].as_str().unwrap().to_owned()
-        });
+        cursor = text(found, "cursor");
+        event_id = text(found, "event_id");
         !cursor.is_empty()
     });
     let heard = cargo.write("heard.jsonl", "");
@@ -288,9 +293,7 @@ fn a_watch_goes_on_after_its_cursor_and_hears_what_happens() {
         told.contains("PRE_ARRIVAL_CANCELLED") && told.contains(&id)
     });
     let told = fs::read_to_string(&heard).unwrap();
-    let repeated = told
-        .lines()
-        .any(|line| line.contains("PRE_ARRIVAL_BLOCKED") && line.contains(&id));
+    let repeated = told.contains(&format!("\"event_id\":\"{event_id}\""));
     assert!(
         !repeated,
         "what stands before the cursor is not told again: {told}"

@@ -12,4 +12,5 @@ mod commands_not_today;
 mod commands_stock_and_fabric;
 mod identity;
 mod site;
+mod tracing;
 mod up;

@@ -147,15 +147,22 @@ pub struct Site {
     folder: Folder,
     up: Option<Tied>,
     starts: u32,
+    environment: Vec<(String, String)>,
 }
 
 impl Site {
     /// Starts one in a folder of its own, and waits until it is ready.
     pub fn start() -> Site {
+        Site::start_with(Vec::new())
+    }
+
+    /// As [`Site::start`], with these variables in the environment of `up` and its services.
+    pub fn start_with(environment: Vec<(String, String)>) -> Site {
         let mut site = Site {
             folder: Folder::new(),
             up: None,
             starts: 0,
+            environment,
         };
         site.start_again();
         site
@@ -167,6 +174,7 @@ impl Site {
         self.starts += 1;
         let mut command = binary();
         command.args(["up", "--state"]).arg(self.state());
+        command.envs(self.environment.iter().cloned());
         command.stdout(File::create(self.said("stdout")).unwrap());
         command.stderr(File::create(self.said("stderr")).unwrap());
         let mut up = Tied::spawn(command).unwrap();
