@@ -52,6 +52,16 @@ pub struct StorageConfig {
 }
 
 impl Config {
+    /// What the service's frame is made of.
+    pub fn frame(&self) -> chassis::service::Frame<'_> {
+        chassis::service::Frame {
+            server: &self.server,
+            database: &self.database,
+            identity: &self.identity,
+            fabric: &self.fabric,
+        }
+    }
+
     /// The parameters of the rules.
     pub fn rules(&self) -> Rules {
         Rules {

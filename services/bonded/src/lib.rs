@@ -20,12 +20,10 @@ pub mod store;
 
 use std::sync::Arc;
 
-use chassis::{Permissions, Readiness, Server, Shutdown, Verifier, configured, fabric_admin};
-use fabric::Fabric;
+use chassis::service::Running;
+use chassis::{Shutdown, configured};
 use kernel::{Clock, SystemClock};
 use proto::bonded::v1::bonded_service_server::BondedServiceServer;
-use secrecy::ExposeSecret;
-use sqlx::{Connection, PgConnection};
 
 pub use app::Bonded;
 pub use config::Config;
@@ -42,44 +40,22 @@ pub const CONFIG_DEFAULT: &str = include_str!("../config.default.toml");
 /// # Errors
 /// Something of the configuration cannot be used, or the database does not answer.
 pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
-    chassis::install_tls_provider();
     let rules = config.rules();
     let seeds = config
         .seed
         .map(|_| Seeds::development(&rules, SystemClock.now().date_naive()))
-        .transpose()?;
-    let permissions = Permissions::from_descriptors(proto::FILE_DESCRIPTOR_SET)?;
-    let verifier = Verifier::open(&config.identity, Arc::new(SystemClock)).await?;
-    let reads = store::connect(&config.database)?;
+        .transpose()
+        .map_err(|error| RunError::Seed(error.into()))?;
     let service = Arc::new(Bonded::new(rules.clone()));
-    let fabric = Fabric::start(
-        service,
-        config.fabric.clone(),
-        config.database.url.expose_secret(),
-    )
-    .await?;
-    let readiness = Readiness::awaiting(&["database", "history", "writer"]);
-    let following = fabric_admin::follow_health(&fabric.health(), &readiness);
-    let planting = seeds.map(|seeds| tokio::spawn(seeds.plant(fabric.handle(), reads.clone())));
-    let api = Api::new(fabric.handle(), reads.clone(), rules);
-    let served = Server::new(
-        "bonded",
-        config.server.clone(),
-        verifier,
-        permissions,
-        shutdown,
-    )
-    .add_service(configured!(BondedServiceServer::new(api), &config.server))
-    .add_service(fabric_admin::service(fabric.admin(), &config.server))
-    .run(readiness)
-    .await;
-    if let Some(planting) = planting {
-        planting.abort();
+    let mut running = Running::start(service, config.frame(), &[], shutdown).await?;
+    if let Some(seeds) = seeds {
+        let planting = seeds.plant(running.fabric.handle(), running.reads.clone());
+        running.beside(tokio::spawn(planting));
     }
-    following.abort();
-    fabric.stop().await;
-    reads.close().await;
-    Ok(served?)
+    let api = Api::new(running.fabric.handle(), running.reads.clone(), rules);
+    running
+        .serve(configured!(BondedServiceServer::new(api), &config.server))
+        .await
 }
 
 /// Makes or updates the tables of the service; `owner_url` names the role that will own
@@ -88,9 +64,5 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
 /// # Errors
 /// The database refuses, or an applied migration was edited.
 pub async fn migrate(owner_url: &str) -> Result<(), MigrateError> {
-    let mut connection = PgConnection::connect(owner_url).await?;
-    fabric::migrate(&mut connection).await?;
-    sqlx::migrate!().run(&mut connection).await?;
-    connection.close().await?;
-    Ok(())
+    fabric::migrate_service(owner_url, &sqlx::migrate!()).await
 }

@@ -41,6 +41,18 @@ pub enum Seed {
     Development,
 }
 
+impl Config {
+    /// What the service's frame is made of.
+    pub fn frame(&self) -> chassis::service::Frame<'_> {
+        chassis::service::Frame {
+            server: &self.server,
+            database: &self.database,
+            identity: &self.identity,
+            fabric: &self.fabric,
+        }
+    }
+}
+
 impl Validate for Config {
     fn faults(&self, faults: &mut Faults) {
         if CountryCode::parse(&self.mrn_country).is_err() {

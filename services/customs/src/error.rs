@@ -2,49 +2,10 @@
 //! `docs/errors`.
 
 use chassis::errors::catalogue::Entry;
-use chassis::identity::{PermissionsError, VerifierError};
-use chassis::server::ServerError;
-use fabric::FabricError;
 use tonic::Code;
 
-use crate::seed::SeedError;
-
-/// Why the service does not run.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The address of the database is none.
-    #[error("database.url cannot be used: {0}")]
-    Database(#[from] sqlx::Error),
-    /// The loop did not start.
-    #[error(transparent)]
-    Fabric(#[from] FabricError),
-    /// The permissions cannot be read from the protos.
-    #[error(transparent)]
-    Permissions(#[from] PermissionsError),
-    /// Tokens cannot be verified.
-    #[error(transparent)]
-    Identity(#[from] VerifierError),
-    /// The books or seeds cannot be read.
-    #[error(transparent)]
-    Seed(#[from] SeedError),
-    /// The server could not start or go on.
-    #[error(transparent)]
-    Server(#[from] ServerError),
-}
-
-/// Why the database was not migrated.
-#[derive(Debug, thiserror::Error)]
-pub enum MigrateError {
-    /// The database does not answer.
-    #[error("customs' database cannot be reached, check database.owner_url: {0}")]
-    Connect(#[from] sqlx::Error),
-    /// The loop's tables.
-    #[error(transparent)]
-    Fabric(#[from] fabric::MigrateError),
-    /// Customs' own tables.
-    #[error("customs' tables could not be migrated: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
-}
+pub use chassis::service::RunError;
+pub use fabric::MigrateError;
 
 /// The reasons for which customs refuses, besides those that all services share.
 pub static CATALOGUE: &[Entry] = &[

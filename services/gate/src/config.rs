@@ -50,6 +50,16 @@ pub struct BarrierConfig {
 }
 
 impl Config {
+    /// What the service's frame is made of.
+    pub fn frame(&self) -> chassis::service::Frame<'_> {
+        chassis::service::Frame {
+            server: &self.server,
+            database: &self.database,
+            identity: &self.identity,
+            fabric: &self.fabric,
+        }
+    }
+
     /// The parameters of the rules.
     pub fn rules(&self) -> Rules {
         Rules {

@@ -4,42 +4,8 @@
 use chassis::errors::catalogue::Entry;
 use tonic::Code;
 
-/// What kept the service from starting, or ended it.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The loop did not start.
-    #[error(transparent)]
-    Fabric(#[from] fabric::FabricError),
-    /// The database's address cannot be used.
-    #[error("the service's database: {0}; check database.url")]
-    Database(#[from] sqlx::Error),
-    /// The issuers' keys cannot be read.
-    #[error(transparent)]
-    Identity(#[from] chassis::identity::VerifierError),
-    /// The permissions of the RPCs cannot be read.
-    #[error(transparent)]
-    Permissions(#[from] chassis::identity::PermissionsError),
-    /// The seeds cannot be read.
-    #[error(transparent)]
-    Seed(#[from] crate::seed::SeedError),
-    /// The server failed.
-    #[error(transparent)]
-    Server(#[from] chassis::server::ServerError),
-}
-
-/// Why the tables could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum MigrateError {
-    /// The database does not answer.
-    #[error("the owner's database connection: {0}; check database.owner_url")]
-    Database(#[from] sqlx::Error),
-    /// The loop's tables.
-    #[error(transparent)]
-    Fabric(#[from] fabric::MigrateError),
-    /// Gate's tables.
-    #[error("gate's tables could not be migrated: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
-}
+pub use chassis::service::RunError;
+pub use fabric::MigrateError;
 
 /// The reasons for which gate refuses, besides those that all services share.
 pub static CATALOGUE: &[Entry] = &[

@@ -20,6 +20,18 @@ pub struct Config {
     pub fabric: FabricConfig,
 }
 
+impl Config {
+    /// What the service's frame is made of.
+    pub fn frame(&self) -> chassis::service::Frame<'_> {
+        chassis::service::Frame {
+            server: &self.server,
+            database: &self.database,
+            identity: &self.identity,
+            fabric: &self.fabric,
+        }
+    }
+}
+
 impl Validate for Config {
     fn faults(&self, faults: &mut Faults) {
         faults.section("server", &self.server);

@@ -12,66 +12,41 @@ mod metrics;
 mod store;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use chassis::{Permissions, Readiness, Server, Shutdown, Verifier, fabric_admin};
-use fabric::Fabric;
-use kernel::SystemClock;
+use chassis::service::Running;
+use chassis::{Shutdown, configured};
 use proto::release::v1::release_service_server::ReleaseServiceServer;
-use secrecy::ExposeSecret;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgConnection, PgPool};
 
 pub use config::Config;
-pub use error::{MigrateError, RunError};
+pub use error::{CATALOGUE, MigrateError, RunError};
 
 /// The default configuration: every setting, commented.
 pub const CONFIG_DEFAULT: &str = include_str!("../config.default.toml");
-
-/// How long a read waits for a connection before it is answered UNAVAILABLE.
-const READ_WAIT: Duration = Duration::from_secs(5);
 
 /// Runs the service until shutdown is requested. Telemetry is the process's, and started before.
 ///
 /// # Errors
 /// What kept it from starting, or ended it.
 pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
-    chassis::install_tls_provider();
-    let readiness = Readiness::awaiting(&["database", "history", "writer"]);
-    let pool = read_pool(&config)?;
-    let fabric = Fabric::start(
+    let running = Running::start(
         Arc::new(app::Release),
-        config.fabric.clone(),
-        config.database.url.expose_secret(),
+        config.frame(),
+        &[],
+        shutdown.clone(),
     )
     .await?;
-    let follower = fabric_admin::follow_health(&fabric.health(), &readiness);
-    let verifier = Verifier::open(&config.identity, Arc::new(SystemClock)).await?;
-    let permissions = Permissions::from_descriptors(proto::FILE_DESCRIPTOR_SET)?;
     let handlers = grpc::Handlers::new(
-        fabric.handle(),
-        fabric.admin(),
-        pool.clone(),
-        shutdown.clone(),
-    );
-    let served = Server::new(
-        "release",
-        config.server.clone(),
-        verifier,
-        permissions,
+        running.fabric.handle(),
+        running.fabric.admin(),
+        running.reads.clone(),
         shutdown,
-    )
-    .add_service(chassis::configured!(
-        ReleaseServiceServer::new(handlers),
-        &config.server
-    ))
-    .add_service(fabric_admin::service(fabric.admin(), &config.server))
-    .run(readiness)
-    .await;
-    follower.abort();
-    fabric.stop().await;
-    pool.close().await;
-    Ok(served?)
+    );
+    running
+        .serve(configured!(
+            ReleaseServiceServer::new(handlers),
+            &config.server
+        ))
+        .await
 }
 
 /// Makes or updates the service's tables; the role of `owner_url` will own them.
@@ -79,30 +54,5 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
 /// # Errors
 /// If the database refuses.
 pub async fn migrate(owner_url: &str) -> Result<(), MigrateError> {
-    let mut connection = PgConnection::connect(owner_url).await?;
-    fabric::migrate(&mut connection).await?;
-    sqlx::migrate!().run(&mut connection).await?;
-    connection.close().await?;
-    Ok(())
-}
-
-/// Connections for what callers read; the loop has its own.
-fn read_pool(config: &Config) -> Result<PgPool, sqlx::Error> {
-    let database = &config.database;
-    let millis = |millis: u64| format!("{millis}ms");
-    let options: PgConnectOptions = database.url.expose_secret().parse()?;
-    let options = options
-        .application_name("greenlane-release-reads")
-        .options([
-            ("statement_timeout", millis(database.statement_timeout_ms)),
-            ("lock_timeout", millis(database.lock_timeout_ms)),
-            (
-                "idle_in_transaction_session_timeout",
-                millis(database.idle_in_transaction_timeout_ms),
-            ),
-        ]);
-    Ok(PgPoolOptions::new()
-        .max_connections(database.read_connections_max)
-        .acquire_timeout(READ_WAIT)
-        .connect_lazy_with(options))
+    fabric::migrate_service(owner_url, &sqlx::migrate!()).await
 }

@@ -69,6 +69,13 @@ pub fn config(database: &ServiceDatabase) -> Config {
     chassis::config::load_with(bonded::CONFIG_DEFAULT, None, "BONDED", variables).unwrap()
 }
 
+const READ_LIMITS: fabric::ReadLimits = fabric::ReadLimits {
+    connections_max: 4,
+    statement_timeout_ms: 10_000,
+    lock_timeout_ms: 5_000,
+    idle_in_transaction_timeout_ms: 10_000,
+};
+
 impl Harness {
     /// An empty service that knows nobody.
     pub async fn empty() -> Self {
@@ -80,7 +87,7 @@ impl Harness {
         )
         .await
         .unwrap();
-        let pool = bonded::store::connect(&config(&database).database).unwrap();
+        let pool = fabric::reads("bonded", &database.service_url, READ_LIMITS).unwrap();
         let api = Api::new(fabric.handle(), pool.clone(), rules());
         Self {
             fabric,

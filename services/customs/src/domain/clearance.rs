@@ -149,6 +149,32 @@ mod tests {
     }
 
     #[test]
+    fn what_is_bound_and_not_released_is_never_dropped() {
+        let mut clearance = Clearance::default();
+        clearance.replace(Uuid::from_u128(0), vec![("BL".into(), position("v", 1))]);
+        for number in 1..=CONSIGNMENTS_MAX as u128 + 1 {
+            let released = Position {
+                released: true,
+                ..position("v", 1)
+            };
+            clearance.replace(Uuid::from_u128(number), vec![("BL".into(), released)]);
+        }
+        assert_eq!(clearance.positions.len(), CONSIGNMENTS_MAX);
+        let first = clearance.positions.get(&(Uuid::from_u128(0), "BL".into()));
+        assert!(
+            first.is_some_and(|position| !position.released),
+            "else the container would leave with goods that customs has not released"
+        );
+        for number in 0..=CONSIGNMENTS_MAX as u128 + 1 {
+            clearance.replace(
+                Uuid::from_u128(number),
+                vec![("BL".into(), position("v", 1))],
+            );
+        }
+        assert_eq!(clearance.positions.len(), CONSIGNMENTS_MAX + 2);
+    }
+
+    #[test]
     fn what_is_bound_to_nothing_makes_room_first() {
         let mut clearance = Clearance::default();
         clearance.replace(Uuid::from_u128(0), vec![("BL".into(), position("v", 1))]);

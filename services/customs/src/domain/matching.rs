@@ -522,6 +522,22 @@ mod tests {
     }
 
     #[test]
+    fn rule_15_packages_beyond_all_bounds_are_a_mismatch_and_no_accident() {
+        let lines = [("BL1", Some(u32::MAX)), ("BL2", Some(8))];
+        let bound = bound(
+            &[],
+            &filing(&["BL1", "BL2"], 7),
+            &[visit(1, Phase::Arrived, &lines)],
+            &[],
+        );
+        assert!(
+            bound
+                .iter()
+                .all(|goods| goods.matching == Matching::Mismatch(Obstacle::Packages))
+        );
+    }
+
+    #[test]
     fn rule_15_a_manifest_without_the_document_is_a_mismatch_that_binds_nothing() {
         let bound = one(bound(
             &[],

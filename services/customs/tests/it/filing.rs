@@ -556,3 +556,40 @@ async fn what_no_row_can_hold_is_an_answer_too() {
         .into_inner();
     assert!(found.declarations.is_empty());
 }
+
+#[tokio::test]
+async fn a_repeated_refusal_says_that_it_is_one() {
+    let scene = Scene::new().await;
+    scene.file(umbrellas("RR-1")).await;
+    let conflicting = wire::Declaration {
+        declaration_office_id: "GB000060".into(),
+        ..umbrellas("RR-1")
+    };
+    let request = wire::FileDocumentRequest {
+        request_id: id(),
+        validate_only: false,
+        document: document(&conflicting),
+    };
+    let mut said = Vec::new();
+    for _ in 0..2 {
+        let refused = scene
+            .api
+            .file_document(asked("broker-a", Role::Broker, request.clone()))
+            .await
+            .unwrap_err();
+        assert_eq!(reason(&refused), "LRN_IN_USE");
+        said.push(refused.metadata().contains_key("greenlane-repeated"));
+    }
+    assert_eq!(said, [false, true]);
+    let streamed = wire::FileDeclarationsRequest {
+        request_id: id(),
+        validate_only: false,
+        filing: Some(wire::file_declarations_request::Filing::Document(
+            request.document,
+        )),
+    };
+    let first = stream(&scene, vec![streamed.clone()]).await;
+    let second = stream(&scene, vec![streamed]).await;
+    assert_eq!((first[0].repeated, second[0].repeated), (false, true));
+    assert_eq!(first[0].answer, second[0].answer);
+}

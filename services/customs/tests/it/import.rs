@@ -5,6 +5,7 @@ use proto::common::v1 as common;
 use proto::customs::events::v1::DeclarationFact;
 use proto::customs::v1 as wire;
 use proto::customs::v1::customs_service_server::CustomsService;
+use proto::gate::events::v1 as gate;
 
 use crate::support::*;
 
@@ -622,4 +623,48 @@ async fn bonded_goods_are_suspended_with_a_warning_that_no_guarantee_was_checked
         (wire::DebtState::Suspended, wire::DeclarationStatus::Cleared)
     );
     assert!(codes(&filing.warnings).contains(&"GUARANTEE_NOT_CHECKED"));
+}
+
+#[tokio::test]
+async fn rule_13_an_arrival_counts_even_where_gates_clock_is_ahead_of_ours_or_says_no_time() {
+    let ahead = chassis::convert::timestamp(chrono::Utc::now() + chrono::Duration::hours(1));
+    let recorded = Some(chassis::convert::timestamp(noon()));
+    for (lrn, arrived_at) in [("A-30", Some(ahead)), ("A-31", None)] {
+        let scene = Scene::new().await;
+        scene.tell(&Told::announced(&LINE)).await;
+        let filing = scene.file(pre_lodged(lrn)).await;
+        let told = Told::arrived(&LINE);
+        let event = gate::ContainerVisitEvent {
+            fact: gate::ContainerVisitFact::Arrived.into(),
+            recorded_at: recorded,
+            visit: Some(gate::ContainerVisit {
+                container_visit_id: told.visit_id(),
+                site_id: PORT.into(),
+                container_number: BOX.into(),
+                ordinal: 1,
+                version: 2,
+                phase: gate::ContainerVisitPhase::Arrived.into(),
+                manifest_lines: vec![gate::ManifestLine {
+                    transport_document: "BL1".into(),
+                    packages: Some(500),
+                    ..Default::default()
+                }],
+                arrived_at,
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        scene
+            .fabric
+            .apply(
+                "gate.container-visit",
+                &format!("{PORT}/{BOX}"),
+                "greenlane.gate.container-visit.arrived",
+                prost::Message::encode_to_vec(&event),
+            )
+            .await
+            .unwrap();
+        let record = scene.declaration(&filing.declaration_id).await;
+        assert_eq!(record.status(), wire::DeclarationStatus::Cleared, "{lrn}");
+    }
 }

@@ -151,8 +151,14 @@ pub fn gravest(conditions: &[Condition]) -> Option<Gravity> {
 /// Adds conditions that are not in the list yet.
 pub fn merge(into: &mut Vec<Condition>, more: impl IntoIterator<Item = Condition>) {
     for condition in more {
-        if !into.iter().any(|there| there.is_same_as(&condition)) {
-            into.push(condition);
+        // The same hold is known from release's decision and from its keeper: the graver telling stays.
+        let known = into
+            .iter_mut()
+            .find(|there| (&there.code, &there.subject) == (&condition.code, &condition.subject));
+        match known {
+            Some(there) if condition.gravity > there.gravity => *there = condition,
+            Some(_) => {}
+            None => into.push(condition),
         }
     }
 }

@@ -78,7 +78,7 @@ pub fn of_holds<'a>(view: &'a View<'_>) -> impl Iterator<Item = Condition> + 'a 
         Condition::new(
             Gravity::Binding,
             what,
-            hold.hold_id.clone(),
+            format!("hold/{}", hold.hold_id),
             hold.placed_by_party.clone(),
             description,
         )

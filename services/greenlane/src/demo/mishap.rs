@@ -64,10 +64,21 @@ impl Mishap {
     /// Everything there is to say, in several lines where a service refused: what, where, who must act.
     pub fn told(&self) -> String {
         match self {
-            Mishap::Refused(error) => error.account(Output::Table),
+            Mishap::Refused(error) => {
+                let account = error.account(Output::Table);
+                account
+                    .strip_prefix("greenlane: ")
+                    .unwrap_or(&account)
+                    .to_owned()
+            }
             Mishap::InStep { step, mishap } => format!("{step}: {}", mishap.told()),
             other => other.to_string(),
         }
+    }
+
+    /// Whether a service could not be reached: one that ended is started again.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Mishap::Refused(ClientError::Refused(refusal)) if refusal.reason == "UNREACHABLE")
     }
 
     /// In this step.

@@ -30,7 +30,7 @@ use kernel::{Clock as _, SystemClock};
 
 use crate::cli::ClientOptions;
 use crate::client::ClientError;
-use journey::{Goods, Ids, Journey};
+use journey::{Ending, Goods, Ids, Journey};
 use mishap::Mishap;
 use narration::Narration;
 use notices::{Notices, millis};
@@ -162,23 +162,28 @@ async fn perform(
     }
     let (facts, told) = timeline::facts(journey, ended.is_ok()).await;
     timeline::tell(journey, &facts);
-    let played = |ending| Played {
+    let ending = match &ended {
+        Ok(ending) => ending.clone(),
+        Err(_) => how_far(journey).await,
+    };
+    let played = Played {
         name: journey.name,
         reached: ended.is_ok(),
         ending,
         facts: facts.len(),
         milliseconds,
     };
-    let (played, outcome) = match &ended {
-        Ok(ending) => (played(ending.clone()), told),
-        // How far it came, as far as the services still say so.
-        Err(_) => (played(journey.ending().await.unwrap_or_default()), Ok(())),
-    };
-    let outcome = ended
-        .map(|_| ())
-        .and(outcome)
-        .map_err(|mishap| mishap.at(&journey.step));
+    let outcome = ended.and(told).map_err(|mishap| mishap.at(&journey.step));
     (played, facts, outcome)
+}
+
+/// How far a journey came that did not reach its end, where the services still say so.
+async fn how_far(journey: &Journey<'_>) -> Ending {
+    let nothing_known = Ending {
+        container_number: journey.names.container.to_string(),
+        ..Ending::default()
+    };
+    journey.ending().await.unwrap_or(nothing_known)
 }
 
 /// The journeys of this version.
@@ -210,7 +215,7 @@ impl Script {
         }
     }
 
-    async fn play(self, journey: &mut Journey<'_>) -> Result<journey::Ending, Mishap> {
+    async fn play(self, journey: &mut Journey<'_>) -> Result<Ending, Mishap> {
         match self {
             Script::ImportPickUp => import_pick_up::play(journey).await,
             Script::NotToday => not_today::play(journey).await,

@@ -51,6 +51,7 @@ pub async fn until<T>(
         match timeout_at(deadline, look()).await {
             Ok(Ok(Look::Seen(thing))) => return Ok(thing),
             Ok(Ok(Look::NotYet(instead))) => seen = instead,
+            Ok(Err(mishap)) if mishap.is_passing() => seen = mishap.to_string(),
             Ok(Err(mishap)) => return Err(mishap),
             Err(_) => {}
         }

@@ -405,3 +405,45 @@ async fn only_a_granted_release_can_be_taken_back() {
         "STALE_VERSION"
     );
 }
+
+#[tokio::test]
+async fn a_repeated_answer_says_that_it_is_one_also_where_it_is_a_refusal() {
+    let world = World::new().await;
+    let says_so = |metadata: &tonic::metadata::MetadataMap| {
+        metadata
+            .get("greenlane-repeated")
+            .is_some_and(|value| value == "true")
+    };
+    for haulier in ["haulier-a", "nobody"] {
+        let request = api::GrantCommercialReleaseRequest {
+            request_id: fresh(),
+            transport_document: DOCUMENT.into(),
+            haulier_party: haulier.into(),
+            ..api::GrantCommercialReleaseRequest::default()
+        };
+        let mut said = Vec::new();
+        for _ in 0..2 {
+            let answer = world
+                .handlers
+                .grant_commercial_release(call("line-a", request.clone()))
+                .await;
+            assert_eq!(answer.is_err(), haulier == "nobody");
+            said.push(match &answer {
+                Ok(response) => says_so(response.metadata()),
+                Err(status) => says_so(status.metadata()),
+            });
+        }
+        assert_eq!(said, [false, true], "{haulier}");
+        // The same id for something else is a refusal of its own, not a repetition.
+        let other = api::GrantCommercialReleaseRequest {
+            transport_document: "TD-0002".into(),
+            ..request
+        };
+        let refused = world
+            .handlers
+            .grant_commercial_release(call("line-a", other))
+            .await
+            .unwrap_err();
+        assert!(!says_so(refused.metadata()));
+    }
+}

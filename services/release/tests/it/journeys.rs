@@ -8,8 +8,8 @@ use proto::release::v1 as api;
 use proto::release::v1::release_service_server::ReleaseService;
 
 use crate::world::{
-    CONTAINER, DOCUMENT, VISIT, World, call, consignment, customs_condition, departed, fresh, line,
-    noon, visit,
+    CONTAINER, DOCUMENT, VISIT, World, arrived, call, consignment, customs_condition, departed,
+    fresh, line, noon, visit,
 };
 
 #[tokio::test]
@@ -414,5 +414,55 @@ async fn what_is_explained_says_on_which_keys_it_rests() {
     assert!(
         knowledge.iter().all(|age| age.age_millis.is_none()),
         "nothing was heard from a broker: unknown, not fresh"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_about_a_stay_that_is_over_is_taken_all_the_same() {
+    let world = World::new().await;
+    world.granted().await;
+    let short = gate::ContainerVisit {
+        phase: gate::ContainerVisitPhase::ShortLanded.into(),
+        ..visit()
+    };
+    world
+        .visit(gate::ContainerVisitFact::ShortLanded, short)
+        .await;
+    assert_eq!(world.state().await, "REVOCATION_ASKED");
+    let ask = world.decisions().await.pop().unwrap().ask_id;
+    world.answer(&ask, gate::AnswerVerdict::Applied).await;
+    assert_eq!(world.state().await, "WITHHELD");
+}
+
+#[tokio::test]
+async fn rule_1_a_departure_of_which_nobody_wrote_down_the_time_uses_the_release_up() {
+    let world = World::new().await;
+    world.granted().await;
+    let now = Some(timestamp(chrono::Utc::now()));
+    let left = gate::ContainerVisitEvent {
+        fact: gate::ContainerVisitFact::Departed.into(),
+        observed_at: now,
+        recorded_at: now,
+        recorded_by_party: "terminal".into(),
+        visit: Some(gate::ContainerVisit {
+            version: 100,
+            departed_at: None,
+            ..departed(arrived())
+        }),
+    };
+    let key = format!("{}/{}", visit().site_id, visit().container_number);
+    world.apply("gate.container-visit", &key, &left).await;
+    let second = gate::ContainerVisit {
+        container_visit_id: "GUOYUAN-PORT/MRKU4976720/2".into(),
+        ordinal: 2,
+        available: true,
+        ..arrived()
+    };
+    world.visit(gate::ContainerVisitFact::Arrived, second).await;
+    assert!(
+        world
+            .why("terminal")
+            .await
+            .contains(&"COMMERCIAL_RELEASE_MISSING".to_owned())
     );
 }

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use chassis::convert::timestamp;
 use futures::StreamExt;
+use proto::bonded::events::v1 as bonded;
 use proto::common::v1 as common;
 use proto::customs::events::v1 as customs;
 use proto::gate::events::v1 as gate;
 use proto::release::v1 as api;
 use proto::release::v1::release_service_server::ReleaseService;
 
-use crate::world::{World, call, customs_condition};
+use crate::world::{World, call, customs_condition, noon};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -155,4 +157,49 @@ async fn everyone_is_told_of_what_concerns_it_and_of_nothing_else() {
         .unwrap();
     assert_eq!(granted.text, "The container may leave with your truck.");
     assert!(granted.event_id.starts_with("greenlane.release.notice.v1/"));
+}
+
+#[tokio::test]
+async fn an_officer_whose_hold_takes_a_release_back_is_told_what_came_of_it() {
+    let world = World::new().await;
+    world.granted().await;
+    world
+        .hold("customs", "H1", common::HoldKind::Customs, false)
+        .await;
+    let ask = world.decisions().await.pop().unwrap().ask_id;
+    world.answer(&ask, gate::AnswerVerdict::TooLate).await;
+    let told = world.facts_told("officer-1").await;
+    for fact in [
+        "HOLD_PLACED",
+        "RELEASE_REVOCATION_ASKED",
+        "REVOCATION_TOO_LATE",
+    ] {
+        assert!(told.iter().any(|told| told == fact), "{fact}: {told:?}");
+    }
+    assert!(world.told("officer-2").await.is_empty());
+}
+
+#[tokio::test]
+async fn the_operator_of_the_centre_is_told_of_its_stock() {
+    let world = World::new().await;
+    let opened = |book: &str| bonded::BookEvent {
+        recorded_at: Some(timestamp(noon())),
+        book_number: book.into(),
+        version: 1,
+        trader_party: "trader-a".into(),
+        fact: Some(bonded::book_event::Fact::Opened(bonded::BookOpened {
+            site_id: "GUOYUAN-BLC".into(),
+        })),
+    };
+    world.party("operator", "operator").await;
+    world.apply("bonded.book", "B1", &opened("B1")).await;
+    for party in ["trader-a", "operator"] {
+        assert_eq!(world.facts_told(party).await, ["BOOK_OPENED"], "{party}");
+    }
+    assert!(world.told("trader-b").await.is_empty());
+    // Of two nobody can say whose centre it is.
+    world.party("another-operator", "operator").await;
+    world.apply("bonded.book", "B2", &opened("B2")).await;
+    assert_eq!(world.told("operator").await.len(), 1);
+    assert!(world.told("another-operator").await.is_empty());
 }

@@ -1,11 +1,12 @@
 //! Who reads what: what a party may not see does not exist for it.
 
+use proto::customs::events::v1 as customs;
 use proto::gate::events::v1 as gate;
 use proto::release::v1 as api;
 use proto::release::v1::release_service_server::ReleaseService;
 use tonic::Code;
 
-use crate::world::{VISIT, World, call};
+use crate::world::{VISIT, World, call, consignment};
 
 #[tokio::test]
 async fn only_those_concerned_may_read_a_release() {
@@ -77,4 +78,41 @@ async fn a_haulier_reads_no_more_once_its_pre_arrival_is_cancelled() {
         world.explain("haulier-b").await.unwrap_err().code(),
         Code::NotFound
     );
+}
+
+#[tokio::test]
+async fn nobody_is_shown_the_declarations_of_another_firm() {
+    let world = World::new().await;
+    world.arrived().await;
+    world
+        .pre_arrival("haulier-a", gate::PreArrivalFact::Submitted)
+        .await;
+    let of_broker_b = |bound: bool| customs::ConsignmentClearance {
+        declaration_id: "declaration-2".into(),
+        mrn: "26GB0000000000002".into(),
+        container_visit_id: if bound { VISIT.into() } else { String::new() },
+        unbound_because: if bound { "" } else { "TWO_CANDIDATES" }.into(),
+        filer_party: "broker-b".into(),
+        trader_party: "trader-b".into(),
+        ..consignment(false, Vec::new())
+    };
+    for bound in [false, true] {
+        world
+            .clearance(vec![of_broker_b(bound), consignment(true, Vec::new())])
+            .await;
+        for stranger in ["haulier-a", "broker-a", "trader-a", "line-a"] {
+            let explained = format!("{:?}", world.explain(stranger).await.unwrap());
+            assert!(
+                !explained.contains("26GB0000000000002"),
+                "{stranger}: {explained}"
+            );
+            let told = format!("{:?}", world.told(stranger).await);
+            assert!(!told.contains("26GB0000000000002"), "{stranger}: {told}");
+        }
+        let explained = format!("{:?}", world.explain("officer-1").await.unwrap());
+        assert!(explained.contains("26GB0000000000002"), "{explained}");
+    }
+    // Its own are shown to it.
+    let explained = format!("{:?}", world.explain("broker-a").await.unwrap());
+    assert!(explained.contains("26GB0000000000001"), "{explained}");
 }

@@ -75,3 +75,91 @@ async fn a_parked_key_about_the_container_takes_a_grant_back_and_its_end_gives_i
         until(&world, "GRANTED").await;
     }
 }
+
+/// Stops, or sets going again, the partition that holds a key, as the loop would: without telling the service.
+async fn stop(world: &World, topic: &str, key: &str, because: Option<&str>) {
+    let stopped = sqlx::query(
+        "update fabric.position set stopped_because = $3 where topic = $1 and partition = $2",
+    )
+    .bind(topic)
+    .bind(fabric::partition_of(key).cast_signed())
+    .bind(because)
+    .execute(&world.pool)
+    .await
+    .unwrap();
+    assert_eq!(stopped.rows_affected(), 1, "{topic} is read");
+}
+
+#[tokio::test]
+async fn a_stopped_partition_takes_a_grant_back_and_its_end_gives_it_again() {
+    for (topic, key) in [
+        ("customs.clearance", format!("container/{CONTAINER}")),
+        ("customs.hold", format!("container-visit/{VISIT}")),
+        ("gate.hold", "declaration/declaration-1".to_owned()),
+        ("gate.container-visit", format!("GUOYUAN-PORT/{CONTAINER}")),
+    ] {
+        let world = World::new().await;
+        world.granted().await;
+        stop(&world, topic, &key, Some("another chain")).await;
+        let explained = world.explain("terminal").await.unwrap();
+        assert!(
+            !explained.may_leave,
+            "{topic} {key}: unknown at once to who asks"
+        );
+        let unknown = explained.release.unwrap().conditions;
+        assert!(
+            unknown
+                .iter()
+                .any(|condition| condition.code == "UNKNOWN" && condition.subject.contains(&key)),
+            "{unknown:?}"
+        );
+        until(&world, "REVOCATION_ASKED").await;
+        let ask = world.decisions().await.pop().unwrap().ask_id;
+        stop(&world, topic, &key, None).await;
+        world
+            .answer(&ask, proto::gate::events::v1::AnswerVerdict::Applied)
+            .await;
+        until(&world, "GRANTED").await;
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_granted_while_a_partition_about_it_is_stopped() {
+    let world = World::new().await;
+    world.announced().await;
+    world.arrived().await;
+    world.customs_released().await;
+    let key = format!("container-visit/{VISIT}");
+    stop(&world, "customs.hold", &key, Some("another chain")).await;
+    world.line_releases_to("haulier-a").await;
+    world.available().await;
+    assert_eq!(world.state().await, "WITHHELD");
+    assert!(!world.states().await.contains(&"GRANTED".to_owned()));
+}
+
+/// Other containers with a parked record each: more than are looked at together.
+#[tokio::test]
+async fn a_parked_key_takes_a_grant_back_however_many_others_are_unknown() {
+    let world = World::new().await;
+    world.granted().await;
+    sqlx::query(
+        "insert into container_visit
+         select 'GUOYUAN-PORT/OTHR' || n || '/1', 'OTHR' || n, site_id, over, unknown, transport_documents, reader_parties,
+                decision_state, decision_version, known_since, recorded_at,
+                jsonb_set(jsonb_set(body, '{stay,container_number}', to_jsonb('OTHR' || n)),
+                          '{stay,container_visit_id}', to_jsonb('GUOYUAN-PORT/OTHR' || n || '/1'))
+         from container_visit, generate_series(1000, 1450) as n",
+    )
+    .execute(&world.pool)
+    .await
+    .unwrap();
+    sqlx::query(
+        "insert into fabric.parked (event_id, topic, partition, epoch, seq, key, event_type, payload, cause, parked_at)
+         select 'parked/' || container_number, 'gate.container-visit', 0, 1, 1, site_id || '/' || container_number,
+                'test', '', 'cannot be read', now() from container_visit",
+    )
+    .execute(&world.pool)
+    .await
+    .unwrap();
+    until(&world, "REVOCATION_ASKED").await;
+}

@@ -22,7 +22,7 @@ const PARKED_ROWS_MAX: u32 = 200;
 
 /// The parts of a fabric without which a service must not be sent work. The
 /// broker is not among them: without it a service answers on what it knows.
-const NEEDED: [&str; 3] = ["database", "history", "writer"];
+pub(crate) const NEEDED: [&str; 3] = ["database", "history", "writer"];
 
 /// The service, ready to be added to a server.
 pub fn service<I: Send + Sync + 'static>(

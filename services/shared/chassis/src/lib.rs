@@ -15,6 +15,7 @@ pub mod identity;
 pub mod page;
 pub mod request;
 pub mod server;
+pub mod service;
 pub mod shutdown;
 pub mod telemetry;
 

@@ -32,6 +32,7 @@ pub use service::{
     Context, Decision, Fact, Knowledge, ParkedKeys, Record, RecordHead, Service, StoreError, Timer,
     Unreadable,
 };
-pub use store::{MigrateError, OutboxRow, migrate};
+pub use sqlx::PgPool as Reads;
+pub use store::{MigrateError, OutboxRow, ReadLimits, migrate, migrate_service, reads};
 pub use subject::{SubjectSet, Subjects};
 pub use working::Working;

@@ -7,6 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use kernel::Refusal;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -16,14 +18,14 @@ use crate::subject::SubjectSet;
 /// A (topic, partition).
 pub(crate) type Part = (String, u32);
 
-/// Why the tables of the loop could not be made.
+/// Why the tables could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
     /// The database refused.
-    #[error("the fabric's tables could not be migrated: {0}")]
+    #[error("the tables could not be migrated: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
     /// The database refused.
-    #[error("the fabric's tables could not be migrated: {0}")]
+    #[error("the database cannot be reached, check database.owner_url: {0}")]
     Database(#[from] sqlx::Error),
 }
 
@@ -34,6 +36,60 @@ pub enum MigrateError {
 pub async fn migrate(connection: &mut PgConnection) -> Result<(), MigrateError> {
     sqlx::migrate!().run(connection).await?;
     Ok(())
+}
+
+/// Makes or updates all tables of a service: the fabric's, then the service's own.
+/// The role of `owner_url` will own them.
+///
+/// # Errors
+/// If the database refuses, or an applied migration was edited.
+pub async fn migrate_service(owner_url: &str, own: &Migrator) -> Result<(), MigrateError> {
+    let mut connection = PgConnection::connect(owner_url).await?;
+    migrate(&mut connection).await?;
+    own.run(&mut connection).await?;
+    connection.close().await?;
+    Ok(())
+}
+
+/// What bounds the reading of a service.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadLimits {
+    /// Connections at once.
+    pub connections_max: u32,
+    /// The longest statement.
+    pub statement_timeout_ms: u64,
+    /// The longest wait for a lock.
+    pub lock_timeout_ms: u64,
+    /// The longest pause within a transaction.
+    pub idle_in_transaction_timeout_ms: u64,
+}
+
+/// How long a read waits for a connection before it fails.
+const READ_WAIT: Duration = Duration::from_secs(5);
+
+/// Connections for what callers read, opened when the first asks; the loop has its
+/// own. They cannot write.
+///
+/// # Errors
+/// The address is none.
+pub fn reads(service: &str, url: &str, limits: ReadLimits) -> Result<PgPool, sqlx::Error> {
+    let options: PgConnectOptions = url.parse()?;
+    let millis = |millis: u64| format!("{millis}ms");
+    let options = options
+        .application_name(&format!("greenlane-{service}-reads"))
+        .options([
+            ("default_transaction_read_only", "on".to_owned()),
+            ("statement_timeout", millis(limits.statement_timeout_ms)),
+            ("lock_timeout", millis(limits.lock_timeout_ms)),
+            (
+                "idle_in_transaction_session_timeout",
+                millis(limits.idle_in_transaction_timeout_ms),
+            ),
+        ]);
+    Ok(PgPoolOptions::new()
+        .max_connections(limits.connections_max)
+        .acquire_timeout(READ_WAIT)
+        .connect_lazy_with(options))
 }
 
 pub(crate) fn signed(value: u64) -> i64 {
