@@ -159,6 +159,7 @@ pub fn order(state: &mut State, command: &OrderInspection, context: &Context<'_>
         steps: steps(sites),
         ended_at: None,
         end_reason: String::new(),
+        asked_until: None,
     })?;
     let id = truck.truck_visit_id;
     state.truck_visits.put(id, truck);

@@ -134,6 +134,11 @@ pub fn check_in(
         ),
     };
     let is_new = truck.version == 0;
+    // A truck that was weighed while it waited need not be weighed again.
+    let seen = Seen {
+        weight: seen.weight.or_else(|| truck.weight_in.clone()),
+        ..seen
+    };
     let filing = filing_for(state, command, &seen);
     let conditions = match &filing {
         Ok(filing) => at_entry(state, filing, command, &seen, context, rules),
@@ -155,7 +160,7 @@ pub fn check_in(
     } else {
         go_by(&mut truck, filing.as_ref().ok());
     }
-    truck.weight_in = seen.weight.clone().or(truck.weight_in);
+    truck.weight_in.clone_from(&seen.weight);
     truck.carrier_party = carrier(&command.carrier_party).or(truck.carrier_party);
     let fact = truck.decided_at_entry(conditions, seen.observed_at);
     if fact == TruckVisitFact::GatedIn {
@@ -377,9 +382,10 @@ pub fn customs_inspection(
     inspection_id: Uuid,
     at: DateTime<Utc>,
 ) {
-    let by_customs = |inspection: &&Inspection| inspection.ordered_by_party == inspections::CUSTOMS;
-    let done = |inspection: &Inspection| inspection.is_open() || inspection.next_step().is_none();
-    if truck.inspections.iter().filter(by_customs).any(done) {
+    let answers_this_ask = |inspection: &Inspection| {
+        inspection.ordered_by_party == inspections::CUSTOMS && inspection.asked_until.is_none()
+    };
+    if truck.inspections.iter().any(answers_this_ask) {
         return;
     }
     let sites = if site.inspection_sites.is_empty() {
@@ -396,16 +402,21 @@ pub fn customs_inspection(
         steps: inspections::steps(sites),
         ended_at: None,
         end_reason: String::new(),
+        asked_until: None,
     });
 }
 
 /// Customs no longer asks: whoever ordered it has ended it.
 pub fn customs_asks_no_more(truck: &mut TruckVisit, now: DateTime<Utc>) {
     let ordered = truck.inspections.iter_mut();
-    for inspection in ordered.filter(|i| i.is_open() && i.ordered_by_party == inspections::CUSTOMS)
+    for inspection in
+        ordered.filter(|i| i.asked_until.is_none() && i.ordered_by_party == inspections::CUSTOMS)
     {
-        inspection.ended_at = Some(now);
-        "customs asks for it no longer".clone_into(&mut inspection.end_reason);
+        inspection.asked_until = Some(now);
+        if inspection.is_open() {
+            inspection.ended_at = Some(now);
+            "customs asks for it no longer".clone_into(&mut inspection.end_reason);
+        }
     }
 }
 

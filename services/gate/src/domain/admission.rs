@@ -9,7 +9,7 @@ use kernel::{ContainerNumber, Quantity};
 use super::condition::{Condition, Gravity, code, merge};
 use super::container_visit::{ContainerVisit, Phase};
 use super::knowledge::{CarryMandate, InspectionFlag};
-use super::pre_arrival::{PreArrival, PreArrivalKind, Vehicle};
+use super::pre_arrival::{PreArrival, PreArrivalKind, PreArrivalState, Vehicle};
 use super::readiness::{self, View};
 use super::site::{Site, WeightPolicy};
 use super::truck_visit::{Evidence, Inspection, TruckVisit};
@@ -50,7 +50,14 @@ pub fn at_entry(
     now: DateTime<Utc>,
 ) -> Vec<Condition> {
     let mut conditions = Vec::new();
-    if !pre_arrival.is_open() {
+    // A filing whose time is over has expired, whether or not the timer has come round to it.
+    let expired = pre_arrival.is_open() && pre_arrival.expires_at <= now;
+    if expired || !pre_arrival.is_open() {
+        let state = if expired {
+            PreArrivalState::Expired
+        } else {
+            pre_arrival.state
+        };
         conditions.push(Condition::new(
             Gravity::Refuses,
             code::PRE_ARRIVAL_OVER,
@@ -58,7 +65,7 @@ pub fn at_entry(
             pre_arrival.haulier_party.clone(),
             format!(
                 "The filing is {}; the haulier files a new one.",
-                pre_arrival.state.as_str()
+                state.as_str()
             ),
         ));
         return conditions;

@@ -166,6 +166,8 @@ pub struct Inspection {
     pub ended_at: Option<DateTime<Utc>>,
     /// Why it was ended.
     pub end_reason: String,
+    /// When customs, having asked for it, asked no longer: should it ask anew, a new one is ordered.
+    pub asked_until: Option<DateTime<Utc>>,
 }
 
 /// One inspection site of an inspection.
@@ -551,4 +553,154 @@ fn over(visit: &TruckVisit) -> Refusal {
         format!("The truck visit is {}.", visit.state.as_str()),
         Vec::new(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use kernel::Plate;
+
+    use super::*;
+
+    const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
+
+    fn truck(state: TruckVisitState) -> TruckVisit {
+        TruckVisit {
+            truck_visit_id: Uuid::from_u128(1),
+            version: 1,
+            state,
+            conditions: Vec::new(),
+            site_id: "PORT".into(),
+            lane: "IN-1".into(),
+            vehicle: Vehicle {
+                tractor: Plate::parse_of("CN", "渝A12345").unwrap(),
+                trailer: None,
+            },
+            pre_arrival_id: None,
+            kind: Some(PreArrivalKind::FullOut),
+            haulier_party: Some("haulier-a".into()),
+            carrier_party: None,
+            containers: Vec::new(),
+            weight_in: None,
+            weight_out: None,
+            inspections: Vec::new(),
+            departure_pending: None,
+            arrived_at: NOW,
+            gated_in_at: None,
+            gated_out_at: None,
+            admissions: Vec::new(),
+        }
+    }
+
+    fn condition(gravity: Gravity) -> Condition {
+        Condition::new(gravity, "CODE", "subject", "who", "why")
+    }
+
+    #[test]
+    fn the_gravest_condition_decides_at_the_way_in() {
+        let person = condition(Gravity::NeedsPerson);
+        for (conditions, state) in [
+            (vec![], TruckVisitState::GatedIn),
+            (vec![person.clone()], TruckVisitState::ManualReview),
+            (
+                vec![person.clone(), condition(Gravity::Refuses)],
+                TruckVisitState::TurnedAway,
+            ),
+            (
+                vec![condition(Gravity::Binding), person],
+                TruckVisitState::TurnedAway,
+            ),
+        ] {
+            let mut truck = truck(TruckVisitState::ManualReview);
+            truck.decided_at_entry(conditions, NOW);
+            assert_eq!((truck.state, truck.version), (state, 2));
+            assert_eq!(
+                truck.gated_in_at.is_some(),
+                state == TruckVisitState::GatedIn
+            );
+        }
+    }
+
+    #[test]
+    fn a_truck_is_recalled_and_free_again_and_only_news_is_told() {
+        let mut truck = truck(TruckVisitState::GatedIn);
+        let held = vec![condition(Gravity::Binding)];
+        assert_eq!(truck.reconsidered_inside(Vec::new()), None);
+        assert_eq!(
+            truck.reconsidered_inside(held.clone()),
+            Some(TruckVisitFact::Recalled)
+        );
+        assert_eq!(truck.reconsidered_inside(held), None);
+        assert_eq!(
+            truck.reconsidered_inside(Vec::new()),
+            Some(TruckVisitFact::RecallEnded)
+        );
+        assert_eq!((truck.state, truck.version), (TruckVisitState::GatedIn, 3));
+    }
+
+    #[test]
+    fn what_is_not_inside_is_neither_recalled_nor_freed() {
+        for state in [
+            TruckVisitState::ManualReview,
+            TruckVisitState::TurnedAway,
+            TruckVisitState::GatedOut,
+            TruckVisitState::Closed,
+        ] {
+            let mut truck = truck(state);
+            let held = vec![condition(Gravity::Binding)];
+            assert_eq!(truck.reconsidered_inside(held), None);
+            assert_eq!((truck.state, truck.version), (state, 1));
+        }
+    }
+
+    #[test]
+    fn rule_11_a_person_decides_only_what_waits_and_sets_nothing_aside_that_binds() {
+        let waiting = truck(TruckVisitState::ManualReview);
+        let refuses = [condition(Gravity::Refuses)];
+        let binds = [condition(Gravity::Binding)];
+        let nothing_waits = |truck: &TruckVisit, verdict| {
+            truck.may_be_decided(verdict, &[]).unwrap_err().reason == "NOTHING_TO_DECIDE"
+        };
+        assert!(nothing_waits(&waiting, Verdict::LetOut));
+        assert_eq!(
+            waiting
+                .may_be_decided(Verdict::LetIn, &binds)
+                .unwrap_err()
+                .reason,
+            "HELD"
+        );
+        waiting.may_be_decided(Verdict::TurnAway, &binds).unwrap();
+
+        let mut inside = truck(TruckVisitState::GatedIn);
+        assert!(nothing_waits(&inside, Verdict::LetIn));
+        assert!(nothing_waits(&inside, Verdict::LetOut));
+        inside.kept_in(Vec::new(), refuses.to_vec(), NOW);
+        assert!(inside.departure_pending.as_ref().unwrap().may_be_decided);
+        inside.may_be_decided(Verdict::LetOut, &refuses).unwrap();
+        inside.kept_in(Vec::new(), binds.to_vec(), NOW);
+        assert!(!inside.departure_pending.as_ref().unwrap().may_be_decided);
+        assert_eq!(
+            inside
+                .may_be_decided(Verdict::LetOut, &binds)
+                .unwrap_err()
+                .reason,
+            "HELD"
+        );
+    }
+
+    #[test]
+    fn rule_13_the_oldest_decisions_give_way_beyond_the_limit() {
+        let mut truck = truck(TruckVisitState::GatedIn);
+        for number in 0..=ADMISSIONS_MAX {
+            truck.admitted(Admission {
+                barrier: Barrier::In,
+                decided_at: NOW,
+                decided_by_subject: number.to_string(),
+                reason: String::new(),
+                conditions_overridden: Vec::new(),
+                evidence: Vec::new(),
+            });
+        }
+        assert_eq!(truck.admissions.len(), ADMISSIONS_MAX);
+        assert_eq!(truck.admissions[0].decided_by_subject, "1");
+    }
 }

@@ -26,6 +26,19 @@ pub struct Reader {
     pub is_line: bool,
 }
 
+impl Reader {
+    /// A line shares a container with others, and sees its own consignments in it.
+    fn shown(&self, mut visit: ContainerVisit) -> ContainerVisit {
+        if !self.is_officer && !self.is_terminal {
+            visit
+                .manifest
+                .lines
+                .retain(|line| line.line_party == self.party);
+        }
+        visit
+    }
+}
+
 /// Where a page begins: behind this row.
 pub type After = (DateTime<Utc>, String);
 
@@ -87,7 +100,7 @@ pub async fn container_visit(
     )
     .fetch_optional(pool)
     .await?;
-    Ok(row.map(|row| row.body.0))
+    Ok(row.map(|row| reader.shown(row.body.0)))
 }
 
 /// Container visits, newest first, each with the time of its row.
@@ -123,7 +136,7 @@ pub async fn container_visits(
     .await?;
     Ok(rows
         .into_iter()
-        .map(|row| (row.recorded_at, row.body.0))
+        .map(|row| (row.recorded_at, reader.shown(row.body.0)))
         .collect())
 }
 

@@ -1,0 +1,300 @@
+//! Nobody sees, or touches, what is another's: it is not there.
+
+use proto::common::v1::{HoldScopeKind, Page};
+use proto::gate::v1 as api;
+use proto::gate::v1::PreArrivalKind;
+use proto::gate::v1::gate_service_server::GateService;
+use tonic::{Code, Status};
+
+use crate::world::{
+    BOX, CENTRE, OTHER_BOX, PLATE, TRAIN, World, announced, at_the_exit, at_the_lane, call, fresh,
+    landed, reason, visit,
+};
+
+fn absent<T: std::fmt::Debug>(outcome: Result<T, Status>) {
+    let status = outcome.unwrap_err();
+    assert_eq!(
+        (status.code(), reason(&status).as_str()),
+        (Code::NotFound, "NOT_FOUND")
+    );
+}
+
+#[tokio::test]
+async fn another_firms_filing_is_not_found() {
+    let world = World::new().await;
+    let filed = world.ready(&[BOX]).await;
+    for id in [&filed.pre_arrival_id, &filed.number] {
+        let request = api::GetPreArrivalRequest {
+            pre_arrival_id: id.clone(),
+        };
+        absent(
+            world
+                .handlers
+                .get_pre_arrival(call("haulier-b", request.clone()))
+                .await,
+        );
+        absent(
+            world
+                .handlers
+                .get_pre_arrival(call("centre-gate", request))
+                .await,
+        );
+    }
+    let cancel = api::CancelPreArrivalRequest {
+        request_id: fresh(),
+        pre_arrival_id: filed.pre_arrival_id.clone(),
+        expected_version: filed.version,
+        ..Default::default()
+    };
+    absent(
+        world
+            .handlers
+            .cancel_pre_arrival(call("haulier-b", cancel))
+            .await,
+    );
+    let replace = api::ReplaceVehicleRequest {
+        request_id: fresh(),
+        pre_arrival_id: filed.pre_arrival_id.clone(),
+        expected_version: filed.version,
+        vehicle: crate::world::vehicle(PLATE),
+        ..Default::default()
+    };
+    absent(
+        world
+            .handlers
+            .replace_vehicle(call("haulier-b", replace))
+            .await,
+    );
+    for (party, rows) in [
+        ("haulier-a", 1),
+        ("haulier-b", 0),
+        ("terminal", 1),
+        ("centre-gate", 0),
+        ("officer-1", 1),
+    ] {
+        let request = api::ListPreArrivalsRequest::default();
+        let listed = world.handlers.list_pre_arrivals(call(party, request)).await;
+        assert_eq!(
+            listed.unwrap().into_inner().pre_arrivals.len(),
+            rows,
+            "{party}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn another_firms_truck_and_another_sites_lane_are_not_there() {
+    let world = World::new().await;
+    let truck = world.inside(&[BOX]).await;
+    let get = api::GetTruckVisitRequest {
+        truck_visit_id: truck.truck_visit_id.clone(),
+    };
+    absent(
+        world
+            .handlers
+            .get_truck_visit(call("haulier-b", get.clone()))
+            .await,
+    );
+    absent(
+        world
+            .handlers
+            .get_truck_visit(call("centre-gate", get))
+            .await,
+    );
+    let request = api::ListTruckVisitsRequest::default();
+    let listed = world
+        .handlers
+        .list_truck_visits(call("haulier-b", request))
+        .await;
+    assert_eq!(listed.unwrap().into_inner().truck_visits, Vec::new());
+    let lane = at_the_lane(PLATE, &[BOX], "haulier-a");
+    absent(world.handlers.check_in(call("centre-gate", lane)).await);
+    let exit = at_the_exit(PLATE, &[BOX]);
+    absent(world.handlers.check_out(call("centre-gate", exit)).await);
+    let review = api::DecideReviewRequest {
+        request_id: fresh(),
+        truck_visit_id: truck.truck_visit_id.clone(),
+        verdict: api::ReviewVerdict::KeepIn.into(),
+        reason: "mine".into(),
+        ..Default::default()
+    };
+    absent(
+        world
+            .handlers
+            .decide_review(call("centre-gate", review))
+            .await,
+    );
+    let other_site = api::CheckOutRequest {
+        site_id: CENTRE.into(),
+        truck_visit_id: truck.truck_visit_id,
+        ..at_the_exit(PLATE, &[])
+    };
+    let refused = world
+        .handlers
+        .check_out(call("centre-gate", other_site))
+        .await;
+    assert_eq!(reason(&refused.unwrap_err()), "TRUCK_NOT_HERE");
+}
+
+#[tokio::test]
+async fn another_terminals_hold_and_stay_are_not_there() {
+    let world = World::new().await;
+    world.arrived(&[BOX]).await;
+    let hold = world.hold(HoldScopeKind::ContainerVisit, BOX).await;
+    let lift = api::LiftHoldRequest {
+        request_id: fresh(),
+        hold_id: hold.hold_id.clone(),
+        reason: "mine".into(),
+    };
+    absent(world.handlers.lift_hold(call("centre-gate", lift)).await);
+    let get = api::GetContainerVisitRequest {
+        container_visit_id: visit(BOX),
+    };
+    absent(
+        world
+            .handlers
+            .get_container_visit(call("centre-gate", get))
+            .await,
+    );
+    let set = api::SetAvailabilityRequest {
+        request_id: fresh(),
+        container_visit_id: visit(BOX),
+        available: true,
+        ..Default::default()
+    };
+    absent(
+        world
+            .handlers
+            .set_availability(call("centre-gate", set))
+            .await,
+    );
+}
+
+#[tokio::test]
+async fn a_line_sees_its_own_consignments_in_a_shared_container() {
+    let world = World::new().await;
+    let mut shared = announced(BOX, "TD-A", "line-a");
+    shared
+        .manifest_lines
+        .extend(announced(BOX, "TD-B", "line-b").manifest_lines);
+    let alone = announced(OTHER_BOX, "TD-C", "line-b");
+    world.announce_lines(TRAIN, vec![shared, alone]).await;
+    world
+        .land(TRAIN, vec![landed(BOX), landed(OTHER_BOX)], true)
+        .await;
+    let request = api::ListContainerVisitsRequest::default();
+    let listed = world
+        .handlers
+        .list_container_visits(call("line-a", request))
+        .await;
+    let listed = listed.unwrap().into_inner().container_visits;
+    let get = api::GetContainerVisitRequest {
+        container_visit_id: visit(BOX),
+    };
+    let got = world
+        .handlers
+        .get_container_visit(call("line-a", get))
+        .await;
+    let got = got.unwrap().into_inner().container_visit.unwrap();
+    for visit in listed.iter().chain([&got]) {
+        let documents: Vec<&str> = visit
+            .manifest_lines
+            .iter()
+            .map(|line| line.transport_document.as_str())
+            .collect();
+        assert_eq!(documents, ["TD-A"]);
+    }
+    assert_eq!(listed.len(), 1);
+    let get = api::GetContainerVisitRequest {
+        container_visit_id: visit(OTHER_BOX),
+    };
+    absent(
+        world
+            .handlers
+            .get_container_visit(call("line-a", get))
+            .await,
+    );
+}
+
+#[tokio::test]
+async fn a_list_is_read_page_by_page_each_row_once() {
+    let world = World::new().await;
+    for _ in 0..5 {
+        world.file(PreArrivalKind::EmptyVehicle, PLATE, &[]).await;
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    let mut page_token = String::new();
+    loop {
+        let request = api::ListPreArrivalsRequest {
+            plate: "渝A·12345".into(),
+            page: Some(Page {
+                page_size: 2,
+                page_token,
+            }),
+            ..Default::default()
+        };
+        let listed = world
+            .handlers
+            .list_pre_arrivals(call("haulier-a", request))
+            .await;
+        let listed = listed.unwrap().into_inner();
+        assert!(listed.pre_arrivals.len() <= 2);
+        for row in listed.pre_arrivals {
+            assert!(seen.insert(row.pre_arrival_id), "a row twice");
+        }
+        page_token = listed.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(seen.len(), 5);
+}
+
+#[tokio::test]
+async fn knowledge_is_shown_by_source_with_its_age_and_what_is_parked() {
+    let world = World::new().await;
+    world.hears().await;
+    sqlx::query(
+        "update fabric.position set watermark_stamped_at = null where topic = 'customs.hold'",
+    )
+    .execute(&world.pool)
+    .await
+    .unwrap();
+    world.park("customs.hold", "plate/x").await;
+    let shown = world
+        .handlers
+        .get_knowledge(call("haulier-a", api::GetKnowledgeRequest {}))
+        .await
+        .unwrap()
+        .into_inner();
+    let source = |topic: &str| {
+        shown
+            .sources
+            .iter()
+            .find(|source| source.topic == topic)
+            .unwrap()
+    };
+    assert!(source("release.decision").age_millis.is_some());
+    assert_eq!(source("release.decision").unknown_partitions, 0);
+    assert_eq!(source("customs.hold").age_millis, None);
+    assert_eq!(source("customs.hold").parked_keys, 1);
+    assert_eq!(shown.decision_age_max_millis, 60_000);
+}
+
+#[tokio::test]
+async fn what_a_decision_stood_on_is_for_who_runs_the_gate_and_officers() {
+    let world = World::new().await;
+    let truck = world.inside(&[BOX]).await;
+    for (party, sees) in [
+        ("terminal", true),
+        ("officer-1", true),
+        ("haulier-a", false),
+    ] {
+        let get = api::GetTruckVisitRequest {
+            truck_visit_id: truck.truck_visit_id.clone(),
+        };
+        let got = world.handlers.get_truck_visit(call(party, get)).await;
+        let got = got.unwrap().into_inner().truck_visit.unwrap();
+        assert_eq!(!got.admissions.is_empty(), sees, "{party}");
+    }
+}
