@@ -525,14 +525,23 @@ fn at_exit(
         context.parked,
     );
     let fresh = freshness(&view, context, rules);
-    admission::at_exit(
+    let mut conditions = admission::at_exit(
         truck,
         containers,
         truck.weight_out.as_ref(),
         &view,
         site,
         &fresh,
-    )
+    );
+    if !containers.is_empty() {
+        let mandates = state.mandates_of(haulier.unwrap_or_default());
+        let carrier = truck.carrier_party.as_deref();
+        condition::merge(
+            &mut conditions,
+            admission::of_nomination(carrier, haulier, &mandates, context.now),
+        );
+    }
+    conditions
 }
 
 /// The truck goes in: the filing is used, an empty container it brings begins its stay, the decision and

@@ -293,7 +293,7 @@ fn of_carrier(
     mandates: &[&CarryMandate],
     now: DateTime<Utc>,
 ) -> Option<Condition> {
-    let Some(carrier) = carrier else {
+    if carrier.is_none() {
         return Some(Condition::new(
             Gravity::NeedsPerson,
             code::CARRIER_UNKNOWN,
@@ -301,18 +301,28 @@ fn of_carrier(
             "terminal",
             "The lane did not learn for whom the driver comes; a person asks.",
         ));
-    };
+    }
+    of_nomination(carrier, Some(&pre_arrival.haulier_party), mandates, now)
+}
+
+/// The firm that presents itself is the one that filed, or holds its CARRY mandate at this instant: at the way
+/// in and again at the way out, for a mandate can be revoked at once.
+pub fn of_nomination(
+    carrier: Option<&str>,
+    haulier: Option<&str>,
+    mandates: &[&CarryMandate],
+    now: DateTime<Utc>,
+) -> Option<Condition> {
+    let (carrier, haulier) = (carrier?, haulier?);
     let nominated = mandates.iter().any(|mandate| {
-        mandate.grantor_party == pre_arrival.haulier_party
-            && mandate.agent_party == carrier
-            && mandate.holds_at(now)
+        mandate.grantor_party == haulier && mandate.agent_party == carrier && mandate.holds_at(now)
     });
-    (carrier != pre_arrival.haulier_party && !nominated).then(|| {
+    (carrier != haulier && !nominated).then(|| {
         Condition::new(
             Gravity::Refuses,
             code::CARRIER_NOT_NOMINATED,
             carrier,
-            pre_arrival.haulier_party.clone(),
+            haulier,
             "The firm neither filed nor is nominated now; the haulier that filed grants it a CARRY mandate.",
         )
     })

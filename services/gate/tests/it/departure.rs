@@ -383,3 +383,20 @@ async fn a_laden_container_does_not_leave_as_an_empty_one() {
     let truck = world.check_in(PLATE, &[BOX], "haulier-a").await;
     assert_eq!(truck.state(), TruckVisitState::TurnedAway);
 }
+
+#[tokio::test]
+async fn rule_1_a_mandate_revoked_after_gate_in_keeps_the_container_in() {
+    let world = World::new().await;
+    world.ready(&[BOX]).await;
+    let since = chrono::Utc::now() - chrono::TimeDelta::hours(1);
+    world.mandate(&["CARRY"], since, None, false).await;
+    let truck = world.check_in(PLATE, &[BOX], "haulier-b").await;
+    assert_eq!(truck.state(), TruckVisitState::GatedIn);
+    world.mandate(&["CARRY"], since, None, true).await;
+    let refused = world.check_out(PLATE, &[BOX]).await;
+    assert_eq!(refused.outcome(), CheckOutOutcome::Refused);
+    let conditions = refused.truck_visit.unwrap().conditions;
+    assert_eq!(codes(&conditions), ["CARRIER_NOT_NOMINATED"]);
+    let empty = world.check_out(PLATE, &[]).await;
+    assert_eq!(empty.outcome(), CheckOutOutcome::LetOut);
+}
