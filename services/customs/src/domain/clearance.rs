@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// The most consignments kept under one key. A container number that many declarations name without ever
-/// being bound would grow without end; beyond this the oldest that is bound to no visit is dropped.
-pub const CONSIGNMENTS_MAX: usize = 200;
+/// being bound would grow without end; beyond this the oldest that is bound to no visit is dropped, and if
+/// there is none, the oldest that is released: then the goods count as not declared, which withholds. What is
+/// bound and not released is never dropped: without it the container would look as if nothing were missing.
+pub const CONSIGNMENTS_MAX: usize = 500;
 
 /// Everything under one key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,7 +70,7 @@ impl Clearance {
             let oldest = next
                 .iter()
                 .find(|(_, position)| position.visit_id.is_empty())
-                .or_else(|| next.iter().next());
+                .or_else(|| next.iter().find(|(_, position)| position.released));
             let Some(key) = oldest.map(|(key, _)| key.clone()) else {
                 break;
             };

@@ -389,7 +389,7 @@ impl Declaration {
             return declaration;
         }
         declaration.consignments = declaration.bound(world);
-        if declaration.arrival(world.now).is_none() {
+        if declaration.arrival().is_none() {
             declaration.register(world);
         }
         declaration.tell_of_matches(&[], world);
@@ -460,6 +460,14 @@ impl Declaration {
         }
     }
 
+    /// The direction as the others are told: an import that is not for pick-up opens no import barrier.
+    fn direction_told(&self) -> &'static str {
+        match self.direction_name() {
+            "IMPORT" if !self.filing.is_for_pick_up() => "NONE",
+            direction => direction,
+        }
+    }
+
     /// Everything that must be locked together with it: the keys of its goods.
     pub fn clearance_keys(&self) -> Vec<String> {
         let mut keys: Vec<String> = self
@@ -515,7 +523,7 @@ impl Declaration {
         if self.accepted_at().is_some() {
             return;
         }
-        let Some(arrival) = self.arrival(world.now) else {
+        let Some(arrival) = self.arrival() else {
             return;
         };
         self.facts.learn(FactKind::Accepted, world.now);
@@ -1327,7 +1335,7 @@ impl Declaration {
                     filer: self.filer.clone(),
                     trader: self.trader.clone().unwrap_or_default(),
                     declaration_version: self.version,
-                    direction: self.direction_name().to_owned(),
+                    direction: self.direction_told().to_owned(),
                 };
                 (
                     consignment
@@ -1357,14 +1365,15 @@ impl Declaration {
     }
 
     /// Whether the goods are here, and who says so (rule 13).
-    fn arrival(&self, now: DateTime<Utc>) -> Option<Arrival> {
+    fn arrival(&self) -> Option<Arrival> {
         if self.facts.when(FactKind::Presented).is_some() {
             return Some(Arrival::Presented);
         }
+        // Gate says so, whatever its clock says beside ours.
         if self
             .consignments
             .iter()
-            .any(|consignment| consignment.arrived_at.is_some_and(|at| at <= now))
+            .any(|consignment| consignment.arrived_at.is_some())
         {
             return Some(Arrival::Visit);
         }

@@ -258,6 +258,19 @@ impl Filing {
             .map_or(ProcedureKind::Special, ProcedureKind::of)
     }
 
+    /// Whether its goods may be picked up once released: what goes into bond needs a transfer, and what goes
+    /// out of the country is no import, whatever the type code says.
+    pub fn is_for_pick_up(&self) -> bool {
+        let kinds = self
+            .items
+            .iter()
+            .filter_map(|item| item.procedure.as_deref())
+            .map(ProcedureKind::of);
+        !kinds
+            .into_iter()
+            .any(|kind| matches!(kind, ProcedureKind::IntoBond | ProcedureKind::Export))
+    }
+
     /// The containers whose numbers can be bound, normalised. One that fails its check digit names no box.
     pub fn usable_containers(&self) -> Vec<ContainerNumber> {
         let mut usable: Vec<ContainerNumber> = Vec::new();

@@ -355,9 +355,10 @@ fn on_visit(
         })
         .collect();
     let lines = lines_of(visit, documents);
-    let manifest: Option<u32> = lines.iter().map(|line| line.packages).sum();
+    // Wider than a line's count, so that the sum of any list fits.
+    let manifest: Option<u64> = lines.iter().map(|line| line.packages.map(u64::from)).sum();
     let agrees = match (filing.packages_in(container), manifest) {
-        (Some(declared), Some(manifest)) => declared == manifest,
+        (Some(declared), Some(manifest)) => u64::from(declared) == manifest,
         // What one side does not count cannot differ.
         _ => true,
     };

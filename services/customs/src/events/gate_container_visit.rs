@@ -53,16 +53,19 @@ pub fn read(payload: &[u8]) -> Result<Visit, Unreadable> {
             visit.manifest_lines.len()
         )));
     }
-    let arrived_at = convert::optional_time("arrived_at", visit.arrived_at.as_ref())
-        .map_err(|fault| Unreadable(fault.description))?;
+    let time = |field, written| {
+        convert::optional_time(field, written).map_err(|fault| Unreadable(fault.description))
+    };
+    let arrived_at = time("arrived_at", visit.arrived_at.as_ref())?;
+    let told_at = match time("observed_at", event.observed_at.as_ref())? {
+        Some(observed) => Some(observed),
+        None => time("recorded_at", event.recorded_at.as_ref())?,
+    };
     Ok(Visit {
         // A visit that arrived has arrived, even if nobody wrote down when.
-        arrived_at: arrived_at.or_else(|| {
-            let observed = convert::optional_time("observed_at", event.observed_at.as_ref())
-                .ok()
-                .flatten();
-            observed.filter(|_| phase == Phase::Arrived)
-        }),
+        arrived_at: arrived_at
+            .filter(|_| phase != Phase::Announced)
+            .or(told_at.filter(|_| phase == Phase::Arrived)),
         visit_id: visit.container_visit_id,
         site_id: visit.site_id,
         container,

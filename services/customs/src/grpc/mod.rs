@@ -9,18 +9,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use chassis::command::{Call, decide};
+use chassis::command::{self, Answered, Call, decide};
 use chassis::page::{PageSize, decode_page_token};
 use chassis::telemetry::traceparent_of_current_span;
 use chassis::{Caller, Role, caller, convert, internal, to_status};
-use fabric::{Command, Handle, fingerprint};
+use fabric::{Command, Handle, Reply, fingerprint};
 use futures::{Stream, StreamExt};
 use kernel::{ContainerNumber, Currency, Mrn, Refusal};
 use prost::Message;
 use proto::customs::v1 as wire;
 use proto::customs::v1::customs_service_server::CustomsService;
 use sqlx::PgPool;
-use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
@@ -40,8 +39,6 @@ const ROWS_DEFAULT: u32 = 50;
 const ROWS_MAX: u32 = 500;
 /// Under which name filings are compared, whichever RPC they come by.
 const FILING: &str = "File";
-/// Says on a response that it is the stored answer to an earlier, equal request.
-const REPEATED: &str = "greenlane-repeated";
 
 /// Answers customs' calls.
 #[derive(Clone)]
@@ -59,6 +56,9 @@ struct Sent {
     validate_only: bool,
     content: Content,
 }
+
+/// What came of a filing; of a refusal too, whether it is the stored answer to an earlier, equal request.
+type Outcome = Result<Answered<wire::Filing>, (Refusal, bool)>;
 
 enum Content {
     Message(Box<wire::Declaration>),
@@ -82,7 +82,25 @@ impl Api {
     }
 
     /// Reads a filing and has it decided; whether it was answered before comes with the answer.
-    async fn file(&self, sent: Sent) -> Result<(wire::Filing, bool), Refusal> {
+    async fn file(&self, sent: Sent) -> Outcome {
+        let reply = self
+            .submit(sent)
+            .await
+            .map_err(|refusal| (refusal, false))?;
+        let repeated = reply.repeated;
+        let bytes = reply.outcome.map_err(|refusal| (refusal, repeated))?;
+        let answer = wire::FileDeclarationResponse::decode(bytes)
+            .ok()
+            .and_then(|response| response.filing);
+        let response = answer.ok_or_else(|| {
+            let unreadable = Refusal::internal("INTERNAL", "The stored answer cannot be read.");
+            (unreadable, false)
+        })?;
+        metrics::filed(response.outcome(), repeated);
+        Ok(Answered { response, repeated })
+    }
+
+    async fn submit(&self, sent: Sent) -> Result<Reply, Refusal> {
         let request_id = chassis::request_id(&sent.request_id)?;
         let (filed, digest) = match &sent.content {
             Content::Message(declaration) => {
@@ -113,14 +131,7 @@ impl Api {
             traceparent: traceparent_of_current_span(),
             input,
         };
-        let reply = self.handle.submit(&sent.caller.party, command).await;
-        let answer = wire::FileDeclarationResponse::decode(reply.outcome?)
-            .ok()
-            .and_then(|response| response.filing);
-        let filing = answer
-            .ok_or_else(|| Refusal::internal("INTERNAL", "The stored answer cannot be read."))?;
-        metrics::filed(filing.outcome(), reply.repeated);
-        Ok((filing, reply.repeated))
+        Ok(self.handle.submit(&sent.caller.party, command).await)
     }
 
     async fn command(&self, sent: &Sent, readable: Readable) -> Result<FileDeclaration, Refusal> {
@@ -158,13 +169,16 @@ impl Api {
     ) -> wire::FileDeclarationsResponse {
         let request_id = request.request_id.clone();
         let outcome = match request.filing {
-            None => Err(request::one(
-                "CUSTOMS_REQUEST_INVALID",
-                "filing",
-                "",
-                "required",
-                "Send a declaration or a document.",
-            )),
+            None => {
+                let nothing_sent = request::one(
+                    "CUSTOMS_REQUEST_INVALID",
+                    "filing",
+                    "",
+                    "required",
+                    "Send a declaration or a document.",
+                );
+                Err((nothing_sent, false))
+            }
             Some(sent) => {
                 let content = match sent {
                     wire::file_declarations_request::Filing::Declaration(declaration) => {
@@ -184,13 +198,13 @@ impl Api {
             }
         };
         let (answer, repeated) = match outcome {
-            Ok((filing, repeated)) => (
-                wire::file_declarations_response::Answer::Filing(filing),
-                repeated,
+            Ok(filed) => (
+                wire::file_declarations_response::Answer::Filing(filed.response),
+                filed.repeated,
             ),
-            Err(refusal) => (
+            Err((refusal, repeated)) => (
                 wire::file_declarations_response::Answer::Refusal(filing_refusal(refusal)),
-                false,
+                repeated,
             ),
         };
         wire::FileDeclarationsResponse {
@@ -218,7 +232,7 @@ impl Api {
             lane,
         };
         let answered = decide::<_, R>(&self.handle, call, message, input).await?;
-        Ok(marked(answered.response, answered.repeated))
+        Ok(answered.into_response())
     }
 
     /// Records of declarations with their standing holds and what is missing.
@@ -270,13 +284,14 @@ impl CustomsService for Api {
             validate_only: message.validate_only,
             content,
         };
-        let (filing, repeated) = self.file(sent).await.map_err(refused)?;
-        Ok(marked(
-            wire::FileDeclarationResponse {
-                filing: Some(filing),
+        let filed = self.file(sent).await.map_err(filing_refused)?;
+        let answered = Answered {
+            response: wire::FileDeclarationResponse {
+                filing: Some(filed.response),
             },
-            repeated,
-        ))
+            repeated: filed.repeated,
+        };
+        Ok(answered.into_response())
     }
 
     async fn file_document(
@@ -292,13 +307,14 @@ impl CustomsService for Api {
             validate_only: message.validate_only,
             content,
         };
-        let (filing, repeated) = self.file(sent).await.map_err(refused)?;
-        Ok(marked(
-            wire::FileDocumentResponse {
-                filing: Some(filing),
+        let filed = self.file(sent).await.map_err(filing_refused)?;
+        let answered = Answered {
+            response: wire::FileDocumentResponse {
+                filing: Some(filed.response),
             },
-            repeated,
-        ))
+            repeated: filed.repeated,
+        };
+        Ok(answered.into_response())
     }
 
     type FileDeclarationsStream =
@@ -908,15 +924,8 @@ fn normalised_mrn(written: &str) -> String {
         .unwrap_or_else(|_| written.to_owned())
 }
 
-/// A response that says whether it was given before.
-fn marked<R>(message: R, repeated: bool) -> Response<R> {
-    let mut response = Response::new(message);
-    if repeated {
-        response
-            .metadata_mut()
-            .insert(REPEATED, MetadataValue::from_static("true"));
-    }
-    response
+fn filing_refused((refusal, repeated): (Refusal, bool)) -> Status {
+    command::refused(&refusal, repeated)
 }
 
 fn filing_refusal(refusal: Refusal) -> wire::FilingRefusal {

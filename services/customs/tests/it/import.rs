@@ -623,6 +623,9 @@ async fn bonded_goods_are_suspended_with_a_warning_that_no_guarantee_was_checked
         (wire::DebtState::Suspended, wire::DeclarationStatus::Cleared)
     );
     assert!(codes(&filing.warnings).contains(&"GUARANTEE_NOT_CHECKED"));
+    // Into bond is no import for pick-up: it opens no import barrier.
+    let told = scene.clearance(&visit_key()).await.unwrap();
+    assert_eq!(told.consignments[0].direction, "NONE");
 }
 
 #[tokio::test]

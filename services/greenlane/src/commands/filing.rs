@@ -10,12 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use chassis::command::REPEATED_METADATA;
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use kernel::{Refusal, RefusalKind};
 use proto::common::v1::Fault;
 use proto::customs::v1::{FileDocumentRequest, FileDocumentResponse, Filing, FilingOutcome};
 use serde::Serialize;
 use tokio::sync::{Mutex, OwnedMutexGuard};
+use tonic::metadata::MetadataMap;
 use tonic::{Response, Status};
 use uuid::Uuid;
 
@@ -35,8 +37,6 @@ const ATTEMPTS_MAX: u32 = 8;
 const RETRY_MILLIS: u64 = 250;
 /// The longest wait before an attempt.
 const RETRY_MILLIS_MAX: u64 = 5_000;
-/// The metadata by which a service says that it gave this answer before.
-const REPEATED_METADATA: &str = "greenlane-repeated";
 /// The space of the request ids of documents: the same party and bytes always give the same id.
 const REQUEST_IDS: Uuid = Uuid::from_u128(0x5d1c_9a52_86e0_4e0b_9d0e_3b7c_44a1_f6d8);
 
@@ -248,7 +248,7 @@ impl Line {
     }
 
     /// What customs refused to decide, because of the document: its reference is in use, say.
-    fn refused(file: String, refusal: &Refusal) -> Self {
+    fn refused(file: String, refusal: &Refusal, repeated: bool) -> Self {
         let mut faults: Vec<_> = refusal.faults.iter().map(FaultLine::from).collect();
         if faults.is_empty() {
             let in_the_way = match &refusal.resource {
@@ -264,6 +264,7 @@ impl Line {
         Self {
             outcome: "rejected",
             faults,
+            repeated,
             ..Self::empty(file)
         }
     }
@@ -503,38 +504,46 @@ where
     drop(turn);
     let line = match sent {
         Ok(response) => {
-            let repeated = response
-                .metadata()
-                .get(REPEATED_METADATA)
-                .is_some_and(|value| value.as_bytes() == b"true");
+            let repeated = says_repeated(response.metadata());
             let filing = response.into_inner().filing.unwrap_or_default();
             Line::answered(prepared.file, filing, repeated)?
         }
-        Err(refusal) if is_about_the_document(&refusal) => Line::refused(prepared.file, &refusal),
-        Err(refusal) if refusal.kind == RefusalKind::Internal => {
+        Err((refusal, repeated)) if is_about_the_document(&refusal) => {
+            Line::refused(prepared.file, &refusal, repeated)
+        }
+        Err((refusal, _)) if refusal.kind == RefusalKind::Internal => {
             return Ok(Answer::Missing(prepared.file, Box::new(refusal)));
         }
-        Err(refusal) => return Err(ClientError::from(refusal)),
+        Err((refusal, _)) => return Err(ClientError::from(refusal)),
     };
     Ok(Answer::Given(Box::new(line)))
 }
 
-/// Sends until there is an answer, or a refusal that waiting does not help.
+/// Whether an answer or a refusal is the stored one to an earlier, equal request.
+fn says_repeated(metadata: &MetadataMap) -> bool {
+    metadata
+        .get(REPEATED_METADATA)
+        .is_some_and(|value| value.as_bytes() == b"true")
+}
+
+/// Sends until there is an answer, or a refusal that waiting does not help; with it, whether it is a
+/// repeated one.
 async fn send_until_taken<S>(
     request: FileDocumentRequest,
     send: &S,
-) -> Result<Response<FileDocumentResponse>, Refusal>
+) -> Result<Response<FileDocumentResponse>, (Refusal, bool)>
 where
     S: AsyncFn(FileDocumentRequest) -> Result<Response<FileDocumentResponse>, Status>,
 {
     let mut attempt = 1;
     loop {
-        let refusal = match send(request.clone()).await {
+        let status = match send(request.clone()).await {
             Ok(response) => return Ok(response),
-            Err(status) => chassis::from_status(&status),
+            Err(status) => status,
         };
+        let refusal = chassis::from_status(&status);
         if attempt == ATTEMPTS_MAX || !passes_by_itself(&refusal) {
-            return Err(refusal);
+            return Err((refusal, says_repeated(status.metadata())));
         }
         tokio::time::sleep(wait_before_next(attempt, refusal.retry_after_millis)).await;
         attempt += 1;
@@ -691,7 +700,7 @@ mod tests {
         let refusal = Refusal::already_exists("LRN_IN_USE", "The reference L-1 is in use.")
             .with_resource("declaration", "D-1");
         assert!(is_about_the_document(&refusal));
-        let line = Line::refused("1.xml".to_owned(), &refusal);
+        let line = Line::refused("1.xml".to_owned(), &refusal, false);
         assert_eq!(line.outcome, "rejected");
         assert_eq!(line.faults[0].code, "LRN_IN_USE");
         assert!(line.faults[0].description.contains("declaration D-1"));
@@ -788,6 +797,21 @@ mod tests {
         let repeated: Vec<_> = answered.iter().map(|line| line.repeated).collect();
         assert_eq!(repeated, [false, true, false]);
         assert_eq!(seen.borrow().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_repeated_refusal_is_a_repetition_too() {
+        let (_folder, found) = folder_of(&[("1.xml", "same"), ("2.xml", "same")]);
+        let seen: RefCell<HashSet<String>> = RefCell::default();
+        let answered = lines(found, FILED, async |request| {
+            let repeated = !seen.borrow_mut().insert(request.request_id);
+            let in_use = Refusal::already_exists("LRN_IN_USE", "The reference L-1 is in use.");
+            Err(chassis::command::refused(&in_use, repeated))
+        })
+        .await;
+        let repeated: Vec<_> = answered.iter().map(|line| line.repeated).collect();
+        assert_eq!(repeated, [false, true]);
+        assert!(answered.iter().all(|line| line.outcome == "rejected"));
     }
 
     #[tokio::test]

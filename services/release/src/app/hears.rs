@@ -298,6 +298,10 @@ pub fn declaration(
 pub fn book(state: &mut State, heading: &Heading, book: &Book, context: &Context<'_>) -> Decision {
     let mut concerned = Concerned::default();
     concerned.add(Concern::Trader, &book.trader_party);
+    // No fact says who runs which centre: where several do, nobody is told by guess.
+    if let [operator] = state.operators.as_slice() {
+        concerned.add(Concern::Operator, operator);
+    }
     let told = Told {
         event_id: event_id(context),
         service: "bonded".to_owned(),

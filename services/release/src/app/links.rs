@@ -54,7 +54,7 @@ pub struct Links {
 /// What the open stays of a container lead to.
 #[derive(Clone, Debug, Default)]
 pub struct ContainerLinks {
-    /// The stays.
+    /// The stays: those that are not over, and those that an input names.
     pub visits: BTreeSet<String>,
     /// Their sites.
     pub sites: BTreeSet<String>,
@@ -162,6 +162,7 @@ pub fn seeds(inputs: &[&Input]) -> Seeds {
         match input {
             Input::ContainerVisit(_, stay) => {
                 seeds.containers.insert(stay.container_number.clone());
+                seeds.visits.insert(stay.container_visit_id.clone());
                 seeds
                     .documents
                     .extend(stay.transport_documents().into_iter().map(str::to_owned));

@@ -105,6 +105,15 @@ fn concerned(state: &State, facts: &VisitFacts<'_>) -> Concerned {
         concerned.add(Concern::Filer, &consignment.filer_party);
         concerned.add(Concern::Trader, &consignment.trader_party);
     }
+    // Whoever holds the stay sees what becomes of its release.
+    concerned.add_all(
+        Concern::Holder,
+        facts
+            .holds
+            .iter()
+            .filter(|hold| hold.stands())
+            .map(|hold| hold.placed_by_party.as_str()),
+    );
     let counting = stay
         .manifest_lines
         .iter()

@@ -86,8 +86,36 @@ pub struct State {
     pub pre_arrivals: Working<String, PreArrival>,
     /// By declaration.
     pub declarations: Working<String, Declaration>,
+    /// Consumed partitions that have stopped: what they hold is unknown.
+    pub stopped: StoppedPartitions,
+    /// The operators of bonded centres, where a book is read.
+    pub operators: Vec<String>,
     /// What the batch adds to the timeline.
     pub timeline: Vec<TimelineEntry>,
+}
+
+/// Consumed partitions that have stopped, by topic and number.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoppedPartitions(BTreeSet<(String, u32)>);
+
+impl StoppedPartitions {
+    /// These partitions.
+    pub fn of(partitions: impl IntoIterator<Item = (String, u32)>) -> Self {
+        Self(partitions.into_iter().collect())
+    }
+
+    /// Whether none has stopped.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether the partition that holds this key has.
+    pub fn hold(&self, topic: &str, key: &str) -> bool {
+        !self.0.is_empty()
+            && self
+                .0
+                .contains(&(topic.to_owned(), fabric::partition_of(key)))
+    }
 }
 
 impl State {
@@ -178,7 +206,10 @@ impl State {
             .collect();
         let unknown = requirements::sources(stay, &clearances)
             .into_iter()
-            .filter(|source| parked.contains(source.topic, &source.key))
+            .filter(|source| {
+                parked.contains(source.topic, &source.key)
+                    || self.stopped.hold(source.topic, &source.key)
+            })
             .collect();
         VisitFacts {
             stay,

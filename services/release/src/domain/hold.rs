@@ -207,7 +207,9 @@ impl Hold {
     /// Joins what another event says of the same hold. Lifted wins in whatever order the two are
     /// learnt, and of two events that placed it the later one is the evidence.
     pub fn learn(&mut self, other: Hold) {
-        if self.event_id < other.event_id && other.lifted.is_none() {
+        // Numbers in event ids are not padded: the longer id is the later one.
+        let place = |id: &str| (id.len(), id.to_owned());
+        if place(&self.event_id) < place(&other.event_id) && other.lifted.is_none() {
             self.event_id = other.event_id;
         }
         if self.lifted.is_none() {
@@ -401,6 +403,15 @@ mod tests {
         let mut lifted_first = hold("e/2", true);
         lifted_first.learn(hold("e/1", false));
         assert!(!placed_first.stands() && !lifted_first.stands());
+    }
+
+    #[test]
+    fn of_two_events_that_placed_a_hold_the_later_one_is_the_evidence() {
+        for (first, second) in [("e/9", "e/10"), ("e/10", "e/9")] {
+            let mut learnt = hold(first, false);
+            learnt.learn(hold(second, false));
+            assert_eq!(learnt.evidence(), "e/10");
+        }
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub enum Concern {
     Holder,
     /// It was told of the grant.
     Told,
+    /// It runs the bonded centre.
+    Operator,
 }
 
 /// Who is told what. A party that is concerned in several ways is told once.
@@ -61,6 +63,7 @@ pub const AUDIENCES: &[(Sort, &[Concern])] = &[
             Concern::Trader,
             Concern::Line,
             Concern::Terminal,
+            Concern::Holder,
         ],
     ),
     (
@@ -71,6 +74,7 @@ pub const AUDIENCES: &[(Sort, &[Concern])] = &[
             Concern::Trader,
             Concern::Line,
             Concern::Terminal,
+            Concern::Holder,
             Concern::Told,
         ],
     ),
@@ -99,7 +103,7 @@ pub const AUDIENCES: &[(Sort, &[Concern])] = &[
         ],
     ),
     (Sort::CommercialRelease, &[Concern::Haulier, Concern::Line]),
-    (Sort::Book, &[Concern::Trader]),
+    (Sort::Book, &[Concern::Trader, Concern::Operator]),
 ];
 
 /// The parties concerned with a fact, each with the ways in which it is.
@@ -320,6 +324,7 @@ const TEXTS: &[(&str, &str)] = &[
         "RELEASE_WITHHELD",
         "The container may not leave; the conditions say what is missing and who must act.",
     ),
+    ("RELEASE_GRANTED", "The container may leave."),
     (
         "RELEASE_REVOCATION_ASKED",
         "The release is taken back, if the container has not left yet: do not send a truck. Gate answers next.",

@@ -229,7 +229,7 @@ fn unknown(source: &Source) -> Condition {
         since: None,
         evidence: Vec::new(),
         description: format!(
-            "An event on {} about {} could not be read, so what it says is unknown. The platform's operator retries or discards the parked event.",
+            "What {} says about {} could not be read to its end, so it is unknown. The platform's operator retries or discards the parked event, or sets the stopped partition going again.",
             source.topic, source.key
         ),
     }
@@ -372,16 +372,20 @@ fn not_declared(document: &str, facts: &VisitFacts<'_>) -> Condition {
     let mut description = format!(
         "No import declaration for {document} is bound to the container. The broker or trader files one that names transport document and container."
     );
+    // Whose declarations these are is not for everyone who reads the condition.
+    let mut reasons = BTreeSet::new();
     for (consignment, event_id) in unbound(&facts.clearances) {
-        evidence.push(event_id.to_owned());
-        let reason = if consignment.unbound_because.is_empty() {
-            "no reason is given"
-        } else {
-            &consignment.unbound_because
-        };
+        if !evidence.iter().any(|cited| cited == event_id) {
+            evidence.push(event_id.to_owned());
+        }
+        reasons.insert(match consignment.unbound_because.as_str() {
+            "" => "no reason is given",
+            reason => reason,
+        });
+    }
+    for reason in reasons {
         description.push_str(&format!(
-            " Declaration {} names it and does not count: {reason}.",
-            consignment.title()
+            " A declaration names the goods and does not count: {reason}."
         ));
     }
     Condition {
@@ -426,10 +430,10 @@ fn not_released(
         who: Who::role("officer"),
         since: facts.stay.arrived_at.or(Some(facts.known_since)),
         evidence: vec![event_id.to_owned()],
-        description: format!(
-            "Customs has not released declaration {}.",
-            consignment.title()
-        ),
+        description: match consignment.transport_document.as_str() {
+            "" => "Customs has not released goods in the container.".to_owned(),
+            document => format!("Customs has not released the goods of {document}."),
+        },
     }]
 }
 

@@ -24,7 +24,12 @@ pub fn read(record: &Record) -> Result<Input, Unreadable> {
         party: event.recorded_by_party.clone(),
     };
     let visit = wire::required("visit", event.visit)?;
-    Ok(Input::ContainerVisit(heading, stay(visit, record)?))
+    let mut stay = stay(visit, record)?;
+    // What has left has left, even if nobody wrote down when: a release that it left on is used up.
+    if stay.phase == Phase::Departed && stay.departed_at.is_none() {
+        stay.departed_at = Some(heading.observed_at);
+    }
+    Ok(Input::ContainerVisit(heading, stay))
 }
 
 fn stay(visit: gate::ContainerVisit, record: &Record) -> Result<Stay, Unreadable> {

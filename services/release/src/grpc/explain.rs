@@ -4,6 +4,7 @@ use fabric::Knowledge;
 use proto::release::v1 as api;
 
 use super::respond;
+use crate::domain::clearance::Consignment;
 use crate::domain::container_visit::ContainerVisit;
 use crate::domain::decision::{Decision, DecisionState};
 use crate::domain::reader::Reader;
@@ -36,7 +37,7 @@ pub fn explanation(
             .filter(|hold| hold.stands())
             .map(|hold| respond::hold(hold, reader, site_id))
             .collect(),
-        unbound_declarations: unbound(&facts),
+        unbound_declarations: unbound(&facts, reader),
         knowledge: ages(behind, knowledge),
         other_container_visit_ids: others
             .iter()
@@ -63,6 +64,7 @@ fn consignments(facts: &VisitFacts<'_>, reader: &Reader) -> Vec<api::Consignment
                 && bound.iter().all(|consignment| consignment.released),
             declarations: bound
                 .iter()
+                .filter(|consignment| may_see_declaration(consignment, reader, &stay.site_id))
                 .map(|consignment| consignment.title().to_owned())
                 .collect(),
             commercial_release: requirements::counting(line, facts)
@@ -75,8 +77,15 @@ fn consignments(facts: &VisitFacts<'_>, reader: &Reader) -> Vec<api::Consignment
     stay.manifest_lines.iter().map(line).collect()
 }
 
-fn unbound(facts: &VisitFacts<'_>) -> Vec<api::UnboundDeclaration> {
+/// A declaration is for its own parties, for authorities and for the site's terminal: whoever comes for
+/// the container, or has other goods in it, learns what is missing and not whose it is.
+fn may_see_declaration(consignment: &Consignment, reader: &Reader, site_id: &str) -> bool {
+    reader.sees_names_at(site_id) || consignment.parties().any(|party| party == reader.party)
+}
+
+fn unbound(facts: &VisitFacts<'_>, reader: &Reader) -> Vec<api::UnboundDeclaration> {
     requirements::unbound(&facts.clearances)
+        .filter(|(consignment, _)| may_see_declaration(consignment, reader, &facts.stay.site_id))
         .map(|(consignment, event_id)| api::UnboundDeclaration {
             declaration_id: consignment.declaration_id.clone(),
             mrn: consignment.mrn.clone(),

@@ -63,7 +63,7 @@ impl Handlers {
         input: Input,
     ) -> Result<Response<R>, Status> {
         let answered: Answered<R> = command::decide(&self.handle, call, content, input).await?;
-        Ok(Response::new(answered.response))
+        Ok(answered.into_response())
     }
 }
 

@@ -4,15 +4,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::PgConnection;
+use sqlx::types::Json;
 
 use super::undecodable;
 use crate::app::{Links, Seeds};
-use crate::domain::clearance::{container_key, transport_document_key};
+use crate::domain::clearance::{Clearance, container_key, transport_document_key};
+use crate::domain::container_visit::{ContainerVisit, Stay};
 use crate::domain::hold::{HoldId, Scope, ScopeKind};
+use crate::domain::requirements;
 
-/// Containers looked at again at once because of parked records, at random, so that where there are
-/// more the others have their turn at the next ticks.
+/// Containers looked at again at once because of parked records. Those that do not count theirs yet come
+/// first; of the others each has its turn at one of the next ticks.
 const UNKNOWN_CONTAINERS_MAX: i64 = 200;
+/// Containers looked at again at once because of stopped partitions.
+const STOPPED_CONTAINERS_MAX: usize = 200;
+/// Stays of which it is looked up at once whether a stopped partition is about them.
+const STAYS_SEARCHED_MAX: i64 = 2_000;
 
 /// Reads what follows from these seeds: one statement per relation.
 ///
@@ -23,6 +30,9 @@ pub async fn read(db: &mut PgConnection, seeds: &Seeds) -> Result<Links, sqlx::E
     let mut links = Links::default();
     if seeds.unknown {
         links.unknown_containers = unknown_containers(db).await?;
+        links
+            .unknown_containers
+            .extend(containers_behind_a_stop(db).await?);
         seeds
             .containers
             .extend(links.unknown_containers.iter().cloned());
@@ -67,33 +77,81 @@ fn containers_of_key(key: &str, links: &Links) -> Vec<String> {
 }
 
 /// The containers on whose decisions a parked record weighs that is not yet counted as unknown, or
-/// that count one which is not parked any more; and, cheaply, those that may be either.
+/// that count one which is not parked any more; and, cheaply, those that may be either. The order is the
+/// same for a while: asked again under the locks, the answer must not be another.
 async fn unknown_containers(db: &mut PgConnection) -> Result<BTreeSet<String>, sqlx::Error> {
     let rows = sqlx::query_scalar!(
         r#"with parked as (select distinct topic, key from fabric.parked)
            select container_number as "container_number!" from (
-               select container_number from container_visit where unknown and not over
+               select container_number, true as known from container_visit where unknown and not over
                union
-               select v.container_number from container_visit v join parked p
+               select v.container_number, v.unknown from container_visit v join parked p
                  on (p.topic = 'gate.container-visit' and p.key = v.site_id || '/' || v.container_number)
                  or (p.topic = 'customs.clearance' and p.key = 'container/' || v.container_number)
                where not v.over
                union
-               select v.container_number from parked p join container_visit v
+               select v.container_number, v.unknown from parked p join container_visit v
                  on v.transport_documents && array[substr(p.key, 20)]
                where p.topic = 'customs.clearance' and p.key like 'transport-document/%' and not v.over
                union
-               select v.container_number from parked p join container_visit v on v.container_visit_id = substr(p.key, 17)
+               select v.container_number, v.unknown from parked p join container_visit v on v.container_visit_id = substr(p.key, 17)
                where p.topic in ('gate.hold', 'customs.hold') and p.key like 'container-visit/%' and not v.over
                union
-               select substr(c.key, 11) from parked p join clearance c on c.declaration_ids && array[substr(p.key, 13)]
+               select v.container_number, v.unknown from parked p join clearance c on c.declaration_ids && array[substr(p.key, 13)]
+                 join container_visit v on v.container_number = substr(c.key, 11)
                where p.topic in ('gate.hold', 'customs.hold') and p.key like 'declaration/%' and c.key like 'container/%'
-           ) u order by random() limit $1"#,
+                 and not v.over
+           ) u
+           group by container_number
+           order by bool_and(known), md5(container_number || floor(extract(epoch from clock_timestamp()) / 2)::text)
+           limit $1"#,
         UNKNOWN_CONTAINERS_MAX
     )
     .fetch_all(db)
     .await?;
     Ok(rows.into_iter().collect())
+}
+
+/// The containers about which a stopped partition may hold something that is not counted as unknown yet,
+/// granted ones first. Which partition holds a key is not for SQL to know, so stays are searched.
+async fn containers_behind_a_stop(db: &mut PgConnection) -> Result<BTreeSet<String>, sqlx::Error> {
+    let stopped = super::stopped_partitions(db).await?;
+    if stopped.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let visits = sqlx::query_scalar!(
+        r#"select body as "body: Json<ContainerVisit>" from container_visit where not over and not unknown
+           order by decision_state is distinct from 'GRANTED',
+                    md5(container_visit_id || floor(extract(epoch from clock_timestamp()) / 2)::text)
+           limit $1"#,
+        STAYS_SEARCHED_MAX
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    let keys: BTreeSet<String> = visits
+        .iter()
+        .flat_map(|visit| requirements::clearance_keys(&visit.0.stay))
+        .collect();
+    let keys: Vec<String> = keys.into_iter().collect();
+    let clearances: BTreeMap<String, Clearance> = super::rows::clearances(db, &keys)
+        .await?
+        .into_iter()
+        .map(|clearance| (clearance.key.clone(), clearance))
+        .collect();
+    let behind_a_stop = |stay: &Stay| {
+        let keys = requirements::clearance_keys(stay);
+        let own: Vec<&Clearance> = keys.iter().filter_map(|key| clearances.get(key)).collect();
+        requirements::sources(stay, &own)
+            .iter()
+            .any(|source| stopped.hold(source.topic, &source.key))
+    };
+    Ok(visits
+        .iter()
+        .map(|visit| &visit.0.stay)
+        .filter(|stay| behind_a_stop(stay))
+        .map(|stay| stay.container_number.clone())
+        .take(STOPPED_CONTAINERS_MAX)
+        .collect())
 }
 
 async fn release_documents(
@@ -251,10 +309,13 @@ async fn open_stays(
         return Ok(());
     }
     let numbers: Vec<String> = seeds.containers.iter().cloned().collect();
+    // A stay that is named itself is weighed even if it is over.
+    let named: Vec<String> = seeds.visits.iter().cloned().collect();
     let rows = sqlx::query!(
         "select container_number, container_visit_id, site_id, transport_documents
-         from container_visit where container_number = any($1) and not over",
-        &numbers
+         from container_visit where container_number = any($1) and (not over or container_visit_id = any($2))",
+        &numbers,
+        &named
     )
     .fetch_all(db)
     .await?;

@@ -13,7 +13,7 @@ use fabric::{SubjectSet, Working};
 use sqlx::PgConnection;
 
 use crate::app::kind;
-use crate::app::state::{Group, State};
+use crate::app::state::{Group, State, StoppedPartitions};
 use crate::domain::clearance::{container_key, transport_document_key};
 use crate::domain::container_visit::VISITS_PER_CONTAINER_MAX;
 use crate::domain::hold::Scope;
@@ -39,6 +39,8 @@ pub struct Keys {
     pub pre_arrivals: Vec<String>,
     /// Declarations.
     pub declarations: Vec<String>,
+    /// Whether the operators of bonded centres are wanted.
+    pub operators: bool,
 }
 
 /// Reads the state of every locked subject.
@@ -55,6 +57,7 @@ pub async fn load(db: &mut PgConnection, subjects: &SubjectSet) -> Result<State,
         parties: subjects.keys(kind::PARTY),
         pre_arrivals: subjects.keys(kind::PRE_ARRIVAL),
         declarations: subjects.keys(kind::DECLARATION),
+        operators: subjects.has(kind::BOOK),
     };
     load_keys(db, &keys).await
 }
@@ -82,6 +85,12 @@ pub async fn load_keys(db: &mut PgConnection, keys: &Keys) -> Result<State, sqlx
     let parties = rows::parties(db, &keys.parties).await?;
     let pre_arrivals = rows::pre_arrivals(db, &keys.pre_arrivals, &keys.containers).await?;
     let declarations = rows::declarations(db, &keys.declarations).await?;
+    let operators = if keys.operators {
+        rows::operators(db).await?
+    } else {
+        Vec::new()
+    };
+    let stopped = stopped_partitions(db).await?;
     Ok(State {
         sites: Working::loaded(
             keys.sites.iter().cloned(),
@@ -125,8 +134,23 @@ pub async fn load_keys(db: &mut PgConnection, keys: &Keys) -> Result<State, sqlx
                 .into_iter()
                 .map(|declaration| (declaration.declaration_id.clone(), declaration)),
         ),
+        stopped,
+        operators,
         timeline: Vec::new(),
     })
+}
+
+/// The consumed partitions that have stopped.
+async fn stopped_partitions(db: &mut PgConnection) -> Result<StoppedPartitions, sqlx::Error> {
+    let rows = sqlx::query!(
+        "select topic, partition from fabric.position where stopped_because is not null"
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(StoppedPartitions::of(
+        rows.into_iter()
+            .map(|row| (row.topic, row.partition.unsigned_abs())),
+    ))
 }
 
 /// Rows by what they belong to.

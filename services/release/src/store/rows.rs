@@ -191,6 +191,15 @@ pub async fn parties(
         .collect())
 }
 
+/// The operators of bonded centres that may act. Two are enough to know that there is not one.
+pub async fn operators(db: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select party_id from known_party where 'operator' = any(roles) and not suspended order by party_id limit 2"
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// These declarations.
 pub async fn declarations(
     db: &mut PgConnection,

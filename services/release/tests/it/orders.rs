@@ -8,7 +8,7 @@ use chrono::{DateTime, Duration, Utc};
 use fabric::{Context, Knowledge, ParkedKeys, Service, Working};
 use prost::Message;
 use proto::release::events::v1 as events;
-use release::app::state::{Group, State};
+use release::app::state::{Group, State, StoppedPartitions};
 use release::app::{
     Answer, GrantCommercialRelease, Heading, Input, Release, RevokeCommercialRelease, RevokeWhich,
 };
@@ -366,6 +366,8 @@ fn nothing_yet() -> State {
             ],
             [],
         ),
+        stopped: StoppedPartitions::default(),
+        operators: Vec::new(),
         timeline: Vec::new(),
     }
 }

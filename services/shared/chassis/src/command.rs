@@ -3,14 +3,20 @@
 //! RPC's message again.
 
 use fabric::{Command, Handle, fingerprint};
+use kernel::Refusal;
 use prost::Message;
-use tonic::Status;
+use tonic::metadata::{MetadataMap, MetadataValue};
+use tonic::{Response, Status};
 use uuid::Uuid;
 
 use crate::errors::{internal, to_status};
 use crate::identity::Caller;
 use crate::request::request_id;
 use crate::telemetry::traceparent_of_current_span;
+
+/// Says on a response, and on a refusal, that it is the stored answer to an
+/// earlier, equal request.
+pub const REPEATED_METADATA: &str = "greenlane-repeated";
 
 /// A command as a handler hands it over.
 pub struct Call<'a> {
@@ -35,10 +41,33 @@ pub struct Answered<R> {
     pub repeated: bool,
 }
 
+impl<R> Answered<R> {
+    /// The response as it is sent: with a word in its metadata if it is a repeated one.
+    pub fn into_response(self) -> Response<R> {
+        let mut response = Response::new(self.response);
+        mark(response.metadata_mut(), self.repeated);
+        response
+    }
+}
+
+/// A refusal as it is sent: with a word in its metadata if it is a repeated one.
+pub fn refused(refusal: &Refusal, repeated: bool) -> Status {
+    let mut status = to_status(refusal);
+    mark(status.metadata_mut(), repeated);
+    status
+}
+
+fn mark(metadata: &mut MetadataMap, repeated: bool) {
+    if repeated {
+        metadata.insert(REPEATED_METADATA, MetadataValue::from_static("true"));
+    }
+}
+
 /// Has a command decided by the loop.
 ///
 /// `content` is the request message: the same request id with other content is
-/// refused. A dry run is decided and forgotten.
+/// refused. A dry run is decided and forgotten. A refusal that is the stored
+/// answer to an earlier, equal request says so, as [`refused`] does.
 ///
 /// # Errors
 ///
@@ -62,10 +91,33 @@ where
         input,
     };
     let reply = handle.submit(call.lane, command).await;
-    let bytes = reply.outcome.map_err(|refusal| to_status(&refusal))?;
+    let repeated = reply.repeated;
+    let bytes = reply
+        .outcome
+        .map_err(|refusal| refused(&refusal, repeated))?;
     let response = R::decode(bytes).map_err(|error| internal(&error))?;
-    Ok(Answered {
-        response,
-        repeated: reply.repeated,
-    })
+    Ok(Answered { response, repeated })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repeated_answer_says_so_and_a_first_one_does_not() {
+        for repeated in [false, true] {
+            let answered = Answered {
+                response: (),
+                repeated,
+            };
+            let response = answered.into_response();
+            let status = refused(&Refusal::not_found("hold", "H1"), repeated);
+            for metadata in [response.metadata(), status.metadata()] {
+                let said = metadata
+                    .get(REPEATED_METADATA)
+                    .map(|value| value.as_bytes());
+                assert_eq!(said, repeated.then_some(b"true".as_slice()));
+            }
+        }
+    }
 }

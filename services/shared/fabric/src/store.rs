@@ -116,7 +116,8 @@ pub(crate) fn is_transient(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Database(database) => database.code().is_some_and(|code| {
             let code = code.as_ref();
-            code == "55P03"
+            // 25P03: this process stood still in a transaction, and the server cut the session.
+            ["55P03", "25P03"].contains(&code)
                 || ["08", "40", "53", "58"].contains(&&code[..2.min(code.len())])
                 || code.starts_with("57P")
         }),

@@ -1,7 +1,8 @@
 //! The aggregate of these tests. `Counter` adds to named counters and publishes
 //! each sum; `Mirror` keeps the sums it reads. Adding to "bad" panics, so that
-//! there is an input that breaks its batch; a sum whose type the mirror is told
-//! not to understand parks.
+//! there is an input that breaks its batch; the first addition to "frozen" stands
+//! still until its session is cut; a sum whose type the mirror is told not to
+//! understand parks.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,6 +28,9 @@ pub enum Input {
 }
 
 pub struct Counter;
+
+/// Whether an addition to "frozen" has stood still already.
+static STOOD_STILL: AtomicBool = AtomicBool::new(false);
 
 impl Service for Counter {
     const NAME: &'static str = "counter";
@@ -55,7 +59,14 @@ impl Service for Counter {
         db: &mut PgConnection,
         subjects: &SubjectSet,
     ) -> Result<Self::State, sqlx::Error> {
-        load(db, subjects.keys("counter")).await
+        let keys = subjects.keys("counter");
+        let stands_still = !STOOD_STILL.load(Ordering::SeqCst);
+        if stands_still && keys.iter().any(|key| key == "frozen") {
+            sqlx::query("set local idle_in_transaction_session_timeout = '20ms'")
+                .execute(&mut *db)
+                .await?;
+        }
+        load(db, keys).await
     }
 
     fn decide(&self, state: &mut Self::State, input: &Input, _context: &Context<'_>) -> Decision {
@@ -65,6 +76,10 @@ impl Service for Counter {
             repeats_max,
         } = input;
         assert_ne!(key, "bad", "this counter cannot be added to");
+        if key == "frozen" && !STOOD_STILL.swap(true, Ordering::SeqCst) {
+            // As a process that is paused: longer than the session may be idle in its transaction.
+            std::thread::sleep(Duration::from_millis(500));
+        }
         let total = state.get(key).copied().unwrap_or(0);
         if repeats_max.is_some_and(|max| total + amount > max) {
             return Decision::refuse(Refusal::unmet("FULL", "the counter is full", Vec::new()));

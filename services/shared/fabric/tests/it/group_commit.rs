@@ -158,6 +158,16 @@ async fn sessions_that_are_cut_repeat_their_batch_and_lose_or_double_nothing() {
 }
 
 #[tokio::test]
+async fn a_process_that_stood_still_in_a_transaction_repeats_its_batch() {
+    let database = database().await;
+    let fabric = counter(&database.service_url).await;
+    let reply = fabric.handle().submit("lane", add("frozen", 1)).await;
+    assert_eq!(total(&reply), 1);
+    assert_eq!(stored(&database.service_url, "frozen").await, Some(1));
+    fabric.stop().await;
+}
+
+#[tokio::test]
 async fn sequences_have_no_gaps_and_their_chain_verifies_until_a_row_is_edited() {
     let database = database().await;
     let one = counter(&database.service_url).await;
