@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use fabric::{Admin, ConsumedStatus, Health, ParkedRecord, ProducedStatus};
+use fabric::{Admin, ConsumedStatus, Health, ParkedPlace, ParkedRecord, ProducedStatus};
 use proto::fabric::v1 as wire;
 use proto::fabric::v1::fabric_admin_service_server::{
     FabricAdminService, FabricAdminServiceServer,
@@ -71,7 +71,7 @@ impl<I: Send + Sync + 'static> FabricAdminService for FabricAdmin<I> {
                 .collect(),
             produced: status.produced.into_iter().map(produced).collect(),
             consumed: status.consumed.into_iter().map(consumed).collect(),
-            parked_keys: status.parked_keys,
+            parked_keys: status.parked_keys.values().sum(),
         }))
     }
 
@@ -96,14 +96,14 @@ impl<I: Send + Sync + 'static> FabricAdminService for FabricAdmin<I> {
         let page = asked.page.unwrap_or_default();
         let size = PageSize::parse(page.page_size, PARKED_ROWS_DEFAULT, PARKED_ROWS_MAX)
             .map_err(refused)?;
-        let after: Option<String> = decode_page_token(&page.page_token).map_err(refused)?;
+        let after: Option<ParkedPlace> = decode_page_token(&page.page_token).map_err(refused)?;
         let topic = Some(asked.topic.as_str()).filter(|topic| !topic.is_empty());
         let rows = self
             .admin
-            .parked(topic, after.as_deref(), size.rows() + 1)
+            .parked(topic, after.as_ref(), size.rows())
             .await
             .map_err(refused)?;
-        let (rows, next_page_token) = size.page(rows, |row| row.event_id.clone());
+        let (rows, next_page_token) = size.page(rows, ParkedRecord::place);
         let without_payload = |row| wire::ParkedRecord {
             payload: bytes::Bytes::new(),
             ..parked(row)

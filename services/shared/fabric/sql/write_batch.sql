@@ -28,7 +28,8 @@ with wanted as (
     returning 1
 ), positioned as (
     update fabric.position p
-    set epoch = n.epoch, seq = n.seq, chain = n.chain, kafka_offset = n.kafka_offset, stopped_because = n.stopped_because
+    set epoch = n.epoch, seq = n.seq, chain = n.chain, kafka_offset = n.kafka_offset, stopped_because = n.stopped_because,
+        moved_at = case when n.seq > p.seq or n.epoch > p.epoch then clock_timestamp() else p.moved_at end
     from unnest($24::text[], $25::int[], $26::bigint[], $27::bigint[], $28::bytea[], $29::bigint[], $30::text[])
         as n (topic, partition, epoch, seq, chain, kafka_offset, stopped_because)
     where p.topic = n.topic and p.partition = n.partition

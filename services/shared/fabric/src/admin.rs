@@ -12,8 +12,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::fabric::Health;
 use crate::sequence::{PARTITIONS, chain_after, event_id, partition_of};
-use crate::service::Knowledge;
-use crate::store::{self, OutboxRow, Parked, Part};
+use crate::service::{Knowledge, StoreError};
+pub use crate::store::ParkedPlace;
+use crate::store::{self, OutboxRow, Parked};
 use crate::writer::Item;
 
 /// Parked records given at once.
@@ -72,8 +73,8 @@ pub struct FabricStatus {
     pub produced: Vec<ProducedStatus>,
     /// What it consumes.
     pub consumed: Vec<ConsumedStatus>,
-    /// Keys with parked records.
-    pub parked_keys: u32,
+    /// Keys with parked records, by topic; a topic without any is left out.
+    pub parked_keys: BTreeMap<String, u32>,
 }
 
 /// A record that could not be applied.
@@ -101,6 +102,14 @@ pub struct ParkedRecord {
     pub attempts: u32,
     /// When it was parked.
     pub parked_at: DateTime<Utc>,
+}
+
+impl ParkedRecord {
+    /// Where it stands among the parked: a page ends here.
+    pub fn place(&self) -> ParkedPlace {
+        let (topic, key) = (self.topic.clone(), self.key.clone());
+        (topic, key, self.epoch, self.sequence)
+    }
 }
 
 impl From<Parked> for ParkedRecord {
@@ -138,7 +147,6 @@ pub struct Admin<I> {
     pool: PgPool,
     health: Health,
     backgrounds: Vec<mpsc::Sender<Item<I>>>,
-    rewinds: mpsc::Sender<(Part, u64)>,
 }
 
 impl<I> Clone for Admin<I> {
@@ -148,7 +156,6 @@ impl<I> Clone for Admin<I> {
             pool: self.pool.clone(),
             health: self.health.clone(),
             backgrounds: self.backgrounds.clone(),
-            rewinds: self.rewinds.clone(),
         }
     }
 }
@@ -159,14 +166,12 @@ impl<I: Send + 'static> Admin<I> {
         pool: PgPool,
         health: Health,
         backgrounds: Vec<mpsc::Sender<Item<I>>>,
-        rewinds: mpsc::Sender<(Part, u64)>,
     ) -> Self {
         Self {
             service,
             pool,
             health,
             backgrounds,
-            rewinds,
         }
     }
 
@@ -180,7 +185,9 @@ impl<I: Send + 'static> Admin<I> {
         let consumed = store::consumed(&self.pool).await.map_err(unavailable)?;
         let parked = {
             let mut db = self.pool.acquire().await.map_err(unavailable)?;
-            store::parked_keys(&mut db).await.map_err(unavailable)?
+            store::parked_keys_by_topic(&mut db)
+                .await
+                .map_err(unavailable)?
         };
         Ok(FabricStatus {
             service: self.service,
@@ -209,7 +216,7 @@ impl<I: Send + 'static> Admin<I> {
                     stopped_because: row.stopped_because,
                 })
                 .collect(),
-            parked_keys: u32::try_from(parked.0.len()).unwrap_or(u32::MAX),
+            parked_keys: parked,
         })
     }
 
@@ -222,8 +229,9 @@ impl<I: Send + 'static> Admin<I> {
         store::knowledge(&mut db).await.map_err(unavailable)
     }
 
-    /// Sends a produced partition again from a sequence on, if this instance's
-    /// relay is the active one. Gives the head to which it will send.
+    /// Has a produced partition sent again from a sequence on by the active relay,
+    /// whichever instance it is in; a request not yet taken up is replaced. Gives the
+    /// head to which it will send.
     ///
     /// # Errors
     /// No such partition, or nothing kept from there.
@@ -254,24 +262,28 @@ impl<I: Send + 'static> Admin<I> {
                 ),
             ));
         }
-        self.rewinds.try_send((part, from_sequence)).map_err(|_| {
-            Refusal::unavailable("OVERLOADED", "the relay is busy; try again in a moment")
-                .with_retry_after_millis(500)
-        })?;
+        let mut db = self.pool.acquire().await.map_err(unavailable)?;
+        store::ask_republish(&mut db, &part, from_sequence)
+            .await
+            .map_err(|error| match error {
+                StoreError::Database(error) => unavailable(error),
+                other => Refusal::internal("INTERNAL", other.to_string()),
+            })?;
         Ok(row.head.seq)
     }
 
-    /// Parked records by topic, key and sequence, after the given event id.
+    /// Parked records by topic, key and sequence, after the given place: a page, and one more if there
+    /// are more.
     ///
     /// # Errors
     /// If the database does not answer.
     pub async fn parked(
         &self,
         topic: Option<&str>,
-        after: Option<&str>,
+        after: Option<&ParkedPlace>,
         rows_max: u32,
     ) -> Result<Vec<ParkedRecord>, Refusal> {
-        let limit = i64::from(rows_max.clamp(1, PAGE_ROWS_MAX));
+        let limit = i64::from(rows_max.clamp(1, PAGE_ROWS_MAX)) + 1;
         let mut db = self.pool.acquire().await.map_err(unavailable)?;
         let rows = store::parked(&mut db, topic, None, None, after, limit)
             .await
@@ -348,17 +360,9 @@ impl<I: Send + 'static> Admin<I> {
                 Vec::new(),
             ));
         }
-        let left = store::parked(
-            &mut db,
-            Some(&record.topic),
-            Some(&record.key),
-            None,
-            None,
-            i64::from(PAGE_ROWS_MAX),
-        )
-        .await
-        .map_err(unavailable)?;
-        Ok(u32::try_from(left.len()).unwrap_or(u32::MAX))
+        store::parked_of_key(&mut db, &record.topic, &record.key)
+            .await
+            .map_err(unavailable)
     }
 
     /// Computes every produced partition's chain anew from the rows kept.

@@ -20,6 +20,10 @@ pub struct FabricConfig {
     /// Most inputs that share a commit.
     #[serde(default = "defaults::batch_inputs_max")]
     pub batch_inputs_max: u32,
+    /// Most subjects that the inputs of one commit name: each is a lock, and the database's lock table
+    /// holds `max_locks_per_transaction` times `max_connections` of them for everybody.
+    #[serde(default = "defaults::batch_subjects_max")]
+    pub batch_subjects_max: u32,
     /// Least time between the starts of two batches of a busy writer.
     #[serde(default = "defaults::batch_spacing_micros")]
     pub batch_spacing_micros: u32,
@@ -56,6 +60,9 @@ fn one() -> u32 {
 mod defaults {
     pub fn batch_inputs_max() -> u32 {
         512
+    }
+    pub fn batch_subjects_max() -> u32 {
+        4_096
     }
     pub fn batch_spacing_micros() -> u32 {
         1_000
@@ -95,6 +102,7 @@ impl FabricConfig {
             topic_replication: 1,
             writers: 1,
             batch_inputs_max: defaults::batch_inputs_max(),
+            batch_subjects_max: defaults::batch_subjects_max(),
             batch_spacing_micros: defaults::batch_spacing_micros(),
             call_queue_max: defaults::call_queue_max(),
             record_queue_max: defaults::record_queue_max(),
@@ -130,6 +138,7 @@ impl FabricConfig {
             ("topic_replication", self.topic_replication, 1, 9),
             ("writers", self.writers, 1, 8),
             ("batch_inputs_max", self.batch_inputs_max, 1, 4_096),
+            ("batch_subjects_max", self.batch_subjects_max, 1, 1_000_000),
             (
                 "batch_spacing_micros",
                 self.batch_spacing_micros,

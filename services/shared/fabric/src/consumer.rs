@@ -8,13 +8,13 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use prost::Message as _;
-use rdkafka::consumer::Consumer;
+use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::{mpsc, watch};
 
 use crate::config::FabricConfig;
-use crate::kafka;
+use crate::kafka::{self, Connection};
 use crate::service::Record;
 use crate::store::Stamp;
 use crate::writer::{Assignment, Delivered, Item};
@@ -33,25 +33,33 @@ pub(crate) async fn run<I: Send + 'static>(
         if *stop.borrow() {
             return;
         }
-        tokio::select! {
-            result = read(&config, &mut assignment, &records) => match result {
-                Ok(()) => return,
-                Err(error) => {
-                    tracing::warn!(%error, "reading from the broker failed; trying again");
-                    tokio::time::sleep(RETRY_WAIT).await;
-                }
-            },
-            () = crate::fabric::told_to_stop(&mut stop) => return,
+        let outcome = match kafka::consumer(&config, "earliest") {
+            Ok(consumer) => {
+                let outcome = tokio::select! {
+                    outcome = read(&config, &consumer, &mut assignment, &records) => outcome,
+                    () = crate::fabric::told_to_stop(&mut stop) => Ok(()),
+                };
+                kafka::close(consumer);
+                outcome
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        match outcome {
+            Ok(()) => return,
+            Err(error) => {
+                tracing::warn!(%error, "reading from the broker failed; trying again");
+                tokio::time::sleep(RETRY_WAIT).await;
+            }
         }
     }
 }
 
 async fn read<I>(
     config: &FabricConfig,
+    consumer: &StreamConsumer<Connection>,
     assignment: &mut watch::Receiver<Assignment>,
     records: &mpsc::Sender<Item<I>>,
 ) -> Result<(), String> {
-    let consumer = kafka::consumer(config, "earliest").map_err(|error| error.to_string())?;
     let list = wanted(config, &assignment.borrow_and_update());
     consumer.assign(&list).map_err(|error| error.to_string())?;
     let mut stream = consumer.stream();
@@ -112,7 +120,6 @@ fn item<I>(config: &FabricConfig, message: &BorrowedMessage<'_>) -> Option<Item<
         return Some(Item::Stamp {
             part: (topic, partition),
             stamp,
-            received_at: Instant::now(),
         });
     }
     let event_id = kafka::header(message, "ce_id").unwrap_or_default();
@@ -164,7 +171,7 @@ fn stamp(payload: &[u8]) -> Option<Stamp> {
         acked_seq: watermark.acked_sequence,
         head_seq: watermark.head_sequence,
         stamped_at,
-        received_ago: Duration::ZERO,
+        received_at: Instant::now(),
     })
 }
 

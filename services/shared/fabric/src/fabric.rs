@@ -119,6 +119,11 @@ impl<S: Service> Fabric<S> {
     ) -> Result<Self, FabricError> {
         let mut connection = store::connect(url).await?;
         store::prepare_partitions(&mut connection, service.produces(), service.consumes()).await?;
+        if let Err(error) =
+            store::maintain_outbox(&mut connection, config.outbox_retention_days).await
+        {
+            tracing::warn!(%error, "the outbox's days could not be kept; trying again later");
+        }
         connection.close().await?;
         let pool = PgPoolOptions::new()
             .max_connections(ADMIN_CONNECTIONS_MAX)
@@ -134,7 +139,6 @@ impl<S: Service> Fabric<S> {
         let committed = Arc::new(committed);
         let (relay_rows, relay_queue) = mpsc::channel(RELAY_QUEUE_MAX);
         let (asks, ask_queue) = mpsc::channel(REWIND_QUEUE_MAX);
-        let (rewinds, rewind_queue) = mpsc::channel(REWIND_QUEUE_MAX);
         let health = Health::new();
         let mut tasks = JoinSet::new();
         let spawner = runtime.handle().clone();
@@ -197,15 +201,25 @@ impl<S: Service> Fabric<S> {
             backgrounds.push(background_in);
         }
         spawn_timers(&service, &mut tasks, &spawner, &backgrounds, &stopping);
+        tasks.spawn_on(
+            relay::days::keep(
+                url.to_owned(),
+                config.outbox_retention_days,
+                stopping.clone(),
+            ),
+            &spawner,
+        );
         if broker {
             health.set("broker", Err("not connected yet".into()));
             let links = relay::Links {
                 committed: relay_queue,
-                rewinds: rewind_queue,
-                asks: ask_queue,
                 health: health.clone(),
                 stop: stopping.clone(),
             };
+            tasks.spawn_on(
+                relay::rewind::ask(S::NAME, config.clone(), ask_queue, stopping.clone()),
+                &spawner,
+            );
             tasks.spawn_on(
                 relay::run(
                     S::NAME,
@@ -221,7 +235,7 @@ impl<S: Service> Fabric<S> {
             queues: queues.into(),
             committed: commits,
         };
-        let admin = Admin::new(S::NAME, pool, health.clone(), backgrounds, rewinds);
+        let admin = Admin::new(S::NAME, pool, health.clone(), backgrounds);
         Ok(Self {
             handle,
             admin,

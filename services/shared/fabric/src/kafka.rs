@@ -18,7 +18,7 @@ use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::config::FabricConfig;
-use crate::sequence::PARTITIONS;
+use crate::sequence::{EVENT_BYTES_MAX, PARTITIONS};
 use crate::store::Part;
 
 /// How long an answer of the broker is waited for.
@@ -29,8 +29,12 @@ pub(crate) const REWIND_TOPIC: &str = "fabric.rewind";
 pub(crate) const WATERMARK_TYPE: &str = "greenlane.fabric.watermark";
 /// `ce_type` of a request to send again.
 pub(crate) const REWIND_TYPE: &str = "greenlane.fabric.rewind";
-/// Largest event, in bytes.
-const EVENT_BYTES_MAX: &str = "1000000";
+/// Largest record: an event, and room for its key, its headers and the broker's own
+/// words around it. A broker's default (`message.max.bytes`) is 1,048,588.
+const RECORD_BYTES_MAX: usize = EVENT_BYTES_MAX + 100_000;
+/// Records that the client holds until they are acknowledged, in kibibytes and in number.
+const HELD_KIBIBYTES_MAX: &str = "65536";
+const HELD_RECORDS_MAX: &str = "100000";
 
 /// The broker's name of a topic: "greenlane.gate.site.v1", with the
 /// deployment's prefix before it.
@@ -91,8 +95,9 @@ pub(crate) fn producer(
         .set("acks", "all")
         .set("linger.ms", "0")
         .set("message.timeout.ms", "10000")
-        .set("message.max.bytes", EVENT_BYTES_MAX)
-        .set("queue.buffering.max.messages", "100000")
+        .set("message.max.bytes", RECORD_BYTES_MAX.to_string())
+        .set("queue.buffering.max.messages", HELD_RECORDS_MAX)
+        .set("queue.buffering.max.kbytes", HELD_KIBIBYTES_MAX)
         .create_with_context(connection)
 }
 
@@ -108,9 +113,36 @@ pub(crate) fn consumer(
         .set("auto.offset.reset", from)
         .set("fetch.queue.backoff.ms", "2")
         .set("fetch.wait.max.ms", "100")
-        .set("fetch.message.max.bytes", EVENT_BYTES_MAX)
+        .set("fetch.message.max.bytes", RECORD_BYTES_MAX.to_string())
         .set("queued.max.messages.kbytes", "16384")
         .create_with_context(Connection::default())
+}
+
+/// Closes a client. That waits for the client's own threads, so it is never done on
+/// one that others wait for.
+pub(crate) fn close<C: Send + 'static>(client: C) {
+    tokio::task::spawn_blocking(move || drop(client));
+}
+
+/// Whether the broker takes all but this one record: it is too large, or has a form that
+/// the broker does not accept. Sending it again changes nothing.
+pub(crate) fn refuses_record(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::MessageSizeTooLarge
+                | RDKafkaErrorCode::MessageBatchTooLarge
+                | RDKafkaErrorCode::InvalidMessageSize
+                | RDKafkaErrorCode::InvalidRecord
+                | RDKafkaErrorCode::InvalidTimestamp
+                | RDKafkaErrorCode::UnsupportedForMessageFormat
+        )
+    )
+}
+
+/// Whether the client holds as much as it may: wait for acknowledgements.
+pub(crate) fn is_full(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull)
 }
 
 /// Creates what is missing of these topics.
@@ -136,11 +168,9 @@ pub(crate) async fn create_topics(config: &FabricConfig, topics: &[&str]) -> Res
     let options = AdminOptions::new()
         .operation_timeout(Some(BROKER_WAIT))
         .request_timeout(Some(BROKER_WAIT));
-    let results = admin
-        .create_topics(&new, &options)
-        .await
-        .map_err(|error| error.to_string())?;
-    for result in results {
+    let results = admin.create_topics(&new, &options).await;
+    close(admin);
+    for result in results.map_err(|error| error.to_string())? {
         match result {
             Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
             Err((topic, code)) => return Err(format!("{topic}: {code}")),
@@ -149,7 +179,7 @@ pub(crate) async fn create_topics(config: &FabricConfig, topics: &[&str]) -> Res
     Ok(())
 }
 
-/// The last record of a partition in the broker, if it has any.
+/// A record that a partition in the broker ends with.
 #[derive(Clone, Debug)]
 pub(crate) struct Tail {
     pub event_type: String,
@@ -158,58 +188,62 @@ pub(crate) struct Tail {
     pub payload: Bytes,
 }
 
-/// The last record of each partition. Blocks.
+/// The records that each of these partitions ends with, newest first, at most so
+/// many of each; nothing for an empty one. Blocks.
 pub(crate) fn tails(
     config: &FabricConfig,
-    topics: &[&str],
-) -> Result<BTreeMap<Part, Tail>, String> {
+    parts: &[Part],
+    records_max: i64,
+) -> Result<BTreeMap<Part, Vec<Tail>>, String> {
     let consumer: BaseConsumer = client(config)
         .set("group.id", "greenlane-unused")
         .set("enable.auto.commit", "false")
         .create()
         .map_err(|error| error.to_string())?;
-    let mut wanted = BTreeMap::new();
-    for topic in topics {
-        let name = topic_name(&config.topic_prefix, topic);
-        for partition in 0..PARTITIONS {
-            let (low, high) = consumer
-                .fetch_watermarks(&name, partition.cast_signed(), BROKER_WAIT)
-                .map_err(|error| format!("{name}/{partition}: {error}"))?;
-            if high > low {
-                wanted.insert(((*topic).to_owned(), partition), high - 1);
-            }
+    let mut ends = BTreeMap::new();
+    let mut list = TopicPartitionList::new();
+    for part in parts {
+        let name = topic_name(&config.topic_prefix, &part.0);
+        let partition = part.1.cast_signed();
+        let (low, high) = consumer
+            .fetch_watermarks(&name, partition, BROKER_WAIT)
+            .map_err(|error| format!("{name}/{partition}: {error}"))?;
+        if high > low {
+            let from = Offset::Offset(low.max(high - records_max));
+            list.add_partition_offset(&name, partition, from)
+                .map_err(|error| error.to_string())?;
+            ends.insert(part.clone(), high - 1);
         }
     }
-    let mut list = TopicPartitionList::new();
-    for ((topic, partition), offset) in &wanted {
-        list.add_partition_offset(
-            &topic_name(&config.topic_prefix, topic),
-            partition.cast_signed(),
-            Offset::Offset(*offset),
-        )
-        .map_err(|error| error.to_string())?;
-    }
     consumer.assign(&list).map_err(|error| error.to_string())?;
-    let mut found = BTreeMap::new();
+    let mut found: BTreeMap<Part, Vec<Tail>> = BTreeMap::new();
     let deadline = std::time::Instant::now() + 2 * BROKER_WAIT;
-    while found.len() < wanted.len() {
+    while !ends.is_empty() {
         if std::time::Instant::now() > deadline {
             return Err(format!(
-                "only {} of {} partitions' last records came",
-                found.len(),
-                wanted.len()
+                "the last records of {} of {} partitions did not come",
+                ends.len(),
+                parts.len()
             ));
         }
         match consumer.poll(Duration::from_millis(100)) {
             Some(Ok(message)) => {
-                if let Some(topic) = topic_of(&config.topic_prefix, message.topic()) {
-                    let tail = Tail {
-                        event_type: header(&message, "ce_type").unwrap_or_default(),
-                        event_id: header(&message, "ce_id").unwrap_or_default(),
-                        chain: header_bytes(&message, "ce_chain"),
-                        payload: Bytes::copy_from_slice(message.payload().unwrap_or_default()),
-                    };
-                    found.insert((topic, message.partition().unsigned_abs()), tail);
+                let Some(topic) = topic_of(&config.topic_prefix, message.topic()) else {
+                    continue;
+                };
+                let part = (topic, message.partition().unsigned_abs());
+                let tail = Tail {
+                    event_type: header(&message, "ce_type").unwrap_or_default(),
+                    event_id: header(&message, "ce_id").unwrap_or_default(),
+                    chain: header_bytes(&message, "ce_chain"),
+                    payload: Bytes::copy_from_slice(message.payload().unwrap_or_default()),
+                };
+                // What came behind the end while this reads is not looked at.
+                if let Some(end) = ends.get(&part) {
+                    if message.offset() >= *end {
+                        ends.remove(&part);
+                    }
+                    found.entry(part).or_default().insert(0, tail);
                 }
             }
             Some(Err(error)) => tracing::debug!(%error, "reading the broker's tails"),

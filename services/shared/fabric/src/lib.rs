@@ -22,7 +22,9 @@ mod trace;
 mod working;
 mod writer;
 
-pub use admin::{Admin, ConsumedStatus, FabricStatus, ParkedRecord, ProducedStatus, VerifyReport};
+pub use admin::{
+    Admin, ConsumedStatus, FabricStatus, ParkedPlace, ParkedRecord, ProducedStatus, VerifyReport,
+};
 pub use config::FabricConfig;
 pub use fabric::{Fabric, FabricError, Health};
 pub use handle::{Command, Handle, Reply, fingerprint};

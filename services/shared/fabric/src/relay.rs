@@ -4,42 +4,49 @@
 //! whole log: at each start and reconnect the relay compares what the broker
 //! has last with its own rows and goes back as far as needed.
 
+pub(crate) mod days;
+mod progress;
+pub(crate) mod rewind;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
 use futures::stream::{FuturesUnordered, StreamExt};
 use prost::Message as _;
-use rdkafka::consumer::Consumer;
-use rdkafka::message::Message as _;
+use rdkafka::error::KafkaError;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
-use rdkafka::{Offset, TopicPartitionList};
 use sqlx::{Connection as _, PgConnection};
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Interval, MissedTickBehavior};
 use uuid::Uuid;
 
 use crate::config::FabricConfig;
 use crate::fabric::Health;
-use crate::kafka::{self, Connection};
-use crate::sequence::{PARTITIONS, event_id, partition_of};
+use crate::kafka::{self, Connection, Tail};
+use crate::sequence::{PARTITIONS, event_id};
 use crate::service::StoreError;
 use crate::store::{self, Head, OutboxRow, Part};
 
+use self::progress::{Handed, Progress, Refused};
+use self::rewind::Requests;
+
 /// Rows read at once when the relay was not handed them.
-const READ_ROWS_MAX: i64 = 1_000;
+const READ_ROWS_MAX: usize = 1_000;
 /// How long a failed relay waits before it starts again.
 const RESTART_WAIT: Duration = Duration::from_millis(300);
 /// How often an instance whose relay is not active tries to become it.
 const STANDBY_WAIT: Duration = Duration::from_millis(500);
-/// How often moved cursors are written.
+/// How often moved cursors are written and watermarks that have become true are sent.
 const CURSOR_EVERY: Duration = Duration::from_millis(50);
-/// How often old days are dropped.
-const MAINTAIN_EVERY: Duration = Duration::from_secs(3_600);
+/// How often it is looked up how far back records can be sent again.
+const LOWEST_EVERY: Duration = Duration::from_secs(60);
+/// Records at the end of a partition among which one of ours is looked for.
+const TAIL_RECORDS_MAX: i64 = 100;
 
 /// What a relay shares with the rest of the fabric.
 pub(crate) struct Links {
     pub committed: mpsc::Receiver<Vec<OutboxRow>>,
-    pub rewinds: mpsc::Receiver<(Part, u64)>,
-    pub asks: mpsc::Receiver<(Part, u64)>,
     pub health: Health,
     pub stop: watch::Receiver<bool>,
 }
@@ -54,20 +61,6 @@ enum RelayError {
     Broker(String),
     #[error("{0}")]
     History(String),
-}
-
-/// Where the relay is in one partition.
-#[derive(Clone, Debug)]
-struct Progress {
-    epoch: u64,
-    /// Handed to the client.
-    sent: u64,
-    /// Acknowledged without a hole.
-    acked: u64,
-    /// What the cursor row says.
-    written: u64,
-    /// What the last watermark said, and when.
-    stamped: Option<(u64, u64, Instant)>,
 }
 
 /// Relays until told to stop.
@@ -105,15 +98,56 @@ struct Relay<'a> {
     producer: FutureProducer<Connection>,
     connection: Connection,
     losses: u64,
+    health: Health,
     progress: BTreeMap<Part, Progress>,
+    /// Never below what was sent.
     heads: BTreeMap<Part, Head>,
     lowest: BTreeMap<Part, u64>,
     heads_sum: i64,
     behind: bool,
+    /// Rows are read again when no more records than these are under way.
+    read_again_at: usize,
 }
 
-type Delivery = (Part, u64, u64, Result<(), String>);
-type InFlight<'a> = FuturesUnordered<futures::future::BoxFuture<'a, Delivery>>;
+/// What became of a record that was sent.
+struct Delivery {
+    part: Part,
+    seq: u64,
+    of_try: u32,
+    result: Result<(), KafkaError>,
+}
+
+type InFlight = FuturesUnordered<futures::future::BoxFuture<'static, Delivery>>;
+
+/// What a record in the broker says of its partition.
+struct Said {
+    epoch: u64,
+    seq: u64,
+    chain: Vec<u8>,
+    acked: u64,
+}
+
+impl Said {
+    /// None if it is no record of this partition.
+    fn by(part: &Part, tail: &Tail) -> Option<Self> {
+        if tail.event_type == kafka::WATERMARK_TYPE {
+            let mark = proto::fabric::v1::Watermark::decode(tail.payload.as_ref()).ok()?;
+            return Some(Self {
+                epoch: mark.epoch,
+                seq: mark.head_sequence,
+                chain: mark.head_chain.to_vec(),
+                acked: mark.acked_sequence,
+            });
+        }
+        let (epoch, seq) = crate::consumer::numbers(&part.0, part.1, &tail.event_id)?;
+        Some(Self {
+            epoch,
+            seq,
+            chain: tail.chain.to_vec(),
+            acked: seq,
+        })
+    }
+}
 
 impl<'a> Relay<'a> {
     async fn serve(
@@ -130,7 +164,9 @@ impl<'a> Relay<'a> {
             }
             // Another instance relays; what was handed over here it reads from the table.
             while links.committed.try_recv().is_ok() {}
-            links.health.set("broker", Ok(()));
+            for part in ["broker", "relay"] {
+                links.health.set(part, Ok(()));
+            }
             tokio::select! {
                 () = tokio::time::sleep(STANDBY_WAIT) => {}
                 () = crate::fabric::told_to_stop(&mut links.stop) => return Ok(()),
@@ -148,19 +184,28 @@ impl<'a> Relay<'a> {
             producer,
             connection,
             losses,
+            health: links.health.clone(),
             progress: BTreeMap::new(),
             heads: BTreeMap::new(),
             lowest: BTreeMap::new(),
             heads_sum: -1,
             behind: true,
+            read_again_at: 0,
         };
-        relay.compare_with_broker().await?;
-        links.health.set("broker", Ok(()));
-        links.health.set("history", Ok(()));
-        let rewinds = RewindReader::start(config, topics, links.stop.clone());
-        let result = relay.relay(links, rewinds).await;
-        relay.write_cursors().await?;
+        let result = relay.serve_as_active(links).await;
+        kafka::close(relay.producer);
         let _ = relay.db.close().await;
+        result
+    }
+
+    async fn serve_as_active(&mut self, links: &mut Links) -> Result<(), RelayError> {
+        self.compare_with_broker().await?;
+        for part in ["broker", "history", "relay"] {
+            links.health.set(part, Ok(()));
+        }
+        let requests = Requests::read(self.config, self.topics);
+        let result = self.relay(links, requests).await;
+        self.write_cursors().await?;
         result
     }
 
@@ -172,45 +217,74 @@ impl<'a> Relay<'a> {
         kafka::create_topics(self.config, &topics)
             .await
             .map_err(RelayError::Broker)?;
-        let config = self.config.clone();
-        let produced = self.topics;
-        let tails = tokio::task::spawn_blocking(move || kafka::tails(&config, produced))
-            .await
-            .map_err(|error| RelayError::Broker(error.to_string()))?
-            .map_err(RelayError::Broker)?;
+        let tails = self.tails().await?;
 
         let cursors = store::take_cursors(&mut self.db, self.owner).await?;
         self.heads = store::all_heads(&mut self.db).await?;
-        self.lowest = store::lowest_kept(&mut self.db).await?;
+        self.look_up_lowest().await?;
         for (part, (epoch, cursor)) in cursors {
             let Some(head) = self.heads.get(&part).cloned() else {
                 continue;
             };
             let tail = match tails.get(&part) {
-                Some(tail) => self.judge_tail(&part, &head, tail).await?,
+                Some(said) => self.judge_tail(&part, &head, said).await?,
                 None => 0,
             };
-            let from = cursor.min(tail);
+            // What is not kept any more cannot be sent again, and whoever misses it must
+            // see that: the cursor does not go back behind it.
+            let kept_from = self.lowest.get(&part).copied().unwrap_or(1);
+            let from = cursor.min(tail.max(kept_from.saturating_sub(1)));
             if from < cursor {
                 tracing::warn!(
                     topic = part.0,
                     partition = part.1,
                     cursor,
-                    tail,
+                    from,
                     "the broker lost records; sending them again"
                 );
             }
-            let progress = Progress {
-                epoch,
-                sent: from,
-                acked: from,
-                written: cursor,
-                stamped: None,
-            };
-            self.progress.insert(part, progress);
+            self.progress
+                .insert(part, Progress::starting(epoch, from, cursor));
         }
         self.behind = true;
         Ok(())
+    }
+
+    /// What the broker has last of each partition, by the last record there that is ours.
+    async fn tails(&self) -> Result<BTreeMap<Part, Said>, RelayError> {
+        let mut tails = BTreeMap::new();
+        let topics = self.topics.iter();
+        let mut asked: Vec<Part> = topics
+            .flat_map(|topic| (0..PARTITIONS).map(|partition| ((*topic).to_owned(), partition)))
+            .collect();
+        for records_max in [1, TAIL_RECORDS_MAX] {
+            let config = self.config.clone();
+            let found =
+                tokio::task::spawn_blocking(move || kafka::tails(&config, &asked, records_max))
+                    .await
+                    .map_err(|error| RelayError::Broker(error.to_string()))?
+                    .map_err(RelayError::Broker)?;
+            asked = Vec::new();
+            for (part, records) in found {
+                match records.iter().find_map(|tail| Said::by(&part, tail)) {
+                    Some(said) => {
+                        tails.insert(part, said);
+                    }
+                    None => asked.push(part),
+                }
+            }
+            if asked.is_empty() {
+                break;
+            }
+        }
+        for (topic, partition) in asked {
+            tracing::warn!(
+                topic,
+                partition,
+                "the last records in the broker are foreign; sending again all that is kept"
+            );
+        }
+        Ok(tails)
     }
 
     /// The sequence up to which the broker surely has this partition.
@@ -218,7 +292,7 @@ impl<'a> Relay<'a> {
         &mut self,
         part: &Part,
         head: &Head,
-        tail: &kafka::Tail,
+        said: &Said,
     ) -> Result<u64, RelayError> {
         let fork = |what: &str| {
             RelayError::History(format!(
@@ -226,24 +300,7 @@ impl<'a> Relay<'a> {
                 part.0, part.1
             ))
         };
-        let (epoch, seq, chain, acked) = if tail.event_type == kafka::WATERMARK_TYPE {
-            let mark =
-                proto::fabric::v1::Watermark::decode(tail.payload.as_ref()).map_err(|error| {
-                    RelayError::Broker(format!("a watermark cannot be read: {error}"))
-                })?;
-            (
-                mark.epoch,
-                mark.head_sequence,
-                mark.head_chain,
-                mark.acked_sequence,
-            )
-        } else {
-            let (epoch, seq) = crate::consumer::numbers(&part.0, part.1, &tail.event_id)
-                .ok_or_else(|| {
-                    RelayError::Broker(format!("{}/{}: a foreign record is last", part.0, part.1))
-                })?;
-            (epoch, seq, tail.chain.clone(), seq)
-        };
+        let (epoch, seq) = (said.epoch, said.seq);
         if epoch > head.epoch || (epoch == head.epoch && seq > head.seq) {
             return Err(fork("more"));
         }
@@ -266,154 +323,192 @@ impl<'a> Relay<'a> {
             .filter(|row| row.seq == seq)
             .map(|row| row.chain)
         };
-        if seq > 0 && own.is_some_and(|own| own != chain) {
+        if seq > 0 && own.is_some_and(|own| own != said.chain) {
             return Err(fork("another history"));
         }
-        Ok(acked)
+        Ok(said.acked)
     }
 
-    async fn relay(
-        &mut self,
-        links: &mut Links,
-        mut rewinds: RewindReader,
-    ) -> Result<(), RelayError> {
-        let mut in_flight: InFlight<'_> = FuturesUnordered::new();
-        let mut poll =
-            tokio::time::interval(Duration::from_millis(self.config.relay_poll_millis.into()));
-        poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut cursor_due = tokio::time::interval(CURSOR_EVERY);
-        cursor_due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut stamp_due =
-            tokio::time::interval(Duration::from_millis(self.config.watermark_millis.into()));
-        stamp_due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut maintain = tokio::time::interval(MAINTAIN_EVERY);
+    /// Sends until told to stop. Timers come first, so that a long backlog keeps neither
+    /// watermarks nor cursors nor the end waiting; what is still to be read when the end
+    /// comes, the next relay reads.
+    async fn relay(&mut self, links: &mut Links, mut requests: Requests) -> Result<(), RelayError> {
+        let mut in_flight = InFlight::new();
+        let mut poll = every(Duration::from_millis(self.config.relay_poll_millis.into()));
+        let mut cursor_due = every(CURSOR_EVERY);
+        let mut stamp_due = every(Duration::from_millis(self.config.watermark_millis.into()));
+        let mut lowest_due = every(LOWEST_EVERY);
         let mut stopping = false;
         loop {
             if self.connection.losses() != self.losses {
                 return Err(RelayError::Broker("the connection was lost".into()));
             }
-            if self.behind {
-                self.send_behind(&mut in_flight).await?;
-            }
             if stopping && in_flight.is_empty() {
                 return Ok(());
             }
+            // A read per acknowledgement would be a row per read.
+            if self.behind && in_flight.len() <= self.read_again_at && !stopping {
+                self.send_behind(&mut in_flight).await?;
+            }
             tokio::select! {
                 biased;
-                Some(delivery) = in_flight.next() => self.delivered(delivery)?,
+                () = crate::fabric::told_to_stop(&mut links.stop), if !stopping => stopping = true,
+                _ = stamp_due.tick() => self.take_stamps().await?,
+                _ = cursor_due.tick() => {
+                    self.write_cursors().await?;
+                    self.send_watermarks()?;
+                }
+                _ = lowest_due.tick() => self.look_up_lowest().await?,
+                _ = poll.tick() => self.look_for_news().await?,
+                Some(delivery) = in_flight.next() => {
+                    self.delivered(delivery)?;
+                    while let Some(Some(delivery)) = in_flight.next().now_or_never() {
+                        self.delivered(delivery)?;
+                    }
+                }
+                Some((part, from)) = requests.next() => self.rewind(&part, from).await?,
                 Some(rows) = links.committed.recv(), if !stopping => {
                     for row in rows {
-                        self.handed(row, &in_flight_room(self.config, &in_flight), &mut in_flight)?;
+                        self.handed(row, &mut in_flight)?;
                     }
                 }
-                Some((part, from)) = rewinds.requests.recv() => self.rewind(&part, from),
-                Some((part, from)) = links.rewinds.recv() => self.rewind(&part, from),
-                Some((part, from)) = links.asks.recv() => self.ask(&part, from),
-                _ = stamp_due.tick() => self.stamp().await?,
-                _ = cursor_due.tick() => self.write_cursors().await?,
-                _ = poll.tick() => {
-                    let sum = store::heads_sum(&mut self.db).await?;
-                    if sum != self.heads_sum {
-                        self.heads_sum = sum;
-                        self.behind = true;
-                    }
-                }
-                _ = maintain.tick() => {
-                    let dropped = store::maintain_outbox(&mut self.db, self.config.outbox_retention_days).await?;
-                    if dropped > 0 {
-                        self.lowest = store::lowest_kept(&mut self.db).await?;
-                    }
-                }
-                () = crate::fabric::told_to_stop(&mut links.stop), if !stopping => stopping = true,
             }
         }
+    }
+
+    fn room(&self, in_flight: &InFlight) -> usize {
+        (self.config.relay_in_flight_max as usize).saturating_sub(in_flight.len())
+    }
+
+    async fn look_for_news(&mut self) -> Result<(), RelayError> {
+        let news = store::news(&mut self.db).await?;
+        if news.heads_sum != self.heads_sum {
+            self.heads_sum = news.heads_sum;
+            self.behind = true;
+        }
+        if news.republish {
+            for (part, from) in store::take_republish(&mut self.db, self.owner).await? {
+                self.republish(&part, from);
+            }
+        }
+        Ok(())
+    }
+
+    /// A hole that was found while sending stays the lowest that can be sent.
+    async fn look_up_lowest(&mut self) -> Result<(), RelayError> {
+        for (part, lowest) in store::lowest_kept(&mut self.db).await? {
+            let known = self.lowest.entry(part).or_insert(lowest);
+            *known = lowest.max(*known);
+        }
+        Ok(())
     }
 
     /// A row that a writer of this instance has just committed: sent at once if
     /// it is next, otherwise left to be read in order.
-    fn handed(
-        &mut self,
-        row: OutboxRow,
-        room: &usize,
-        in_flight: &mut InFlight<'_>,
-    ) -> Result<(), RelayError> {
+    fn handed(&mut self, row: OutboxRow, in_flight: &mut InFlight) -> Result<(), RelayError> {
         let part = (row.topic.clone(), row.partition);
-        let Some(progress) = self.progress.get_mut(&part) else {
-            return Ok(());
-        };
-        if row.epoch == progress.epoch && row.seq == progress.sent + 1 && *room > 0 && !self.behind
-        {
-            progress.sent = row.seq;
-            if let Some(head) = self.heads.get_mut(&part)
-                && head.seq < row.seq
-            {
-                head.seq = row.seq;
-                head.chain = row.chain.clone();
+        let room = self.room(in_flight);
+        match self.progress.get(&part).map(|at| at.place(&row)) {
+            None | Some(Handed::Known) => {}
+            Some(Handed::Next) if room > 0 => {
+                self.send(row, in_flight)?;
             }
-            self.send(row, in_flight)
-        } else {
-            if row.seq > progress.sent {
-                self.behind = true;
-            }
-            Ok(())
+            Some(Handed::Next | Handed::Later) => self.behind = true,
         }
+        Ok(())
     }
 
-    /// Reads and sends what lies between what was sent and the heads.
-    async fn send_behind(&mut self, in_flight: &mut InFlight<'_>) -> Result<(), RelayError> {
+    /// Reads and sends what lies between what was sent and the heads, a share of each
+    /// partition: one with a long backlog does not keep the others waiting.
+    async fn send_behind(&mut self, in_flight: &mut InFlight) -> Result<(), RelayError> {
         self.behind = false;
+        self.read_again_at = self.config.relay_in_flight_max as usize / 2;
         self.heads = store::all_heads(&mut self.db).await?;
-        let parts: Vec<Part> = self.progress.keys().cloned().collect();
-        for part in parts {
-            let (Some(progress), Some(head)) = (self.progress.get(&part), self.heads.get(&part))
-            else {
-                continue;
-            };
-            if head.seq <= progress.sent {
-                continue;
-            }
-            let room = in_flight_room(self.config, in_flight);
+        let heads = &self.heads;
+        let behind: Vec<(Part, u64)> = self
+            .progress
+            .iter()
+            .filter(|(_, progress)| progress.may_send() > 0)
+            .filter_map(|(part, progress)| {
+                let head = heads.get(part)?;
+                (head.seq > progress.sent).then(|| (part.clone(), head.seq))
+            })
+            .collect();
+        let share = (self.room(in_flight) / behind.len().max(1)).clamp(1, READ_ROWS_MAX);
+        for (part, head_seq) in behind {
+            let room = self.room(in_flight);
             if room == 0 {
                 self.behind = true;
                 return Ok(());
             }
+            let Some(progress) = self.progress.get(&part) else {
+                continue;
+            };
+            let limit = share.min(room).min(progress.may_send());
             let (epoch, sent) = (progress.epoch, progress.sent);
-            let limit = READ_ROWS_MAX.min(i64::try_from(room).unwrap_or(READ_ROWS_MAX));
-            let rows =
-                store::outbox_after(&mut self.db, &part.0, part.1, epoch, sent, limit).await?;
-            for row in rows {
-                let Some(progress) = self.progress.get_mut(&part) else {
-                    break;
-                };
-                if row.seq != progress.sent + 1 {
-                    if progress.sent == 0
-                        || self
-                            .lowest
-                            .get(&part)
-                            .is_some_and(|lowest| row.seq == *lowest)
-                    {
-                        // What lies below was dropped after its retention.
-                        progress.acked = progress.acked.max(row.seq - 1);
-                    } else {
-                        return Err(RelayError::History(format!(
-                            "{}/{}: sequence {} is missing from the outbox",
-                            part.0,
-                            part.1,
-                            progress.sent + 1
-                        )));
-                    }
-                }
-                progress.sent = row.seq;
-                self.send(row, in_flight)?;
+            let rows = store::outbox_after(
+                &mut self.db,
+                &part.0,
+                part.1,
+                epoch,
+                sent,
+                i64::try_from(limit).unwrap_or(i64::MAX),
+            )
+            .await?;
+            if rows.is_empty() {
+                self.pass_hole(&part, head_seq + 1)?;
             }
-            if self.progress.get(&part).is_some_and(|p| p.sent < head.seq) {
+            for row in rows {
+                self.pass_hole(&part, row.seq)?;
+                if !self.send(row, in_flight)? {
+                    break;
+                }
+            }
+            if self
+                .progress
+                .get(&part)
+                .is_some_and(|at| at.may_send() > 0 && at.sent < head_seq)
+            {
                 self.behind = true;
             }
         }
         Ok(())
     }
 
-    fn send(&self, row: OutboxRow, in_flight: &mut InFlight<'_>) -> Result<(), RelayError> {
+    /// Rows before `next` that are not there were dropped after their retention: consumers
+    /// that miss them see in the watermark that they cannot have them. Never of rows that
+    /// the broker has not acknowledged: those are lost.
+    fn pass_hole(&mut self, part: &Part, next: u64) -> Result<(), RelayError> {
+        let Some(progress) = self.progress.get_mut(part) else {
+            return Ok(());
+        };
+        let missing = progress.sent + 1;
+        if next == missing {
+            return Ok(());
+        }
+        if !progress.pass_hole(next) {
+            return Err(RelayError::History(format!(
+                "{}/{}: sequences {missing} to {} were never sent and are missing from the outbox; restore them from a backup",
+                part.0,
+                part.1,
+                next - 1
+            )));
+        }
+        tracing::error!(
+            topic = part.0,
+            partition = part.1,
+            missing,
+            next,
+            "what was dropped cannot be sent again: restate it"
+        );
+        let lowest = self.lowest.entry(part.clone()).or_insert(next);
+        *lowest = next.max(*lowest);
+        Ok(())
+    }
+
+    /// Hands a row to the client. False if it is not on its way: the client holds as much
+    /// as it may, or the record is one that it does not take.
+    fn send(&mut self, row: OutboxRow, in_flight: &mut InFlight) -> Result<bool, RelayError> {
         let name = kafka::topic_name(&self.config.topic_prefix, &row.topic);
         let id = event_id(&row.topic, row.partition, row.epoch, row.seq);
         let source = format!("/greenlane/{}", self.service);
@@ -430,38 +525,119 @@ impl<'a> Relay<'a> {
             .payload(row.payload.as_ref())
             .headers(headers);
         let part = (row.topic.clone(), row.partition);
-        let (epoch, seq) = (row.epoch, row.seq);
-        match self.producer.send_result(record) {
+        let seq = row.seq;
+        let Some(progress) = self.progress.get_mut(&part) else {
+            return Ok(false);
+        };
+        let of_try = progress.tries;
+        match self
+            .producer
+            .send_result(record)
+            .map_err(|(error, _)| error)
+        {
             Ok(delivery) => {
+                progress.sent(seq, Instant::now());
+                if let Some(head) = self.heads.get_mut(&part)
+                    && head.seq < seq
+                {
+                    head.seq = seq;
+                    head.chain = row.chain;
+                }
                 in_flight.push(Box::pin(async move {
                     let result = match delivery.await {
                         Ok(Ok(_)) => Ok(()),
-                        Ok(Err((error, _))) => Err(error.to_string()),
-                        Err(_) => Err("the producer was closed".into()),
+                        Ok(Err((error, _))) => Err(error),
+                        Err(_) => Err(KafkaError::Canceled),
                     };
-                    (part, epoch, seq, result)
+                    Delivery {
+                        part,
+                        seq,
+                        of_try,
+                        result,
+                    }
                 }));
-                Ok(())
+                Ok(true)
             }
-            Err((error, _)) => Err(broker(error)),
+            Err(error) if kafka::is_full(&error) => {
+                self.behind = true;
+                self.read_again_at = in_flight.len() / 2;
+                Ok(false)
+            }
+            Err(error) if kafka::refuses_record(&error) => {
+                self.stop(&part, seq, &error);
+                Ok(false)
+            }
+            Err(error) => Err(broker(error)),
         }
     }
 
-    /// A failed send stops everything: the relay starts again from its cursor.
-    fn delivered(&mut self, (part, epoch, seq, result): Delivery) -> Result<(), RelayError> {
-        if let Err(error) = result {
-            return Err(RelayError::Broker(format!(
+    /// A record that the broker does not take stops its partition. Any other failed send
+    /// stops everything: the relay starts again from its cursor.
+    fn delivered(&mut self, delivery: Delivery) -> Result<(), RelayError> {
+        let Delivery {
+            part,
+            seq,
+            of_try,
+            result,
+        } = delivery;
+        match result {
+            Ok(()) => {
+                if let Some(progress) = self.progress.get_mut(&part)
+                    && progress.acknowledged(seq, of_try)
+                {
+                    self.behind = true;
+                }
+                Ok(())
+            }
+            Err(error) if kafka::refuses_record(&error) => {
+                let progress = self.progress.get_mut(&part);
+                match progress.map(|progress| progress.refuse(seq, of_try)) {
+                    None | Some(Refused::Known) => {}
+                    Some(Refused::OfMany) => self.behind = true,
+                    Some(Refused::Alone) => self.stop(&part, seq, &error),
+                }
+                Ok(())
+            }
+            Err(error) => Err(RelayError::Broker(format!(
                 "{}/{} {seq}: {error}",
                 part.0, part.1
-            )));
+            ))),
         }
-        if let Some(progress) = self.progress.get_mut(&part)
-            && progress.epoch == epoch
-        {
-            // Per partition the client acknowledges in the order of sending.
-            progress.acked = progress.acked.max(seq);
+    }
+
+    /// Without watermarks, which wait for the head, what is known of the partition ages
+    /// at its consumers until it is unknown.
+    fn stop(&mut self, part: &Part, seq: u64, error: &KafkaError) {
+        tracing::error!(
+            topic = part.0,
+            partition = part.1,
+            seq,
+            %error,
+            "the broker does not take this record; its partition stops"
+        );
+        if let Some(progress) = self.progress.get_mut(part) {
+            progress.stop(seq);
         }
-        Ok(())
+        self.report_refused();
+    }
+
+    fn report_refused(&self) {
+        let stopped: Vec<String> = self
+            .progress
+            .iter()
+            .filter_map(|((topic, partition), progress)| {
+                let seq = progress.refused?;
+                Some(format!(
+                    "{topic}/{partition} stopped: the broker does not take sequence {seq} for its size or form; raise the broker's max.message.bytes, then republish {topic} {partition} from {seq}"
+                ))
+            })
+            .collect();
+        let state = if stopped.is_empty() {
+            Ok(())
+        } else {
+            Err(stopped.join("; "))
+        };
+        self.health.set("relay", state);
     }
 
     async fn write_cursors(&mut self) -> Result<(), RelayError> {
@@ -483,15 +659,24 @@ impl<'a> Relay<'a> {
         Ok(())
     }
 
-    fn rewind(&mut self, part: &Part, from: u64) {
+    /// A consumer asks for a partition again.
+    async fn rewind(&mut self, part: &Part, from: u64) -> Result<(), RelayError> {
+        if !self
+            .progress
+            .get(part)
+            .is_some_and(|progress| progress.serves(from, Instant::now()))
+        {
+            return Ok(());
+        }
+        self.look_up_lowest().await?;
         let lowest = self.lowest.get(part).copied().unwrap_or(1);
         let Some(progress) = self.progress.get_mut(part) else {
-            return;
+            return Ok(());
         };
-        if from > progress.sent || from == 0 {
-            return;
-        }
-        if from < lowest {
+        if from >= lowest {
+            self.go_back(part, from);
+        } else if progress.not_kept != Some(from) {
+            progress.not_kept = Some(from);
             tracing::error!(
                 topic = part.0,
                 partition = part.1,
@@ -499,8 +684,23 @@ impl<'a> Relay<'a> {
                 lowest,
                 "asked to send what is not kept any more: restate it"
             );
-            return;
         }
+        Ok(())
+    }
+
+    /// An operator asks for a partition again, and may have done something about what the
+    /// broker did not take.
+    fn republish(&mut self, part: &Part, from: u64) {
+        if let Some(progress) = self.progress.get_mut(part)
+            && (1..=progress.sent + 1).contains(&from)
+        {
+            progress.refused = None;
+            self.go_back(part, from);
+            self.report_refused();
+        }
+    }
+
+    fn go_back(&mut self, part: &Part, from: u64) {
         tracing::info!(
             topic = part.0,
             partition = part.1,
@@ -508,56 +708,48 @@ impl<'a> Relay<'a> {
             "sending again from here"
         );
         metrics::counter!("greenlane_rewinds_total").increment(1);
-        progress.sent = from - 1;
+        if let Some(progress) = self.progress.get_mut(part) {
+            progress.go_back(from);
+        }
         self.behind = true;
     }
 
-    /// Asks another service's relay to send again.
-    fn ask(&self, part: &Part, from: u64) {
-        let request = proto::fabric::v1::RewindRequest {
-            topic: part.0.clone(),
-            partition: part.1,
-            from_sequence: from,
-            asked_by: self.service.to_owned(),
-        };
-        let key = format!("{}/{}", part.0, part.1);
-        let name = kafka::topic_name(&self.config.topic_prefix, kafka::REWIND_TOPIC);
-        let payload = request.encode_to_vec();
-        let id = kernel::new_id().to_string();
-        let record = FutureRecord::to(&name)
-            .partition(partition_of(&key).cast_signed())
-            .key(&key)
-            .payload(&payload)
-            .headers(kafka::headers(
-                &format!("/greenlane/{}", self.service),
-                &id,
-                kafka::REWIND_TYPE,
-                &[],
-                None,
-            ));
-        if let Err((error, _)) = self.producer.send_result(record) {
-            tracing::warn!(%error, "could not ask for missing records; asking again later");
-        }
-    }
-
-    /// Stamps the partitions that have news, and the idle ones now and then.
-    async fn stamp(&mut self) -> Result<(), RelayError> {
-        self.write_cursors().await?;
-        let heads = store::all_heads(&mut self.db).await?;
+    /// Takes the time of the next watermark of the partitions that have news, and now and
+    /// then of the idle ones.
+    async fn take_stamps(&mut self) -> Result<(), RelayError> {
         let now = store::clock(&mut self.db).await?;
+        self.heads = store::all_heads(&mut self.db).await?;
         let idle = Duration::from_millis(self.config.watermark_idle_millis.into());
-        let source = format!("/greenlane/{}", self.service);
         for (part, progress) in &mut self.progress {
-            let Some(head) = heads.get(part) else {
+            let Some(head) = self.heads.get(part) else {
                 continue;
             };
             let recent = progress.stamped.is_some_and(|(acked, seq, at)| {
                 acked == progress.acked && seq == head.seq && at.elapsed() < idle
             });
-            if recent {
+            if !recent && progress.stamp.is_none() {
+                progress.stamp = Some((head.seq, now));
+            }
+        }
+        self.write_cursors().await?;
+        self.send_watermarks()?;
+        match self.producer.client().fatal_error() {
+            Some((error, reason)) => Err(RelayError::Broker(format!("{error}: {reason}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Sends each watermark once all that had been committed at its time is acknowledged: who
+    /// has read up to it knows everything of that time. A backlog makes knowledge old, not wrong.
+    fn send_watermarks(&mut self) -> Result<(), RelayError> {
+        let source = format!("/greenlane/{}", self.service);
+        for (part, progress) in &mut self.progress {
+            let (Some((needed, at)), Some(head)) = (progress.stamp, self.heads.get(part)) else {
+                continue;
+            };
+            if progress.acked < needed {
                 continue;
             }
-            progress.stamped = Some((progress.acked, head.seq, Instant::now()));
             let mark = proto::fabric::v1::Watermark {
                 epoch: progress.epoch,
                 acked_sequence: progress.acked,
@@ -565,101 +757,36 @@ impl<'a> Relay<'a> {
                 head_chain: head.chain.clone(),
                 lowest_kept_sequence: self.lowest.get(part).copied().unwrap_or(1),
                 stamped_at: Some(prost_types::Timestamp {
-                    seconds: now.timestamp(),
-                    nanos: now.timestamp_subsec_nanos().cast_signed(),
+                    seconds: at.timestamp(),
+                    nanos: at.timestamp_subsec_nanos().cast_signed(),
                 }),
             };
             let name = kafka::topic_name(&self.config.topic_prefix, &part.0);
             let payload = mark.encode_to_vec();
+            let headers = kafka::headers(&source, "", kafka::WATERMARK_TYPE, &[], None);
             let record: FutureRecord<'_, str, Vec<u8>> = FutureRecord::to(&name)
                 .partition(part.1.cast_signed())
                 .payload(&payload)
-                .headers(kafka::headers(
-                    &source,
-                    "",
-                    kafka::WATERMARK_TYPE,
-                    &[],
-                    None,
-                ));
-            self.producer
-                .send_result(record)
-                .map_err(|(error, _)| broker(error))?;
-        }
-        if let Some((error, reason)) = self.producer.client().fatal_error() {
-            return Err(RelayError::Broker(format!("{error}: {reason}")));
-        }
-        Ok(())
-    }
-}
-
-fn in_flight_room(config: &FabricConfig, in_flight: &InFlight<'_>) -> usize {
-    (config.relay_in_flight_max as usize).saturating_sub(in_flight.len())
-}
-
-fn broker(error: rdkafka::error::KafkaError) -> RelayError {
-    RelayError::Broker(error.to_string())
-}
-
-/// Reads requests to send again, from the end of their topic.
-struct RewindReader {
-    requests: mpsc::Receiver<(Part, u64)>,
-    task: tokio::task::JoinHandle<()>,
-}
-
-impl Drop for RewindReader {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-impl RewindReader {
-    fn start(
-        config: &FabricConfig,
-        topics: &'static [&'static str],
-        mut stop: watch::Receiver<bool>,
-    ) -> Self {
-        let (sender, requests) = mpsc::channel(64);
-        let config = config.clone();
-        let task = tokio::spawn(async move {
-            tokio::select! {
-                result = Self::read(&config, topics, &sender) => {
-                    if let Err(error) = result {
-                        tracing::warn!(error, "requests to send again cannot be read");
-                    }
+                .headers(headers);
+            match self.producer.send_result(record) {
+                Ok(_) => {
+                    progress.stamp = None;
+                    progress.stamped = Some((progress.acked, head.seq, Instant::now()));
                 }
-                () = crate::fabric::told_to_stop(&mut stop) => {}
-            }
-        });
-        Self { requests, task }
-    }
-
-    async fn read(
-        config: &FabricConfig,
-        topics: &[&str],
-        sender: &mpsc::Sender<(Part, u64)>,
-    ) -> Result<(), String> {
-        let consumer = kafka::consumer(config, "latest").map_err(|error| error.to_string())?;
-        let name = kafka::topic_name(&config.topic_prefix, kafka::REWIND_TOPIC);
-        let mut list = TopicPartitionList::new();
-        for partition in 0..PARTITIONS {
-            list.add_partition_offset(&name, partition.cast_signed(), Offset::End)
-                .map_err(|error| error.to_string())?;
-        }
-        consumer.assign(&list).map_err(|error| error.to_string())?;
-        let mut stream = consumer.stream();
-        while let Some(message) = stream.next().await {
-            let Ok(message) = message else { continue };
-            let Ok(request) =
-                proto::fabric::v1::RewindRequest::decode(message.payload().unwrap_or_default())
-            else {
-                continue;
-            };
-            if topics.contains(&request.topic.as_str()) && request.partition < PARTITIONS {
-                let _ = sender
-                    .send(((request.topic, request.partition), request.from_sequence))
-                    .await;
+                Err((error, _)) if kafka::is_full(&error) => return Ok(()),
+                Err((error, _)) => return Err(broker(error)),
             }
         }
         Ok(())
     }
+}
+
+fn every(period: Duration) -> Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+fn broker(error: KafkaError) -> RelayError {
+    RelayError::Broker(error.to_string())
 }

@@ -7,6 +7,9 @@ use sha2::{Digest, Sha256};
 /// Partitions of every topic. Another number is another topic.
 pub const PARTITIONS: u32 = 8;
 
+/// The largest event. The broker takes records of a megabyte, with their headers and key.
+pub(crate) const EVENT_BYTES_MAX: usize = 900_000;
+
 /// The chain's value before the first event.
 pub(crate) const CHAIN_START: &[u8] = &[];
 

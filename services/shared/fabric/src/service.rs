@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -78,7 +78,8 @@ pub trait Service: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Self::State, sqlx::Error>> + Send;
 
     /// Decides one input. Pure. Later inputs of the batch see what it changed in
-    /// `state`; it must not change `state` when it refuses or only validates.
+    /// `state`; it must not change `state` when it only validates, and a refusal
+    /// changes it only to keep what it was refused on.
     fn decide(
         &self,
         state: &mut Self::State,
@@ -261,6 +262,16 @@ impl Knowledge {
             }
         }
         Self(all)
+    }
+
+    /// What was received so long ago by this process's own clock is no younger, whatever the database's
+    /// clock says since.
+    pub(crate) fn at_least_as_old_as(&mut self, received: &BTreeMap<(String, u32), Instant>) {
+        for (part, age) in &mut self.0 {
+            if let Some(received_at) = received.get(part) {
+                *age = (*age).max(received_at.elapsed());
+            }
+        }
     }
 
     /// Age of what is known of the partition that holds this key; none is

@@ -2,7 +2,7 @@
 //! anything; numbers that the database keeps signed are converted here.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -131,11 +131,12 @@ pub(crate) fn is_transient(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Settings of a writer's session: what freezes is cut.
+/// Settings of a session that holds locks: what freezes is cut, and with it goes its right to read a
+/// partition or to send. Whoever lives says something at least every second.
 pub(crate) async fn prepare_session(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(
         "set lock_timeout = '10s'; set statement_timeout = '30s'; \
-         set idle_in_transaction_session_timeout = '10s'; \
+         set idle_in_transaction_session_timeout = '10s'; set idle_session_timeout = '30s'; \
          set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 2; \
          set tcp_keepalives_count = 3; set application_name = 'greenlane-writer'",
     )
@@ -160,6 +161,14 @@ pub(crate) struct Position {
     pub chain: Bytes,
     pub kafka_offset: i64,
     pub stopped_because: Option<String>,
+}
+
+/// Where a consumed partition stands after a watermark was kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Stamped {
+    pub position: Position,
+    /// The watermark is so much younger than the position's last move that it must know of it.
+    pub is_later: bool,
 }
 
 /// A published row.
@@ -421,16 +430,20 @@ pub(crate) struct Stamp {
     pub acked_seq: u64,
     pub head_seq: u64,
     pub stamped_at: DateTime<Utc>,
-    /// How long ago it was received, on the monotonic clock.
-    pub received_ago: Duration,
+    /// When it was received, on the monotonic clock.
+    pub received_at: Instant,
 }
+
+/// A watermark that was stamped so long after a record was applied knows that record, whatever the two
+/// databases' clocks differ by.
+const STAMP_LATER_SECONDS: i32 = 10;
 
 /// Keeps each watermark that is newer than the one held, and gives where those
 /// partitions stand.
 pub(crate) async fn write_stamps(
     db: &mut PgConnection,
     stamps: &BTreeMap<Part, Stamp>,
-) -> Result<BTreeMap<Part, Position>, sqlx::Error> {
+) -> Result<BTreeMap<Part, Stamped>, sqlx::Error> {
     let parts: Vec<Part> = stamps.keys().cloned().collect();
     let (topics, partitions) = split(&parts);
     let epochs: Vec<i64> = stamps.values().map(|s| signed(s.epoch)).collect();
@@ -439,10 +452,10 @@ pub(crate) async fn write_stamps(
     let stamped: Vec<DateTime<Utc>> = stamps.values().map(|s| s.stamped_at).collect();
     let ago: Vec<i64> = stamps
         .values()
-        .map(|s| i64::try_from(s.received_ago.as_micros()).unwrap_or(i64::MAX))
+        .map(|s| i64::try_from(s.received_at.elapsed().as_micros()).unwrap_or(i64::MAX))
         .collect();
     let rows = sqlx::query!(
-        "update fabric.position p
+        r#"update fabric.position p
          set watermark_epoch = n.epoch, watermark_acked_seq = n.acked, watermark_head_seq = n.head,
              watermark_stamped_at = n.stamped_at,
              watermark_received_at = clock_timestamp() - n.ago_micros * interval '1 microsecond'
@@ -450,14 +463,16 @@ pub(crate) async fn write_stamps(
              as n (topic, partition, epoch, acked, head, stamped_at, ago_micros)
          where p.topic = n.topic and p.partition = n.partition
            and (p.watermark_stamped_at is null or p.watermark_stamped_at < n.stamped_at)
-         returning p.topic, p.partition, p.epoch, p.seq, p.chain, p.kafka_offset, p.stopped_because",
+         returning p.topic, p.partition, p.epoch, p.seq, p.chain, p.kafka_offset, p.stopped_because,
+             (n.stamped_at > p.moved_at + $8 * interval '1 second') as "is_later!""#,
         &topics,
         &partitions,
         &epochs,
         &acked,
         &heads,
         &stamped,
-        &ago
+        &ago,
+        f64::from(STAMP_LATER_SECONDS)
     )
     .fetch_all(db)
     .await?;
@@ -471,9 +486,38 @@ pub(crate) async fn write_stamps(
                 kafka_offset: row.kafka_offset,
                 stopped_because: row.stopped_because,
             };
-            (part(row.topic, row.partition), position)
+            let stamped = Stamped {
+                position,
+                is_later: row.is_later,
+            };
+            (part(row.topic, row.partition), stamped)
         })
         .collect())
+}
+
+/// Stops a consumed partition, under its position's lock. Nothing changes if it was moved meanwhile.
+pub(crate) async fn stop_partition(
+    db: &mut PgConnection,
+    part: &Part,
+    at: &Position,
+    why: &str,
+) -> Result<(), sqlx::Error> {
+    let mut lock = SubjectSet::default();
+    lock.add_position(&part.0, part.1);
+    let mut transaction = db.begin().await?;
+    lock_subjects(&mut transaction, &lock).await?;
+    sqlx::query!(
+        "update fabric.position set stopped_because = $5
+         where topic = $1 and partition = $2 and epoch = $3 and seq = $4 and stopped_because is null",
+        part.0,
+        part.1.cast_signed(),
+        signed(at.epoch),
+        signed(at.seq),
+        why
+    )
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await
 }
 
 /// Where produced partitions stand; locked, in order, if this follows a
@@ -681,27 +725,37 @@ pub(crate) async fn park(db: &mut PgConnection, records: &[Parked]) -> Result<()
     StoreError::check_rows("parked", records.len(), done.rows_affected())
 }
 
+/// Where a page of parked records ended: topic, key, epoch, sequence. It stays a place when the record
+/// that stood there is parked no more.
+pub type ParkedPlace = (String, String, u64, u64);
+
 /// The parked records of a topic and key, oldest first; or of all, by page.
 pub(crate) async fn parked(
     db: &mut PgConnection,
     topic: Option<&str>,
     key: Option<&str>,
     event_id: Option<&str>,
-    after: Option<&str>,
+    after: Option<&ParkedPlace>,
     limit: i64,
 ) -> Result<Vec<Parked>, sqlx::Error> {
+    let after_topic = after.map(|place| place.0.as_str());
+    let after_key = after.map(|place| place.1.as_str());
+    let after_epoch = after.map(|place| signed(place.2));
+    let after_seq = after.map(|place| signed(place.3));
     let rows = sqlx::query!(
         "select event_id, topic, partition, epoch, seq, key, event_type, payload, traceparent, cause, attempts, parked_at
          from fabric.parked
          where ($1::text is null or topic = $1) and ($2::text is null or key = $2)
            and ($3::text is null or event_id = $3)
-           and ($4::text is null or (topic, key, epoch, seq) >
-                (select topic, key, epoch, seq from fabric.parked where event_id = $4))
-         order by topic, key, epoch, seq limit $5",
+           and ($4::text is null or (topic, key, epoch, seq) > ($4, $5::text, $6::bigint, $7::bigint))
+         order by topic, key, epoch, seq limit $8",
         topic,
         key,
         event_id,
-        after,
+        after_topic,
+        after_key,
+        after_epoch,
+        after_seq,
         limit
     )
     .fetch_all(db)
@@ -722,6 +776,37 @@ pub(crate) async fn parked(
             attempts: row.attempts.unsigned_abs(),
             parked_at: row.parked_at,
         })
+        .collect())
+}
+
+/// How many records of a key are parked.
+pub(crate) async fn parked_of_key(
+    db: &mut PgConnection,
+    topic: &str,
+    key: &str,
+) -> Result<u32, sqlx::Error> {
+    let count = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from fabric.parked where topic = $1 and key = $2"#,
+        topic,
+        key
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+/// Keys parked, by topic.
+pub(crate) async fn parked_keys_by_topic(
+    db: &mut PgConnection,
+) -> Result<BTreeMap<String, u32>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select topic, count(distinct key) as "keys!" from fabric.parked group by topic"#
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.topic, u32::try_from(row.keys).unwrap_or(u32::MAX)))
         .collect())
 }
 
@@ -881,11 +966,61 @@ pub(crate) async fn all_heads(db: &mut PgConnection) -> Result<BTreeMap<Part, He
         .collect())
 }
 
-/// The sum of all heads: changes with every published fact, whoever wrote it.
-pub(crate) async fn heads_sum(db: &mut PgConnection) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar!(r#"select coalesce(sum(seq), 0)::bigint as "sum!" from fabric.head"#)
-        .fetch_one(db)
-        .await
+/// What a relay looks for all the time.
+pub(crate) struct News {
+    /// The sum of all heads: changes with every published fact, whoever wrote it.
+    pub heads_sum: i64,
+    /// An operator asks for something to be sent again.
+    pub republish: bool,
+}
+
+/// Whether there is something to send.
+pub(crate) async fn news(db: &mut PgConnection) -> Result<News, sqlx::Error> {
+    sqlx::query_as!(
+        News,
+        r#"select (select coalesce(sum(seq), 0)::bigint from fabric.head) as "heads_sum!",
+                  exists (select from fabric.cursor where republish_from is not null) as "republish!""#
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// Asks the active relay, whichever instance it is in, to send again from a sequence on.
+pub(crate) async fn ask_republish(
+    db: &mut PgConnection,
+    part: &Part,
+    from_seq: u64,
+) -> Result<(), StoreError> {
+    let done = sqlx::query!(
+        "update fabric.cursor set republish_from = $3 where topic = $1 and partition = $2",
+        part.0,
+        part.1.cast_signed(),
+        signed(from_seq)
+    )
+    .execute(db)
+    .await?;
+    StoreError::check_rows("republish", 1, done.rows_affected())
+}
+
+/// Takes what operators ask to be sent again.
+pub(crate) async fn take_republish(
+    db: &mut PgConnection,
+    owner: Uuid,
+) -> Result<BTreeMap<Part, u64>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"with asked as (select topic, partition, republish_from from fabric.cursor
+                          where republish_from is not null and owner = $1 for update)
+           update fabric.cursor c set republish_from = null
+           from asked a where c.topic = a.topic and c.partition = a.partition
+           returning a.topic, a.partition, a.republish_from as "from_seq!""#,
+        owner
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (part(row.topic, row.partition), unsigned(row.from_seq)))
+        .collect())
 }
 
 /// The rows of a partition after a sequence, in order.

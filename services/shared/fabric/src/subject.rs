@@ -50,6 +50,11 @@ impl Subjects {
         self
     }
 
+    /// How many subjects are named.
+    pub(crate) fn len(&self) -> usize {
+        self.named.len()
+    }
+
     /// Whether every subject of `other` is among these, with at least its access.
     pub(crate) fn covers(&self, other: &Subjects) -> bool {
         other

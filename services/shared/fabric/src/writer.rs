@@ -21,12 +21,17 @@ use crate::service::Service;
 use crate::store::{self, Head, OutboxRow, Part};
 
 use self::batch::{BatchError, Committed, Fate};
-use self::entry::{Entry, Source, part_of};
+use self::entry::{Entry, Source};
 
 pub(crate) use self::entry::{Delivered, Item};
 
 /// Longest wait between two tries to reach the database.
 const RECONNECT_WAIT_MAX: Duration = Duration::from_secs(2);
+/// A session that has not carried out a batch by then is cut off from the database, whatever TCP thinks:
+/// longer than the database itself lets a statement take.
+const BATCH_TIMEOUT: Duration = Duration::from_secs(45);
+/// So long the database may take to answer a ping.
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often an idle writer looks for partitions that nobody reads, and pings.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_millis(500);
 
@@ -60,6 +65,8 @@ pub(crate) struct Writer<S: Service> {
     owned: BTreeMap<Part, i64>,
     deferred: VecDeque<Entry<S::Input>>,
     rewinds_asked: BTreeMap<Part, Instant>,
+    /// When the watermarks that are kept were received, on this process's monotonic clock.
+    stamps_received: BTreeMap<Part, Instant>,
     lock_heads: bool,
     kept_house_at: Instant,
 }
@@ -82,6 +89,7 @@ impl<S: Service> Writer<S> {
             owned: BTreeMap::new(),
             deferred: VecDeque::new(),
             rewinds_asked: BTreeMap::new(),
+            stamps_received: BTreeMap::new(),
             lock_heads: false,
             kept_house_at: Instant::now(),
         }
@@ -152,7 +160,7 @@ impl<S: Service> Writer<S> {
             .filter(|part| !self.owned.contains_key(*part))
             .cloned()
             .collect();
-        let result = async {
+        let kept = async {
             if missing.is_empty() {
                 return session.ping().await.map(|()| None);
             }
@@ -161,9 +169,10 @@ impl<S: Service> Writer<S> {
                 return Ok(None);
             }
             store::positions(session, &taken).await.map(Some)
-        }
-        .await;
-        match result {
+        };
+        let result = tokio::time::timeout(PING_TIMEOUT, kept).await;
+        let silent = |_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into());
+        match result.unwrap_or_else(silent) {
             Ok(None) => {}
             Ok(Some(positions)) => {
                 tracing::info!(
@@ -205,6 +214,7 @@ impl<S: Service> Writer<S> {
         *db = None;
         self.heads.clear();
         self.owned.clear();
+        self.stamps_received.clear();
         let _ = self
             .links
             .assignment
@@ -221,20 +231,10 @@ impl<S: Service> Writer<S> {
         let mut retries = Vec::new();
         for item in items {
             match item {
-                Item::Stamp {
-                    part,
-                    stamp,
-                    received_at,
-                } => {
-                    stamps.insert(part, (stamp, received_at));
+                Item::Stamp { part, stamp } => {
+                    stamps.insert(part, stamp);
                 }
                 Item::Retry { topic, key, reply } => retries.push((topic, key, reply)),
-                // A record behind a watermark will have moved the position beyond what the
-                // watermark says by the time it is looked at; the next one will do.
-                Item::Record(delivered) => {
-                    stamps.remove(&part_of(&delivered.record));
-                    entries.push(self.entry(Item::Record(delivered)));
-                }
                 other => entries.push(self.entry(other)),
             }
         }
@@ -254,8 +254,65 @@ impl<S: Service> Writer<S> {
         }
     }
 
-    /// Commits the batch, whatever it takes, and answers.
-    async fn run_all(&mut self, db: &mut Option<PgConnection>, mut entries: Vec<Entry<S::Input>>) {
+    /// Commits these inputs, whatever it takes, and answers: in one batch, unless they name too many
+    /// subjects for one.
+    async fn run_all(&mut self, db: &mut Option<PgConnection>, entries: Vec<Entry<S::Input>>) {
+        let batches = self.within_lock_limit(entries);
+        self.run_in_turn(db, batches).await;
+    }
+
+    /// Cuts inputs, in their order, into batches that lock no more than the database's lock table holds.
+    fn within_lock_limit(&self, entries: Vec<Entry<S::Input>>) -> Vec<Vec<Entry<S::Input>>> {
+        let limit = self.config.batch_subjects_max as usize;
+        let mut batches = Vec::new();
+        let (mut batch, mut named) = (Vec::new(), 0);
+        for entry in entries {
+            let subjects = entry
+                .input
+                .as_ref()
+                .map_or(0, |input| self.service.subjects(input).len());
+            if named + subjects > limit && !batch.is_empty() {
+                batches.push(std::mem::take(&mut batch));
+                named = 0;
+            }
+            named += subjects;
+            batch.push(entry);
+        }
+        batches.push(batch);
+        batches
+    }
+
+    /// Runs batches one after the other. What follows a record that has to wait, in its partition, waits
+    /// behind it.
+    async fn run_in_turn(
+        &mut self,
+        db: &mut Option<PgConnection>,
+        batches: Vec<Vec<Entry<S::Input>>>,
+    ) {
+        let mut waiting: BTreeSet<Part> = BTreeSet::new();
+        for batch in batches {
+            let waits = |entry: &Entry<S::Input>| {
+                entry
+                    .record_part()
+                    .is_some_and(|part| waiting.contains(&part))
+            };
+            let (behind, batch): (Vec<_>, Vec<_>) = batch.into_iter().partition(waits);
+            self.deferred.extend(behind);
+            if batch.is_empty() {
+                continue;
+            }
+            let before = self.deferred.len();
+            self.run_batch_through(db, batch).await;
+            let deferred = self.deferred.iter().skip(before);
+            waiting.extend(deferred.filter_map(Entry::record_part));
+        }
+    }
+
+    async fn run_batch_through(
+        &mut self,
+        db: &mut Option<PgConnection>,
+        mut entries: Vec<Entry<S::Input>>,
+    ) {
         match self.run_until_decided(db, &mut entries).await {
             Ok(committed) => self.deliver(entries, committed),
             Err(_) if entries.len() > 1 => {
@@ -263,22 +320,8 @@ impl<S: Service> Writer<S> {
                     inputs = entries.len(),
                     "a batch failed; running its inputs one at a time"
                 );
-                let mut stopped: BTreeSet<Part> = BTreeSet::new();
-                for entry in entries {
-                    if entry
-                        .record_part()
-                        .is_some_and(|part| stopped.contains(&part))
-                    {
-                        self.deferred.push_back(entry);
-                        continue;
-                    }
-                    let part = entry.record_part();
-                    let before = self.deferred.len();
-                    Box::pin(self.run_all(db, vec![entry])).await;
-                    if self.deferred.len() > before {
-                        stopped.extend(part);
-                    }
-                }
+                let alone = entries.into_iter().map(|entry| vec![entry]).collect();
+                Box::pin(self.run_in_turn(db, alone)).await;
             }
             Err(cause) => self.fail_alone(db, entries, cause).await,
         }
@@ -351,7 +394,12 @@ impl<S: Service> Writer<S> {
                 continue;
             };
             let started = Instant::now();
-            match self.run_batch(session, entries).await {
+            let batch = tokio::time::timeout(BATCH_TIMEOUT, self.run_batch(session, entries));
+            let outcome = batch.await.unwrap_or_else(|_| {
+                let silent = std::io::Error::from(std::io::ErrorKind::TimedOut);
+                Err(BatchError::Transient(silent.into()))
+            });
+            match outcome {
                 Ok(committed) => {
                     metrics::histogram!("greenlane_batch_inputs").record(entries.len() as f64);
                     metrics::histogram!("greenlane_batch_seconds")
@@ -365,7 +413,11 @@ impl<S: Service> Writer<S> {
                 }
                 Err(BatchError::Transient(error)) => {
                     metrics::counter!("greenlane_batch_repeats_total").increment(1);
-                    if matches!(error, sqlx::Error::Database(_)) && session.ping().await.is_ok() {
+                    let answers = matches!(error, sqlx::Error::Database(_))
+                        && tokio::time::timeout(PING_TIMEOUT, session.ping())
+                            .await
+                            .is_ok_and(|pong| pong.is_ok());
+                    if answers {
                         tracing::debug!(%error, "repeating a batch");
                     } else {
                         self.disconnected(db, &error);

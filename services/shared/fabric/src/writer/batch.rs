@@ -10,7 +10,7 @@ use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use crate::handle::Reply;
-use crate::sequence::{CHAIN_START, chain_after, event_id, partition_of};
+use crate::sequence::{CHAIN_START, EVENT_BYTES_MAX, chain_after, event_id, partition_of};
 use crate::service::{
     Context, Decision, Fact, Knowledge, ParkedKeys, Record, RecordHead, Service, StoreError,
 };
@@ -192,6 +192,16 @@ impl<S: Service> Writer<S> {
             .any(|input| self.service.needs_knowledge(input))
         {
             batch.knowledge = store::knowledge(db).await?;
+            batch.knowledge.at_least_as_old_as(&self.stamps_received);
+        }
+        for entry in entries {
+            // What is applied last of a key's parked records is decided on the key as it is then.
+            if let Source::Parked { parked } = &entry.source
+                && store::parked_of_key(db, &parked.topic, &parked.key).await? == 1
+            {
+                let name = (parked.topic.clone(), parked.key.clone());
+                batch.parked_keys.0.remove(&name);
+            }
         }
         let mut state = self.service.load(db, &subjects).await?;
         let mut fates = Vec::with_capacity(entries.len());
@@ -447,6 +457,13 @@ impl<S: Service> Writer<S> {
         let mut decision = decided.map_err(|panic| BatchError::Broken(panic_text(&*panic)))?;
         let traceparent = crate::trace::traceparent(&span).or_else(|| entry.traceparent.clone());
         for fact in decision.facts.drain(..) {
+            if fact.payload.len() > EVENT_BYTES_MAX {
+                return Err(BatchError::Broken(format!(
+                    "an event about {} has {} bytes, and the broker takes {EVENT_BYTES_MAX}",
+                    fact.key,
+                    fact.payload.len()
+                )));
+            }
             batch.facts.push((fact, traceparent.clone()));
         }
         Ok(decision)

@@ -26,11 +26,7 @@ pub(crate) enum Item<I> {
     /// A record of a consumed partition.
     Record(Box<Delivered>),
     /// A consumed partition's watermark.
-    Stamp {
-        part: Part,
-        stamp: Stamp,
-        received_at: Instant,
-    },
+    Stamp { part: Part, stamp: Stamp },
     /// A timer's input.
     Timer { name: &'static str, input: I },
     /// An operator asks for a key's parked records to be applied.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use sqlx::PgConnection;
 
 use crate::service::{Record, Service};
-use crate::store::{self, Parked, Part, Stamp};
+use crate::store::{self, Parked, Part, Position, Stamp};
 
 use super::Writer;
 use super::batch::Fate;
@@ -32,52 +32,53 @@ impl<S: Service> Writer<S> {
     pub(super) async fn take_stamps(
         &mut self,
         db: &mut Option<PgConnection>,
-        stamps: BTreeMap<Part, (Stamp, Instant)>,
+        stamps: BTreeMap<Part, Stamp>,
     ) {
         let Some(session) = db.as_mut() else { return };
-        let stamps: BTreeMap<Part, Stamp> = stamps
-            .into_iter()
-            .map(|(part, (stamp, received_at))| {
-                (
-                    part,
-                    Stamp {
-                        received_ago: received_at.elapsed(),
-                        ..stamp
-                    },
-                )
-            })
-            .collect();
+        let mut forked = Vec::new();
         match store::write_stamps(session, &stamps).await {
             Ok(positions) => {
-                for (part, position) in positions {
+                for (part, stamped) in positions {
                     let Some(stamp) = stamps.get(&part) else {
                         continue;
                     };
+                    self.stamps_received.insert(part.clone(), stamp.received_at);
+                    let position = stamped.position;
                     if stamp.epoch == position.epoch
                         && position.seq < stamp.acked_seq
                         && position.stopped_because.is_none()
                     {
                         self.ask_rewind(part, position.seq + 1);
-                    } else if stamp.epoch < position.epoch
-                        || (stamp.epoch == position.epoch && stamp.head_seq < position.seq)
+                    } else if stamped.is_later
+                        && position.stopped_because.is_none()
+                        && (stamp.epoch, stamp.head_seq) < (position.epoch, position.seq)
                     {
-                        tracing::error!(
-                            topic = part.0,
-                            partition = part.1,
-                            "the producer's head is below what was applied: its database is older than what it published"
-                        );
-                        self.links.health.set(
-                            "history",
-                            Err(format!(
-                                "{}/{} was published beyond its producer's head",
-                                part.0, part.1
-                            )),
-                        );
+                        forked.push((part, position));
                     }
+                }
+                for (part, position) in forked {
+                    self.stop_forked(db, &part, &position).await;
                 }
             }
             Err(error) if store::is_transient(&error) => self.disconnected(db, &error),
             Err(error) => tracing::error!(%error, "watermarks could not be kept"),
+        }
+    }
+
+    /// The producer does not know of records that were applied here: its database is older than what it
+    /// published. Nothing more of the partition is believed until an operator has looked.
+    async fn stop_forked(&mut self, db: &mut Option<PgConnection>, part: &Part, at: &Position) {
+        let why = "the producer's head is below what was applied: its database is older than what it published";
+        tracing::error!(
+            topic = part.0,
+            partition = part.1,
+            why,
+            "the partition stops"
+        );
+        let Some(session) = db.as_mut() else { return };
+        if let Err(error) = store::stop_partition(session, part, at, why).await {
+            // The next watermark says the same, and it is tried again.
+            self.disconnected(db, &error);
         }
     }
 
@@ -129,11 +130,8 @@ impl<S: Service> Writer<S> {
                 Err((event_id, cause)) => {
                     if let Some(session) = db.as_mut() {
                         let _ = store::parked_again(session, &event_id, &cause).await;
-                        let left =
-                            store::parked(session, Some(topic), Some(key), None, None, 10_000)
-                                .await;
-                        outcome.still_parked =
-                            left.map_or(1, |rows| u32::try_from(rows.len()).unwrap_or(u32::MAX));
+                        let left = store::parked_of_key(session, topic, key).await;
+                        outcome.still_parked = left.unwrap_or(1);
                     }
                     outcome.cause = cause;
                     return outcome;

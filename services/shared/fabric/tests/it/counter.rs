@@ -1,11 +1,11 @@
 //! The aggregate of these tests. `Counter` adds to named counters and publishes
 //! each sum; `Mirror` keeps the sums it reads. Adding to "bad" panics, so that
 //! there is an input that breaks its batch; the first addition to "frozen" stands
-//! still until its session is cut; a sum whose type the mirror is told not to
+//! still until its session is cut; the event of "huge" is too large for a broker; a sum whose type the mirror is told not to
 //! understand parks.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -90,7 +90,11 @@ impl Service for Counter {
             topic: TOPIC,
             key: key.clone(),
             event_type: "greenlane.test.counter.added",
-            payload: total.to_be_bytes().to_vec(),
+            payload: if key == "huge" {
+                vec![0; 1_000_000]
+            } else {
+                total.to_be_bytes().to_vec()
+            },
         };
         Decision::respond(total.to_be_bytes().to_vec()).with_facts(vec![fact])
     }
@@ -109,6 +113,8 @@ impl Service for Counter {
 #[derive(Default)]
 pub struct Mirror {
     pub confused: Arc<AtomicBool>,
+    /// For each sum of "odd": whether its key was parked when it was decided.
+    pub decided_while_parked: Arc<Mutex<Vec<bool>>>,
 }
 
 pub struct Sum {
@@ -158,6 +164,10 @@ impl Service for Mirror {
 
     fn decide(&self, state: &mut Self::State, input: &Sum, context: &Context<'_>) -> Decision {
         assert!(context.record.is_some());
+        if input.key == "odd" {
+            let parked = context.parked.contains(TOPIC, &input.key);
+            self.decided_while_parked.lock().unwrap().push(parked);
+        }
         state.put(input.key.clone(), input.total);
         Decision::applied()
     }

@@ -8,7 +8,7 @@ use futures::future::join_all;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
-use crate::counter::{Input, add, add_as, counter, database, stored, total};
+use crate::counter::{Counter, Input, add, add_as, counter, database, stored, total};
 
 #[tokio::test]
 async fn concurrent_commands_share_commits_and_each_sees_those_before_it() {
@@ -229,5 +229,50 @@ async fn a_full_queue_refuses_at_once_and_says_when_to_try_again() {
         stored(&database.service_url, "a").await,
         i64::try_from(done).ok()
     );
+    fabric.stop().await;
+}
+
+#[tokio::test]
+async fn a_batch_locks_no_more_subjects_than_the_limit_and_loses_nothing() {
+    let database = database().await;
+    let few = fabric::FabricConfig {
+        batch_subjects_max: 8,
+        ..crate::counter::config("none:1", "")
+    };
+    let fabric = fabric::Fabric::start_without_broker(
+        std::sync::Arc::new(Counter),
+        few,
+        &database.service_url,
+    )
+    .await
+    .unwrap();
+    let handle = fabric.handle();
+    let keys: Vec<String> = (0..200).map(|n| format!("k{n}")).collect();
+    let replies = join_all(keys.iter().map(|key| handle.submit("lane", add(key, 1)))).await;
+    assert!(replies.iter().all(|reply| total(reply) == 1));
+    let mut db = PgConnection::connect(&database.owner_url).await.unwrap();
+    let most: i64 = sqlx::query_scalar(
+        "select max(n) from (select count(*) as n from fabric.outbox group by recorded_at) as batch",
+    )
+    .fetch_one(&mut db)
+    .await
+    .unwrap();
+    assert!(most <= 8, "{most} subjects in one batch");
+    fabric.stop().await;
+}
+
+#[tokio::test]
+async fn an_event_that_no_broker_would_take_fails_its_input_alone() {
+    let database = database().await;
+    let fabric = counter(&database.service_url).await;
+    let handle = fabric.handle();
+    let (small, huge) = tokio::join!(
+        handle.submit("x", add("small", 1)),
+        handle.submit("x", add("huge", 1))
+    );
+    assert_eq!(total(&small), 1);
+    assert_eq!(huge.outcome.unwrap_err().reason, "INTERNAL");
+    assert_eq!(stored(&database.service_url, "huge").await, None);
+    assert_eq!(fabric.outbox().await.unwrap().len(), 1);
     fabric.stop().await;
 }

@@ -7,6 +7,8 @@
 mod counter;
 mod exchange;
 mod group_commit;
+mod history;
 mod parking;
+mod relay;
 mod retention;
 mod wrong_ways;

@@ -1,8 +1,8 @@
 //! Records that cannot be applied: set aside by key while the partition goes on,
 //! listed, shown, applied later in order, or given up with a reason.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fabric::{Fabric, FabricConfig};
@@ -15,6 +15,7 @@ struct Pair {
     counter: Fabric<Counter>,
     mirror: Fabric<Mirror>,
     confused: Arc<AtomicBool>,
+    decided_while_parked: Arc<Mutex<Vec<bool>>>,
     target: stack::ServiceDatabase,
 }
 
@@ -22,8 +23,10 @@ async fn pair(prefix: &str, adjust: impl FnOnce(FabricConfig) -> FabricConfig) -
     let brokers = stack::for_tests().await.kafka().await;
     let (source, target) = (database().await, database().await);
     let confused = Arc::new(AtomicBool::new(true));
+    let decided_while_parked = Arc::new(Mutex::new(Vec::new()));
     let service = Mirror {
         confused: Arc::clone(&confused),
+        decided_while_parked: Arc::clone(&decided_while_parked),
     };
     let counter = Fabric::start(
         Arc::new(Counter),
@@ -43,6 +46,7 @@ async fn pair(prefix: &str, adjust: impl FnOnce(FabricConfig) -> FabricConfig) -
         counter,
         mirror,
         confused,
+        decided_while_parked,
         target,
     }
 }
@@ -93,6 +97,12 @@ async fn a_parked_key_waits_while_others_go_on_and_is_applied_in_order_on_retry(
     .await;
     let (applied, left, _) = admin.retry_parked("test.counter", "odd").await.unwrap();
     assert_eq!((applied, left), (4, 0));
+    // Only the last of them was decided on a key of which nothing is unknown any more.
+    let decided = pair.decided_while_parked.lock().unwrap().clone();
+    assert_eq!(
+        (decided.first(), decided.last()),
+        (Some(&true), Some(&false))
+    );
     assert_eq!(stored(&pair.target.service_url, "odd").await, Some(4));
     total(&handle.submit("x", add("odd", 1)).await);
     eventually("the key goes on", SOON, || async {

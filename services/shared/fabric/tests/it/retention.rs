@@ -63,3 +63,60 @@ async fn the_services_role_cannot_edit_the_schema_it_works_in() {
         assert_eq!(code, "42501", "{forbidden}: {refused}");
     }
 }
+
+#[tokio::test]
+async fn every_start_makes_the_days_without_a_broker_and_moves_rows_that_came_before_them() {
+    let database = database().await;
+    let fabric = counter(&database.service_url).await;
+    for _ in 0..2 {
+        total(&fabric.handle().submit("x", add("k", 1)).await);
+    }
+    fabric.stop().await;
+    let mut owner = PgConnection::connect(&database.owner_url).await.unwrap();
+    // A folder that nobody has opened for long: the first row's day was never made, and today's is not.
+    sqlx::raw_sql("update fabric.outbox set recorded_at = '2020-01-01 12:00Z' where seq = 1")
+        .execute(&mut owner)
+        .await
+        .unwrap();
+    let today: String = sqlx::query_scalar("select 'outbox_' || to_char(current_date, 'YYYYMMDD')")
+        .fetch_one(&mut owner)
+        .await
+        .unwrap();
+    let unmake = format!(
+        "create table kept as select * from fabric.{today}; drop table fabric.{today};
+         insert into fabric.outbox select * from kept; drop table kept"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(unmake))
+        .execute(&mut owner)
+        .await
+        .unwrap();
+    let mut count = async |table: &str| -> i64 {
+        let count = format!("select count(*) from fabric.{table}");
+        sqlx::query_scalar(sqlx::AssertSqlSafe(count))
+            .fetch_one(&mut owner)
+            .await
+            .unwrap()
+    };
+    assert_eq!(count("outbox_default").await, 2);
+
+    let fabric = counter(&database.service_url).await;
+    assert_eq!(count("outbox_default").await, 0);
+    assert_eq!(count("outbox_20200101").await, 1, "not acknowledged yet");
+    assert_eq!(count(&today).await, 1);
+    assert_eq!(fabric.outbox().await.unwrap().len(), 2);
+    fabric.stop().await;
+    sqlx::query("update fabric.cursor set acked_seq = 1 where acked_seq = 0")
+        .execute(&mut owner)
+        .await
+        .unwrap();
+    let fabric = counter(&database.service_url).await;
+    let left: Vec<u64> = fabric
+        .outbox()
+        .await
+        .unwrap()
+        .iter()
+        .map(|row| row.seq)
+        .collect();
+    assert_eq!(left, [2], "the old day is dropped");
+    fabric.stop().await;
+}
