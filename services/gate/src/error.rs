@@ -58,6 +58,12 @@ pub static CATALOGUE: &[Entry] = &[
         "Nothing waits for a person's decision.",
     ),
     entry(
+        "CONDITIONS_CHANGED",
+        Code::FailedPrecondition,
+        "the caller",
+        "Something else stands in the way than the person saw who decided.",
+    ),
+    entry(
         "HELD",
         Code::FailedPrecondition,
         "whoever placed the hold or ordered the inspection",

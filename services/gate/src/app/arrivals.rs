@@ -13,7 +13,7 @@ use crate::domain::arrival_list::{
     self, Conveyance, LineEffect, LineOutcome, ListHead, WrittenAnnouncement, WrittenLanding,
 };
 use crate::domain::container_visit::{ContainerVisit, ContainerVisitFact};
-use crate::domain::filing::Faults;
+use crate::domain::filing::{ARRIVED_AGO_HOURS_MAX, Faults};
 use crate::events::publish;
 
 /// "These will come."
@@ -106,7 +106,7 @@ pub fn announce(state: &mut State, command: &AnnounceArrival, context: &Context<
                     &path,
                     &read,
                     &conveyance,
-                    command.estimated_arrival,
+                    (command.estimated_arrival, context.now),
                     last.as_ref(),
                 )
             }
@@ -121,7 +121,12 @@ pub fn announce(state: &mut State, command: &AnnounceArrival, context: &Context<
 /// Records what came.
 pub fn record(state: &mut State, command: &RecordArrival, context: &Context<'_>) -> Outcome {
     let mut faults = Faults::default();
-    let arrived_at = faults.observed("arrived_at", command.arrived_at, context.now);
+    let arrived_at = faults.observed(
+        "arrived_at",
+        command.arrived_at,
+        ARRIVED_AGO_HOURS_MAX,
+        context.now,
+    );
     let conveyance = head(
         state,
         &command.actor,
@@ -135,7 +140,13 @@ pub fn record(state: &mut State, command: &RecordArrival, context: &Context<'_>)
         let effect = match arrival_list::read_landing(&path, line) {
             Ok(read) => {
                 let last = list.last(state, &conveyance.site_id, read.container.as_str());
-                arrival_list::land(&path, &read, &conveyance, arrived_at, last.as_ref())
+                arrival_list::land(
+                    &path,
+                    &read,
+                    &conveyance,
+                    (command.arrived_at, context.now),
+                    last.as_ref(),
+                )
             }
             Err(faults) => LineEffect::Faulty(faults),
         };

@@ -7,10 +7,11 @@ use kernel::{ContainerNumber, Plate, Refusal};
 use uuid::Uuid;
 
 use super::{Answer, Outcome, Rules, State, reconsider};
-use crate::domain::filing::Faults;
+use crate::domain::filing::{Faults, WrittenPlate};
 use crate::domain::pre_arrival::{
     self, Driver, PreArrival, PreArrivalFact, WrittenDriver, WrittenPreArrival, WrittenVehicle,
 };
+use crate::domain::truck_visit::PlatesRead;
 use crate::domain::{Actor, readiness};
 use crate::events::publish;
 
@@ -75,10 +76,16 @@ pub fn plates_of(vehicle: Option<&WrittenVehicle>) -> Vec<String> {
     let Some(vehicle) = vehicle else {
         return Vec::new();
     };
-    [&vehicle.tractor, &vehicle.trailer]
-        .into_iter()
-        .filter_map(|plate| Plate::normalise(&plate.as_ref()?.text).ok())
-        .collect()
+    read_off(vehicle).iter().map(str::to_owned).collect()
+}
+
+/// The plates of a truck as a lane read them; one that cannot be read is none.
+pub fn read_off(vehicle: &WrittenVehicle) -> PlatesRead {
+    let read = |plate: &Option<WrittenPlate>| Plate::normalise(&plate.as_ref()?.text).ok();
+    PlatesRead {
+        tractor: read(&vehicle.tractor),
+        trailer: read(&vehicle.trailer),
+    }
 }
 
 /// A filing with faults is refused whole, with all of them.
@@ -117,8 +124,8 @@ pub fn submit(
     let ids = (context.new_id(), driver.driver_id);
     let mut filing =
         PreArrival::submitted(read, site_id, haulier, ids, context.now, rules.expiry_grace);
-    let view = state.view_of_filing(&filing, context.parked);
-    let conditions = readiness::conditions(filing.kind, haulier, &view);
+    let view = state.view_of_filing(&filing, context);
+    let conditions = readiness::conditions(filing.kind, &view);
     let bound: Vec<Option<String>> = view
         .containers
         .iter()

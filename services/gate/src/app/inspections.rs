@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Answer, Outcome, State, reconsider};
 use crate::domain::Actor;
-use crate::domain::filing::{Faults, WrittenQuantity};
+use crate::domain::filing::{Faults, OBSERVED_AGO_HOURS_MAX, WrittenQuantity};
 use crate::domain::truck_visit::{
     Barrier, INSPECTION_STEPS_MAX, Inspection, InspectionResult, InspectionStep, TruckVisit,
 };
@@ -83,7 +83,12 @@ pub fn weigh(state: &mut State, command: &RecordWeight, context: &Context<'_>) -
     let mut truck = visible(state, command.truck_visit_id, &command.actor)?;
     let mut faults = Faults::default();
     let weight = faults.mass("weight", command.weight.as_ref());
-    let observed_at = faults.observed("observed_at", command.observed_at, context.now);
+    let observed_at = faults.observed(
+        "observed_at",
+        command.observed_at,
+        OBSERVED_AGO_HOURS_MAX,
+        context.now,
+    );
     if command.barrier.is_none() {
         faults.add(
             "BARRIER_INVALID",
@@ -155,10 +160,12 @@ pub fn order(state: &mut State, command: &OrderInspection, context: &Context<'_>
         reason,
         ordered_by_party: command.actor.party.clone(),
         ordered_by_subject: command.actor.subject.clone(),
+        ordered_by_officer: command.actor.is_officer,
         ordered_at: context.now,
         steps: steps(sites),
         ended_at: None,
         end_reason: String::new(),
+        admitted_with: false,
         asked_until: None,
     })?;
     let id = truck.truck_visit_id;
@@ -176,7 +183,12 @@ pub fn record(state: &mut State, command: &RecordInspection, context: &Context<'
     let mut truck = visible(state, command.truck_visit_id, &command.actor)?;
     let mut faults = Faults::default();
     let note = faults.optional_text("note", &command.note, REASON_CHARS_MAX);
-    let observed_at = faults.observed("observed_at", command.observed_at, context.now);
+    let observed_at = faults.observed(
+        "observed_at",
+        command.observed_at,
+        OBSERVED_AGO_HOURS_MAX,
+        context.now,
+    );
     if command.result.is_none() {
         faults.add(
             "INSPECTION_RESULT_INVALID",

@@ -7,19 +7,21 @@ use kernel::{ContainerNumber, Refusal};
 use uuid::Uuid;
 
 use super::inspections::{self, visible};
-use super::state::ages;
-use super::{Answer, Exit, Outcome, Rules, Seeds, State, reconsider};
+use super::state::Around;
+use super::{Answer, Exit, Outcome, Rules, Seeds, State, filings, reconsider};
 use crate::domain::Actor;
-use crate::domain::admission::{self, Freshness, Presented};
+use crate::domain::admission::{self, Leaving, Presented};
+use crate::domain::arrival_list::PARTY_CHARS_MAX;
 use crate::domain::condition::{self, Condition, Gravity, code};
 use crate::domain::container_visit::{ContainerVisit, ContainerVisitFact, Manifest};
-use crate::domain::filing::{Faults, WrittenQuantity};
+use crate::domain::filing::{Faults, OBSERVED_AGO_HOURS_MAX, WrittenQuantity};
 use crate::domain::knowledge::InspectionFlag;
 use crate::domain::pre_arrival::{self, PreArrival, PreArrivalKind, Vehicle, WrittenVehicle};
-use crate::domain::readiness::{ContainerView, View};
+use crate::domain::readiness::ContainerView;
 use crate::domain::site::Site;
 use crate::domain::truck_visit::{
-    Admission, Barrier, Inspection, TruckVisit, TruckVisitFact, TruckVisitState, Verdict,
+    Admission, Barrier, Evidence, Inspection, PlatesRead, TruckVisit, TruckVisitFact,
+    TruckVisitState, Verdict,
 };
 use crate::events::publish;
 
@@ -85,12 +87,27 @@ pub struct DecideReview {
     pub expected_version: u64,
 }
 
+/// What a person's decision led to.
+pub enum Reviewed {
+    /// It was done.
+    Decided(Answer, Vec<Fact>),
+    /// Nothing was decided: what stands in the way is not what the person saw, and is put before him.
+    ShownAnew(Refusal, Vec<Fact>),
+}
+
 /// What the lane saw, read.
 struct Seen {
     vehicle: Vehicle,
     containers: Vec<ContainerNumber>,
     weight: Option<kernel::Quantity>,
     observed_at: DateTime<Utc>,
+}
+
+/// What stands against opening a barrier, and what was known when that was found.
+#[derive(Default)]
+struct Judged {
+    conditions: Vec<Condition>,
+    evidence: Vec<Evidence>,
 }
 
 /// Lets in, sends away, or asks a person.
@@ -105,12 +122,18 @@ pub fn check_in(
         .must_run(state.site(&command.site_id), &command.site_id)?;
     let mut faults = Faults::default();
     let lane = faults.optional_text("lane", &command.lane, LANE_CHARS_MAX);
+    faults.optional_text("carrier_party", &command.carrier_party, PARTY_CHARS_MAX);
     let vehicle = pre_arrival::read_vehicle(command.vehicle.as_ref(), &mut faults);
     let containers = read_containers(&command.containers, &mut faults);
     let weight = faults.mass("weight", command.weight.as_ref());
-    let observed_at = faults.observed("observed_at", command.observed_at, context.now);
+    let observed_at = faults.observed(
+        "observed_at",
+        command.observed_at,
+        OBSERVED_AGO_HOURS_MAX,
+        context.now,
+    );
     let (Some(vehicle), true) = (vehicle, faults.is_empty()) else {
-        return Err(super::filings::faulty(faults));
+        return Err(filings::faulty(faults));
     };
     let seen = Seen {
         vehicle,
@@ -134,17 +157,20 @@ pub fn check_in(
         ),
     };
     let is_new = truck.version == 0;
-    // A truck that was weighed while it waited need not be weighed again.
-    let seen = Seen {
-        weight: seen.weight.or_else(|| truck.weight_in.clone()),
-        ..seen
-    };
+    let before = truck.clone();
+    take_in(&mut truck, command, &seen);
     let filing = filing_for(state, command, &seen);
-    let conditions = match &filing {
-        Ok(filing) => at_entry(state, filing, command, &seen, context, rules),
-        Err(condition) => vec![condition.clone()],
+    let Judged {
+        conditions,
+        evidence,
+    } = match &filing {
+        Ok(filing) => at_entry(state, &truck, filing, &seen.containers, context, rules),
+        Err(condition) => Judged {
+            conditions: vec![condition.clone()],
+            ..Judged::default()
+        },
     };
-    if !is_new && condition::same(&conditions, &truck.conditions) {
+    if !is_new && truck == before && condition::same(&conditions, &truck.conditions) {
         return Ok((Answer::CheckedIn(Box::new(truck), true), Vec::new()));
     }
     let mut facts = Vec::new();
@@ -160,16 +186,14 @@ pub fn check_in(
     } else {
         go_by(&mut truck, filing.as_ref().ok());
     }
-    truck.weight_in.clone_from(&seen.weight);
-    truck.carrier_party = carrier(&command.carrier_party).or(truck.carrier_party);
     let fact = truck.decided_at_entry(conditions, seen.observed_at);
     if fact == TruckVisitFact::GatedIn {
+        let admission = admitted(Barrier::In, &command.actor, "", &[], evidence, context.now);
         facts.extend(enter(
             state,
             &mut truck,
             &command.actor,
-            "",
-            &[],
+            admission,
             context,
             seen.observed_at,
         ));
@@ -200,11 +224,19 @@ pub fn check_out(
     let mut faults = Faults::default();
     let containers = read_containers(&command.containers, &mut faults);
     let weight = faults.mass("weight", command.weight.as_ref());
-    let observed_at = faults.observed("observed_at", command.observed_at, context.now);
+    let observed_at = faults.observed(
+        "observed_at",
+        command.observed_at,
+        OBSERVED_AGO_HOURS_MAX,
+        context.now,
+    );
     if !faults.is_empty() {
-        return Err(super::filings::faulty(faults));
+        return Err(filings::faulty(faults));
     }
-    let mut truck = match (open_here(state, command), unrecorded(command)) {
+    let plates = command.vehicle.as_ref().map(filings::read_off);
+    let plates = plates.unwrap_or_default();
+    let mut facts = Vec::new();
+    let mut truck = match (open_here(state, command, &plates), unrecorded(command)) {
         (Some(truck), _) => truck,
         // An empty truck always may leave, also one whose coming was not recorded (gate rule 11).
         (None, Some(vehicle)) if containers.is_empty() => {
@@ -216,39 +248,36 @@ pub fn check_out(
             };
             let mut truck = recognised(&command.site_id, "", &seen, String::new(), context);
             truck.version = 1;
+            truck.conditions = vec![entry_not_recorded(&truck)];
+            facts.push(publish::truck_visit(
+                TruckVisitFact::Arrived,
+                &truck,
+                observed_at,
+                context.now,
+            ));
             truck
         }
-        _ => return Err(not_here(command)),
+        _ => return Err(not_here(&plates)),
     };
-    truck.weight_out = weight.clone().or(truck.weight_out);
-    let mut conditions = if truck.is_inside() {
-        at_exit(state, &truck, &containers, context, rules)
-    } else if containers.is_empty() {
-        // An empty truck always may leave, wherever it stands (gate rule 11).
-        Vec::new()
-    } else {
-        vec![Condition::new(
-            Gravity::Refuses,
-            code::ENTRY_NOT_RECORDED,
-            truck.truck_visit_id.to_string(),
-            "terminal",
-            "The truck was not let in; check it in first.",
-        )]
-    };
-    if !containers.is_empty()
-        && let Some(condition) = other_plate(command, &truck)
-    {
-        condition::merge(&mut conditions, [condition]);
+    truck.weight_out = weight.or(truck.weight_out);
+    let Judged {
+        mut conditions,
+        evidence,
+    } = at_exit(state, &truck, (&containers, &plates), context, rules);
+    if !truck.is_inside() && !containers.is_empty() {
+        condition::merge(&mut conditions, [entry_not_recorded(&truck)]);
     }
     if conditions.is_empty() {
-        let (departed, facts) = leave(
+        let admission = admitted(Barrier::Out, &command.actor, "", &[], evidence, context.now);
+        let (departed, left) = leave(
             state,
             truck,
             &containers,
-            (&command.actor, "", &[]),
+            (&command.actor, admission),
             context,
             observed_at,
         );
+        facts.extend(left);
         let (truck, ids) = departed;
         return Ok((
             Answer::CheckedOut(Box::new(truck), Exit::LetOut, ids),
@@ -259,14 +288,13 @@ pub fn check_out(
         Some(Gravity::NeedsPerson) => Exit::ManualReview,
         _ => Exit::Refused,
     };
-    let mut facts = Vec::new();
     let asked_before = truck
         .departure_pending
         .as_ref()
-        .is_some_and(|pending| pending.containers == containers)
+        .is_some_and(|pending| pending.containers == containers && pending.plates == plates)
         && condition::same(&conditions, &truck.conditions);
     if truck.is_inside() && !asked_before {
-        let fact = truck.kept_in(containers, conditions, context.now);
+        let fact = truck.kept_in(containers, plates, conditions, context.now);
         facts.push(publish::truck_visit(fact, &truck, observed_at, context.now));
         state.truck_visits.put(truck.truck_visit_id, truck.clone());
     } else {
@@ -281,7 +309,7 @@ pub fn review(
     command: &DecideReview,
     context: &Context<'_>,
     rules: &Rules,
-) -> Outcome {
+) -> Result<Reviewed, Refusal> {
     let mut truck = visible(state, command.truck_visit_id, &command.actor)?;
     truck.must_be_at(command.expected_version)?;
     let mut faults = Faults::default();
@@ -296,38 +324,53 @@ pub fn review(
         );
     }
     let (Some(verdict), Some(reason), true) = (command.verdict, reason, faults.is_empty()) else {
-        return Err(super::filings::faulty(faults));
+        return Err(filings::faulty(faults));
     };
-    let containers = truck
-        .departure_pending
-        .as_ref()
-        .map(|pending| pending.containers.clone())
+    let pending = truck.departure_pending.clone();
+    let (containers, plates) = pending
+        .map(|pending| (pending.containers, pending.plates))
         .unwrap_or_default();
-    let standing = match verdict {
-        Verdict::LetOut => at_exit(state, &truck, &containers, context, rules),
+    let Judged {
+        conditions: standing,
+        evidence,
+    } = match verdict {
+        Verdict::LetOut => at_exit(state, &truck, (&containers, &plates), context, rules),
         Verdict::LetIn => entry_for_a_person(state, &truck, context, rules)?,
-        Verdict::TurnAway | Verdict::KeepIn => Vec::new(),
+        Verdict::TurnAway | Verdict::KeepIn => Judged::default(),
     };
     truck.may_be_decided(verdict, &standing)?;
-    if verdict == Verdict::LetIn && !standing.is_empty() {
+    let not_for_a_person = admission::not_for_a_person(&standing);
+    if verdict == Verdict::LetIn && !not_for_a_person.is_empty() {
         return Err(Refusal::unmet(
             "NOT_ADMISSIBLE",
             "More stands in the way than a person at the gate may set aside.",
-            condition::unmet(&standing),
+            condition::unmet(&not_for_a_person),
         ));
+    }
+    if !condition::were_seen(&standing, &truck.conditions) {
+        return Ok(shown_anew(state, truck, verdict, standing, context));
     }
     let now = context.now;
     let mut facts = Vec::new();
-    let set_aside = truck.conditions.clone();
+    let admission = |barrier| {
+        admitted(
+            barrier,
+            &command.actor,
+            &reason,
+            &standing,
+            evidence.clone(),
+            now,
+        )
+    };
     match verdict {
         Verdict::LetIn => {
+            adopt_filed_trailer(state, &mut truck);
             let fact = truck.decided_at_entry(Vec::new(), now);
             facts.extend(enter(
                 state,
                 &mut truck,
                 &command.actor,
-                &reason,
-                &set_aside,
+                admission(Barrier::In),
                 context,
                 now,
             ));
@@ -341,7 +384,7 @@ pub fn review(
                 command.actor.party.clone(),
                 reason,
             );
-            let mut conditions = set_aside;
+            let mut conditions = truck.conditions.clone();
             condition::merge(&mut conditions, [because]);
             let fact = truck.decided_at_entry(conditions, now);
             facts.push(publish::truck_visit(fact, &truck, now, now));
@@ -351,11 +394,14 @@ pub fn review(
                 state,
                 truck,
                 &containers,
-                (&command.actor, &reason, &set_aside),
+                (&command.actor, admission(Barrier::Out)),
                 context,
                 now,
             );
-            return Ok((Answer::Reviewed(Box::new(departed.0)), told));
+            return Ok(Reviewed::Decided(
+                Answer::Reviewed(Box::new(departed.0)),
+                told,
+            ));
         }
         Verdict::KeepIn => {
             truck.departure_pending = None;
@@ -372,7 +418,7 @@ pub fn review(
     state.truck_visits.put(id, truck);
     facts.extend(reconsider::truck(state, &id, context));
     let truck = visible(state, Some(id), &command.actor)?;
-    Ok((Answer::Reviewed(Box::new(truck)), facts))
+    Ok(Reviewed::Decided(Answer::Reviewed(Box::new(truck)), facts))
 }
 
 /// Customs asks for an inspection: at the site's inspection sites, unless one is under way or has passed.
@@ -398,10 +444,12 @@ pub fn customs_inspection(
         reason: inspections::CUSTOMS_REASON.to_owned(),
         ordered_by_party: inspections::CUSTOMS.to_owned(),
         ordered_by_subject: String::new(),
+        ordered_by_officer: false,
         ordered_at: at,
         steps: inspections::steps(sites),
         ended_at: None,
         end_reason: String::new(),
+        admitted_with: false,
         asked_until: None,
     });
 }
@@ -420,17 +468,44 @@ pub fn customs_asks_no_more(truck: &mut TruckVisit, now: DateTime<Utc>) {
     }
 }
 
-/// What stands against letting a truck in that waits for a person, beyond what the person may set aside.
+/// Something stands in the way that was not there when the person looked: it is put before the person, and
+/// nothing is decided (gate rule 11).
+fn shown_anew(
+    state: &mut State,
+    mut truck: TruckVisit,
+    verdict: Verdict,
+    standing: Vec<Condition>,
+    context: &Context<'_>,
+) -> Reviewed {
+    let unmet = condition::unmet(&standing);
+    let fact = match truck.departure_pending.take() {
+        Some(pending) if verdict == Verdict::LetOut => {
+            truck.kept_in(pending.containers, pending.plates, standing, context.now)
+        }
+        _ => truck.decided_at_entry(standing, context.now),
+    };
+    let refusal = Refusal::unmet(
+        "CONDITIONS_CHANGED",
+        "Something else stands in the way than when the truck was last looked at; read the reasons and decide again.",
+        unmet,
+    )
+    .with_metadata("current_version", truck.version.to_string());
+    let facts = vec![publish::truck_visit(fact, &truck, context.now, context.now)];
+    state.truck_visits.put(truck.truck_visit_id, truck);
+    Reviewed::ShownAnew(refusal, facts)
+}
+
+/// What stands against letting a truck in that waits for a person.
 fn entry_for_a_person(
     state: &State,
     truck: &TruckVisit,
     context: &Context<'_>,
     rules: &Rules,
-) -> Result<Vec<Condition>, Refusal> {
+) -> Result<Judged, Refusal> {
     let filing = truck
         .pre_arrival_id
         .and_then(|id| state.pre_arrivals.get(&id));
-    let (Some(filing), Some(site)) = (filing, state.site(&truck.site_id)) else {
+    let Some(filing) = filing else {
         return Err(Refusal::unmet(
             "NOT_ADMISSIBLE",
             "No filing was found for the truck; scan its number and check it in again.",
@@ -442,106 +517,80 @@ fn entry_for_a_person(
         .iter()
         .map(|container| container.number.clone())
         .collect();
-    let presented = Presented {
-        vehicle: &truck.vehicle,
-        containers: &containers,
-        carrier_party: truck.carrier_party.as_deref(),
-        weight: truck.weight_in.as_ref(),
-    };
-    let view = state.view_of_filing(filing, context.parked);
-    let fresh = freshness(&view, context, rules);
-    let mandates = state.mandates_of(&filing.haulier_party);
-    let conditions = admission::at_entry(
-        &presented,
-        filing,
-        &view,
-        &mandates,
-        site,
-        &fresh,
-        context.now,
-    );
-    Ok(admission::not_for_a_person(conditions))
-}
-
-fn freshness(view: &View<'_>, context: &Context<'_>, rules: &Rules) -> Freshness {
-    Freshness {
-        ages: ages(view, context.knowledge),
-        age_max: rules.decision_age_max,
-    }
+    Ok(at_entry(state, truck, filing, &containers, context, rules))
 }
 
 fn at_entry(
     state: &State,
-    filing: &PreArrival,
-    command: &CheckIn,
-    seen: &Seen,
-    context: &Context<'_>,
-    rules: &Rules,
-) -> Vec<Condition> {
-    let Some(site) = state.site(&command.site_id) else {
-        return Vec::new();
-    };
-    let mut view = state.view_of_filing(filing, context.parked);
-    if let Some(carrier) = carrier(&command.carrier_party) {
-        view.holds
-            .extend(state.holds_on_party(&carrier, &filing.haulier_party));
-    }
-    let presented = Presented {
-        vehicle: &seen.vehicle,
-        containers: &seen.containers,
-        carrier_party: Some(command.carrier_party.trim()).filter(|carrier| !carrier.is_empty()),
-        weight: seen.weight.as_ref(),
-    };
-    let mandates = state.mandates_of(&filing.haulier_party);
-    let fresh = freshness(&view, context, rules);
-    admission::at_entry(
-        &presented,
-        filing,
-        &view,
-        &mandates,
-        site,
-        &fresh,
-        context.now,
-    )
-}
-
-fn at_exit(
-    state: &State,
     truck: &TruckVisit,
+    filing: &PreArrival,
     containers: &[ContainerNumber],
     context: &Context<'_>,
     rules: &Rules,
-) -> Vec<Condition> {
+) -> Judged {
     let Some(site) = state.site(&truck.site_id) else {
-        return Vec::new();
+        return Judged::default();
     };
-    // Of two containers one may be held: the other leaves alone.
-    let haulier = truck.haulier_party.as_deref();
+    let filed = Around::filing(filing);
     let view = state.view(
-        &truck.site_id,
-        containers,
-        &truck.vehicle,
-        haulier,
-        context.parked,
+        Around {
+            plates: filed
+                .plates
+                .into_iter()
+                .chain(truck.vehicle.plates())
+                .collect(),
+            carrier: truck.carrier_party.as_deref(),
+            ..filed
+        },
+        context,
     );
-    let fresh = freshness(&view, context, rules);
-    let mut conditions = admission::at_exit(
-        truck,
+    let presented = Presented {
+        vehicle: &truck.vehicle,
         containers,
-        truck.weight_out.as_ref(),
-        &view,
-        site,
-        &fresh,
-    );
-    if !containers.is_empty() {
-        let mandates = state.mandates_of(haulier.unwrap_or_default());
-        let carrier = truck.carrier_party.as_deref();
-        condition::merge(
-            &mut conditions,
-            admission::of_nomination(carrier, haulier, &mandates, context.now),
-        );
+        weight: truck.weight_in.as_ref(),
+    };
+    Judged {
+        conditions: admission::at_entry(
+            &presented,
+            filing,
+            &view,
+            site,
+            rules.decision_age_max,
+            context.now,
+        ),
+        evidence: admission::evidence(&view),
     }
-    conditions
+}
+
+/// Of two containers one may be held: the other leaves alone.
+fn at_exit(
+    state: &State,
+    truck: &TruckVisit,
+    (containers, plates): (&[ContainerNumber], &PlatesRead),
+    context: &Context<'_>,
+    rules: &Rules,
+) -> Judged {
+    let Some(site) = state.site(&truck.site_id) else {
+        return Judged::default();
+    };
+    let known = Around::truck(truck);
+    let view = state.view(
+        Around {
+            containers: containers.iter().collect(),
+            plates: known.plates.into_iter().chain(plates.iter()).collect(),
+            ..known
+        },
+        context,
+    );
+    let leaving = Leaving {
+        containers,
+        plates,
+        weight: truck.weight_out.as_ref(),
+    };
+    Judged {
+        conditions: admission::at_exit(truck, &leaving, &view, site, rules.decision_age_max),
+        evidence: admission::evidence(&view),
+    }
 }
 
 /// The truck goes in: the filing is used, an empty container it brings begins its stay, the decision and
@@ -550,34 +599,22 @@ fn enter(
     state: &mut State,
     truck: &mut TruckVisit,
     actor: &Actor,
-    reason: &str,
-    set_aside: &[Condition],
+    admission: Admission,
     context: &Context<'_>,
     at: DateTime<Utc>,
 ) -> Vec<Fact> {
-    let (admission, asked) = {
-        let view = state.view_of_truck(truck, context.parked);
-        let ages = ages(&view, context.knowledge);
-        let asked = view.containers.iter().map(ContainerView::inspection).max();
-        (
-            admitted(
-                Barrier::In,
-                actor,
-                reason,
-                set_aside,
-                admission::evidence(&view, &ages),
-                context.now,
-            ),
-            asked,
-        )
-    };
     truck.admitted(admission);
+    let asked = {
+        let view = state.view_of_truck(truck, context);
+        view.containers.iter().map(ContainerView::inspection).max()
+    };
     if asked == Some(InspectionFlag::Yes)
         && let Some(site) = state.site(&truck.site_id)
     {
         // Let in with the truck routed to the first inspection site (gate rule 1).
-        customs_inspection(truck, site, context.new_id(), at);
+        customs_inspection(truck, site, context.new_id(), context.now);
     }
+    truck.routed_to_inspections();
     let mut facts = Vec::new();
     if let Some(id) = truck.pre_arrival_id
         && let Some(filing) = state.pre_arrivals.edit(&id)
@@ -640,23 +677,17 @@ fn leave(
     state: &mut State,
     mut truck: TruckVisit,
     containers: &[ContainerNumber],
-    decided: (&Actor, &str, &[Condition]),
+    (actor, admission): (&Actor, Admission),
     context: &Context<'_>,
     at: DateTime<Utc>,
 ) -> ((TruckVisit, Vec<String>), Vec<Fact>) {
-    let (actor, reason, set_aside) = decided;
-    let evidence = {
-        let view = state.view_of_truck(&truck, context.parked);
-        admission::evidence(&view, &ages(&view, context.knowledge))
-    };
-    truck.admitted(admitted(
-        Barrier::Out,
-        actor,
-        reason,
-        set_aside,
-        evidence,
-        context.now,
-    ));
+    truck.admitted(admission);
+    if !truck.is_inside() {
+        let fact = truck.left_undecided();
+        let facts = vec![publish::truck_visit(fact, &truck, at, context.now)];
+        state.truck_visits.put(truck.truck_visit_id, truck.clone());
+        return ((truck, Vec::new()), facts);
+    }
     let mut facts = Vec::new();
     let mut departed = Vec::new();
     let mut seeds = Seeds::default();
@@ -700,7 +731,7 @@ fn admitted(
     actor: &Actor,
     reason: &str,
     set_aside: &[Condition],
-    evidence: Vec<crate::domain::truck_visit::Evidence>,
+    evidence: Vec<Evidence>,
     now: DateTime<Utc>,
 ) -> Admission {
     Admission {
@@ -744,6 +775,40 @@ fn already_inside(truck: &TruckVisit) -> Refusal {
         code::TRUCK_ALREADY_INSIDE,
         "A truck of this plate is recorded as being inside.",
         condition::unmet(&[condition]),
+    )
+}
+
+/// What the lane read and learnt. What it read or learnt while the truck waited need not be read again: a
+/// weight, the trailer, for whom the driver comes.
+fn take_in(truck: &mut TruckVisit, command: &CheckIn, seen: &Seen) {
+    if let Some(trailer) = &seen.vehicle.trailer {
+        truck.vehicle.trailer = Some(trailer.clone());
+    }
+    if let Some(weight) = &seen.weight {
+        truck.weight_in = Some(weight.clone());
+    }
+    if let Some(carrier) = carrier(&command.carrier_party) {
+        truck.carrier_party = Some(carrier);
+    }
+}
+
+/// The trailer that no lane read and a person saw is the one filed: a hold on it finds the truck.
+fn adopt_filed_trailer(state: &State, truck: &mut TruckVisit) {
+    let filing = truck
+        .pre_arrival_id
+        .and_then(|id| state.pre_arrivals.get(&id));
+    if let (None, Some(filing)) = (&truck.vehicle.trailer, filing) {
+        truck.vehicle.trailer.clone_from(&filing.vehicle.trailer);
+    }
+}
+
+fn entry_not_recorded(truck: &TruckVisit) -> Condition {
+    Condition::new(
+        Gravity::Refuses,
+        code::ENTRY_NOT_RECORDED,
+        truck.truck_visit_id.to_string(),
+        "terminal",
+        "The truck was not let in; check it in first.",
     )
 }
 
@@ -849,17 +914,13 @@ fn filing_for(state: &State, command: &CheckIn, seen: &Seen) -> Result<PreArriva
 }
 
 /// The truck visit that asks to leave.
-fn open_here(state: &State, command: &CheckOut) -> Option<TruckVisit> {
+fn open_here(state: &State, command: &CheckOut, read: &PlatesRead) -> Option<TruckVisit> {
     let trucks = state.truck_visits.iter().map(|(_, truck)| truck);
     let mut here = trucks.filter(|truck| truck.site_id == command.site_id && truck.is_open());
-    let plates = super::filings::plates_of(command.vehicle.as_ref());
-    let found = match command.truck_visit_id {
-        Some(id) => here.find(|truck| truck.truck_visit_id == id),
-        None => here.find(|truck| {
-            plates
-                .first()
-                .is_some_and(|plate| truck.vehicle.tractor.as_str() == plate)
-        }),
+    let found = match (command.truck_visit_id, &read.tractor) {
+        (Some(id), _) => here.find(|truck| truck.truck_visit_id == id),
+        (None, Some(plate)) => here.find(|truck| truck.vehicle.tractor.as_str() == plate),
+        (None, None) => None,
     };
     found.cloned()
 }
@@ -873,12 +934,11 @@ fn unrecorded(command: &CheckOut) -> Option<Vehicle> {
     pre_arrival::read_vehicle(vehicle, &mut Faults::default())
 }
 
-fn not_here(command: &CheckOut) -> Refusal {
-    let plates = super::filings::plates_of(command.vehicle.as_ref());
+fn not_here(read: &PlatesRead) -> Refusal {
     let condition = Condition::new(
         Gravity::Refuses,
         code::ENTRY_NOT_RECORDED,
-        plates.first().cloned().unwrap_or_default(),
+        read.tractor.clone().unwrap_or_default(),
         "terminal",
         "Its coming was not recorded, or it has left already.",
     );
@@ -895,20 +955,6 @@ pub fn readable(written: &[String]) -> impl Iterator<Item = String> + '_ {
         .iter()
         .filter_map(|number| ContainerNumber::parse(number).ok())
         .map(|number| number.as_str().to_owned())
-}
-
-fn other_plate(command: &CheckOut, truck: &TruckVisit) -> Option<Condition> {
-    let plates = super::filings::plates_of(command.vehicle.as_ref());
-    let plate = plates.first()?;
-    (plate != truck.vehicle.tractor.as_str()).then(|| {
-        Condition::new(
-            Gravity::Refuses,
-            code::PLATE_DIFFERS,
-            plate.clone(),
-            "terminal",
-            "Another truck than the one of this visit stands at the lane.",
-        )
-    })
 }
 
 fn read_containers(written: &[String], faults: &mut Faults) -> Vec<ContainerNumber> {

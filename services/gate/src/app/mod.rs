@@ -26,6 +26,7 @@ pub use availability::SetAvailability;
 pub use filings::{CancelPreArrival, ReplaceVehicle, SubmitPreArrival};
 pub use holds::{LiftHold, PlaceHold};
 pub use inspections::{EndInspection, OrderInspection, RecordInspection, RecordWeight};
+use lane::Reviewed;
 pub use lane::{CheckIn, CheckOut, DecideReview};
 pub use seeds::{Seeds, kind};
 pub use state::{Rules, State};
@@ -40,6 +41,9 @@ use crate::{events, grpc, metrics, store};
 
 /// How often it is looked for pre-arrivals whose time is over.
 const EXPIRE_EVERY: Duration = Duration::from_secs(5);
+/// How often it is looked for filings on what is, or was, parked: nobody is told when a record is parked or
+/// given up.
+const RECHECK_EVERY: Duration = Duration::from_secs(2);
 
 /// Every command, record and timer of gate.
 #[derive(Debug)]
@@ -90,6 +94,8 @@ pub enum Input {
     Decision(Box<ReleaseDecision>, Option<String>),
     /// Pre-arrivals whose time is over.
     ExpirePreArrivals,
+    /// Pre-arrivals about which a record was parked, or is parked no more.
+    Recheck,
 }
 
 /// What a command is answered with.
@@ -181,11 +187,18 @@ impl Service for Gate {
     }
 
     fn timers(&self) -> Vec<Timer<Input>> {
-        vec![Timer {
-            name: "expire pre-arrivals",
-            every: EXPIRE_EVERY,
-            input: || Input::ExpirePreArrivals,
-        }]
+        vec![
+            Timer {
+                name: "expire pre-arrivals",
+                every: EXPIRE_EVERY,
+                input: || Input::ExpirePreArrivals,
+            },
+            Timer {
+                name: "recheck parked",
+                every: RECHECK_EVERY,
+                input: || Input::Recheck,
+            },
+        ]
     }
 
     fn subjects(&self, input: &Input) -> Subjects {
@@ -263,7 +276,15 @@ impl Service for Gate {
             Input::OrderInspection(command) => inspections::order(state, command, context),
             Input::RecordInspection(command) => inspections::record(state, command, context),
             Input::EndInspection(command) => inspections::end(state, command, context),
-            Input::DecideReview(command) => lane::review(state, command, context, &self.rules),
+            Input::DecideReview(command) => {
+                match lane::review(state, command, context, &self.rules) {
+                    Ok(Reviewed::Decided(answer, facts)) => Ok((answer, facts)),
+                    Ok(Reviewed::ShownAnew(refusal, facts)) => {
+                        return Decision::refuse(refusal).with_facts(facts);
+                    }
+                    Err(refusal) => Err(refusal),
+                }
+            }
             Input::CheckOut(command) => lane::check_out(state, command, context, &self.rules),
             Input::PlaceHold(command) => holds::place(state, command, context),
             Input::LiftHold(command) => holds::lift(state, command, context),
@@ -309,6 +330,7 @@ impl Gate {
                 return facts;
             }
             Input::ExpirePreArrivals => return filings::expire(state, context),
+            Input::Recheck => return reconsider::filings(state, context),
             _ => return Vec::new(),
         }
         reconsider::concerned(state, &input.seeds(), context)
@@ -399,6 +421,7 @@ impl Input {
                 seeds.containers.extend(number.map(str::to_owned));
             }
             Self::ExpirePreArrivals => seeds.overdue = true,
+            Self::Recheck => seeds.on_unknown = true,
             Self::DeclareSite(_) | Self::Unneeded => {}
         }
         seeds

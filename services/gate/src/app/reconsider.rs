@@ -33,11 +33,24 @@ pub fn concerned(state: &mut State, seeds: &Seeds, context: &Context<'_>) -> Vec
     facts
 }
 
+/// Looks anew at every open filing of this batch that could be read whole: those that a timer led to.
+pub fn filings(state: &mut State, context: &Context<'_>) -> Vec<Fact> {
+    let open: Vec<Uuid> = state
+        .pre_arrivals
+        .iter()
+        .filter(|(_, filing)| filing.is_open())
+        .map(|(id, _)| *id)
+        .collect();
+    open.iter()
+        .filter_map(|id| filing(state, id, context))
+        .collect()
+}
+
 /// Looks anew at one filing.
 pub fn filing(state: &mut State, id: &Uuid, context: &Context<'_>) -> Option<Fact> {
     let mut filing = state.pre_arrivals.get(id)?.clone();
-    let view = state.view_of_filing(&filing, context.parked);
-    let conditions = readiness::conditions(filing.kind, &filing.haulier_party, &view);
+    let view = state.view_of_filing(&filing, context);
+    let conditions = readiness::conditions(filing.kind, &view);
     let bound: Vec<Option<String>> = view
         .containers
         .iter()
@@ -59,7 +72,7 @@ pub fn truck(state: &mut State, id: &Uuid, context: &Context<'_>) -> Option<Fact
         return None;
     }
     let asked = {
-        let view = state.view_of_truck(&truck, context.parked);
+        let view = state.view_of_truck(&truck, context);
         view.containers.iter().map(ContainerView::inspection).max()
     };
     match (asked, state.site(&truck.site_id)) {
@@ -70,7 +83,7 @@ pub fn truck(state: &mut State, id: &Uuid, context: &Context<'_>) -> Option<Fact
         _ => {}
     }
     let conditions = {
-        let view = state.view_of_truck(&truck, context.parked);
+        let view = state.view_of_truck(&truck, context);
         admission::while_inside(&truck, &view)
     };
     let fact = truck.reconsidered_inside(conditions);

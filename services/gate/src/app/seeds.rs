@@ -49,7 +49,7 @@ pub struct Seeds {
     pub containers: BTreeSet<String>,
     /// Normalised plates.
     pub plates: BTreeSet<String>,
-    /// Parties whose filings are concerned.
+    /// Parties whose filings and trucks are concerned.
     pub parties: BTreeSet<String>,
     /// Declarations.
     pub declarations: BTreeSet<String>,
@@ -65,6 +65,8 @@ pub struct Seeds {
     pub conveyances: BTreeSet<(String, String)>,
     /// All pre-arrivals whose time is over.
     pub overdue: bool,
+    /// All pre-arrivals that stand on something unknown, or did.
+    pub on_unknown: bool,
     /// The input may move the containers of the trucks it is about, which concerns whoever else names them.
     pub moves: bool,
 }
@@ -104,16 +106,22 @@ impl Seeds {
         self.holds.extend(other.holds);
         self.conveyances.extend(other.conveyances);
         self.overdue |= other.overdue;
+        self.on_unknown |= other.on_unknown;
         self.moves |= other.moves;
     }
 
     /// Whether a filing with these names is concerned.
-    pub fn concern(&self, containers: &[String], plates: &[String], haulier: Option<&str>) -> bool {
+    pub fn concern<'a>(
+        &self,
+        containers: &[String],
+        plates: &[String],
+        firms: impl IntoIterator<Item = &'a str>,
+    ) -> bool {
         containers
             .iter()
             .any(|container| self.containers.contains(container))
             || plates.iter().any(|plate| self.plates.contains(plate))
-            || haulier.is_some_and(|haulier| self.parties.contains(haulier))
+            || firms.into_iter().any(|firm| self.parties.contains(firm))
     }
 
     /// Whether this filing is concerned.
@@ -125,7 +133,7 @@ impl Seeds {
             .collect();
         let plates: Vec<String> = filing.vehicle.plates().map(str::to_owned).collect();
         self.pre_arrivals.contains(&filing.pre_arrival_id)
-            || self.concern(&containers, &plates, Some(&filing.haulier_party))
+            || self.concern(&containers, &plates, [filing.haulier_party.as_str()])
     }
 
     /// Whether this truck visit is concerned.
@@ -137,7 +145,7 @@ impl Seeds {
             .collect();
         let plates: Vec<String> = truck.vehicle.plates().map(str::to_owned).collect();
         self.truck_visits.contains(&truck.truck_visit_id)
-            || self.concern(&containers, &plates, truck.haulier_party.as_deref())
+            || self.concern(&containers, &plates, truck.firms())
     }
 
     /// The subjects that are named without asking the database.

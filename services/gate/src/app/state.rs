@@ -1,19 +1,18 @@
 //! What a batch has read and changed, and how it looks around one truck. It must not know SQL.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use chrono::TimeDelta;
-use fabric::{Knowledge, ParkedKeys, Working};
+use chrono::{DateTime, TimeDelta, Utc};
+use fabric::{Context, Working};
 use kernel::ContainerNumber;
 use uuid::Uuid;
 
-use crate::domain::admission::Ages;
 use crate::domain::container_visit::ContainerVisit;
 use crate::domain::hold::{Hold, HoldKey, Scope, ScopeKind};
 use crate::domain::knowledge::{AnsweredAsk, CarryMandate, Clearance, KnownParty, ReleaseDecision};
-use crate::domain::pre_arrival::{Driver, PreArrival, Vehicle};
-use crate::domain::readiness::{ContainerView, View};
+use crate::domain::pre_arrival::{Driver, PreArrival, PreArrivalKind};
+use crate::domain::readiness::{ContainerView, Firm, Source, View};
 use crate::domain::site::Site;
 use crate::domain::truck_visit::TruckVisit;
 
@@ -89,19 +88,13 @@ impl State {
         }
     }
 
-    /// Everything known around a truck at a site.
-    pub fn view<'a>(
-        &'a self,
-        site_id: &str,
-        containers: impl IntoIterator<Item = &'a ContainerNumber>,
-        vehicle: &Vehicle,
-        haulier: Option<&str>,
-        parked: &ParkedKeys,
-    ) -> View<'a> {
-        let containers: Vec<ContainerView<'a>> = containers
-            .into_iter()
+    /// Everything known around a truck.
+    pub fn view<'a>(&'a self, around: Around<'a>, context: &Context<'_>) -> View<'a> {
+        let containers: Vec<ContainerView<'a>> = around
+            .containers
+            .iter()
             .map(|number| {
-                let visit = self.open_visit(site_id, number.as_str());
+                let visit = self.open_visit(around.site_id, number.as_str());
                 ContainerView {
                     number,
                     visit,
@@ -110,43 +103,46 @@ impl State {
                 }
             })
             .collect();
-        let scopes = scopes_of(&containers, vehicle, haulier);
-        let holds = self
-            .holds
-            .iter()
-            .map(|(_, hold)| hold)
-            .filter(|hold| hold.stands() && scopes.contains(&hold.scope))
-            .collect();
+        let scopes = scopes_of(&containers, &around);
+        let holds = self.holds.iter().map(|(_, hold)| hold);
+        let firm = |party_id: &'a str| Firm {
+            party_id,
+            known: self.parties.get(&party_id.to_owned()),
+        };
         View {
-            parked: parked_about(&containers, &scopes, haulier, parked),
-            holds,
-            party: haulier.and_then(|haulier| self.parties.get(&haulier.to_owned())),
+            holds: holds
+                .filter(|hold| hold.stands() && scopes.contains(&hold.scope))
+                .collect(),
+            sources: sources_of(&containers, &scopes, &around, context),
+            haulier: around.haulier.map(firm),
+            carrier: around.carrier.map(firm),
+            mandate: self.nomination(around.haulier, around.carrier, context.now),
             containers,
         }
     }
 
     /// Everything known around a filing.
-    pub fn view_of_filing<'a>(&'a self, filing: &'a PreArrival, parked: &ParkedKeys) -> View<'a> {
-        let containers = filing.containers.iter().map(|container| &container.number);
-        self.view(
-            &filing.site_id,
-            containers,
-            &filing.vehicle,
-            Some(&filing.haulier_party),
-            parked,
-        )
+    pub fn view_of_filing<'a>(&'a self, filing: &'a PreArrival, context: &Context<'_>) -> View<'a> {
+        self.view(Around::filing(filing), context)
     }
 
     /// Everything known around a truck visit.
-    pub fn view_of_truck<'a>(&'a self, truck: &'a TruckVisit, parked: &ParkedKeys) -> View<'a> {
-        let containers = truck.containers.iter().map(|container| &container.number);
-        self.view(
-            &truck.site_id,
-            containers,
-            &truck.vehicle,
-            truck.haulier_party.as_deref(),
-            parked,
-        )
+    pub fn view_of_truck<'a>(&'a self, truck: &'a TruckVisit, context: &Context<'_>) -> View<'a> {
+        self.view(Around::truck(truck), context)
+    }
+
+    /// The haulier's word, good now, that another firm carries for it.
+    fn nomination(
+        &self,
+        haulier: Option<&str>,
+        carrier: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Option<&CarryMandate> {
+        let (haulier, carrier) = (haulier?, carrier?);
+        let mandates = self.mandates.iter().map(|(_, mandate)| mandate);
+        mandates
+            .filter(|mandate| mandate.grantor_party == haulier && mandate.agent_party == carrier)
+            .find(|mandate| haulier != carrier && mandate.holds_at(now))
     }
 
     /// Standing holds on a container visit.
@@ -159,57 +155,63 @@ impl State {
             .cloned()
             .collect()
     }
+}
 
-    /// Standing holds on the firm that presents itself for another.
-    pub fn holds_on_party(&self, carrier: &str, haulier: &str) -> Vec<&Hold> {
-        let scope = Scope::new(ScopeKind::Party, carrier);
-        let holds = self.holds.iter().map(|(_, hold)| hold);
-        holds
-            .filter(|hold| carrier != haulier && hold.stands() && hold.scope == scope)
-            .collect()
+/// What a truck is about: the names by which everything around it is found.
+#[derive(Clone, Debug)]
+pub struct Around<'a> {
+    /// The site.
+    pub site_id: &'a str,
+    /// What it comes for, where that is known.
+    pub kind: Option<PreArrivalKind>,
+    /// Its containers.
+    pub containers: Vec<&'a ContainerNumber>,
+    /// Its plates, as filed and as read.
+    pub plates: BTreeSet<&'a str>,
+    /// The firm that filed.
+    pub haulier: Option<&'a str>,
+    /// The firm that presents itself.
+    pub carrier: Option<&'a str>,
+}
+
+impl<'a> Around<'a> {
+    /// A filing. Who will present himself is not known yet.
+    pub fn filing(filing: &'a PreArrival) -> Self {
+        Self {
+            site_id: &filing.site_id,
+            kind: Some(filing.kind),
+            containers: filing.containers.iter().map(|c| &c.number).collect(),
+            plates: filing.vehicle.plates().collect(),
+            haulier: Some(&filing.haulier_party),
+            carrier: None,
+        }
     }
 
-    /// Mandates that a firm gave.
-    pub fn mandates_of<'a>(&'a self, grantor: &str) -> Vec<&'a CarryMandate> {
-        self.mandates
-            .iter()
-            .map(|(_, mandate)| mandate)
-            .filter(|mandate| mandate.grantor_party == grantor)
-            .collect()
+    /// A truck visit.
+    pub fn truck(truck: &'a TruckVisit) -> Self {
+        Self {
+            site_id: &truck.site_id,
+            kind: truck.kind,
+            containers: truck.containers.iter().map(|c| &c.number).collect(),
+            plates: truck.vehicle.plates().collect(),
+            haulier: truck.haulier_party.as_deref(),
+            carrier: truck.carrier_party.as_deref(),
+        }
+    }
+
+    fn firms(&self) -> BTreeSet<&'a str> {
+        self.haulier.into_iter().chain(self.carrier).collect()
     }
 }
 
-/// How old what the others say of each container is: the oldest of release's decision, customs' word and
-/// both their holds. Unknown if any of it is (gate rules 10 and 14).
-pub fn ages(view: &View<'_>, knowledge: &Knowledge) -> Ages {
-    let age = |container: &ContainerView<'_>| {
-        let visit = container.visit?.id.as_str().to_owned();
-        let scope = format!("container-visit/{visit}");
-        let clearance = format!("container/{}", container.number);
-        let sources = [
-            ("release.decision", &visit),
-            ("customs.clearance", &clearance),
-            ("customs.hold", &scope),
-            ("release.hold", &scope),
-        ];
-        sources
-            .into_iter()
-            .map(|(topic, key)| knowledge.age(topic, key))
-            .try_fold(Duration::ZERO, |oldest, age| age.map(|age| oldest.max(age)))
-    };
-    view.containers.iter().map(age).collect()
-}
-
-fn scopes_of(
-    containers: &[ContainerView<'_>],
-    vehicle: &Vehicle,
-    haulier: Option<&str>,
-) -> Vec<Scope> {
-    let mut scopes: Vec<Scope> = vehicle
-        .plates()
-        .map(|plate| Scope::new(ScopeKind::Plate, plate))
+/// What can be held around a truck.
+fn scopes_of(containers: &[ContainerView<'_>], around: &Around<'_>) -> Vec<Scope> {
+    let plates = around.plates.iter();
+    let mut scopes: Vec<Scope> = plates
+        .map(|plate| Scope::new(ScopeKind::Plate, *plate))
         .collect();
-    scopes.extend(haulier.map(|haulier| Scope::new(ScopeKind::Party, haulier)));
+    let firms = around.firms().into_iter();
+    scopes.extend(firms.map(|firm| Scope::new(ScopeKind::Party, firm)));
     for container in containers {
         let Some(visit) = container.visit else {
             continue;
@@ -226,34 +228,44 @@ fn scopes_of(
     scopes
 }
 
-/// The parked keys that something around the truck depends on (gate rule 14).
-fn parked_about(
+/// Every key of another service's topic on which something around the truck depends. What cannot be known of
+/// any of them is unknown, for whatever reason (gate rule 14).
+fn sources_of(
     containers: &[ContainerView<'_>],
     scopes: &[Scope],
-    haulier: Option<&str>,
-    parked: &ParkedKeys,
-) -> Vec<String> {
-    let mut about = Vec::new();
-    let mut look = |topic: &str, key: &str| {
-        if parked.contains(topic, key) {
-            about.push(format!("{topic} {key}"));
-        }
-    };
+    around: &Around<'_>,
+    context: &Context<'_>,
+) -> Vec<Source> {
+    let mut keys: Vec<(&'static str, String)> = Vec::new();
     for container in containers {
-        look(
+        let Some(visit) = container.visit else {
+            continue;
+        };
+        keys.push((
             "customs.clearance",
-            &format!("container/{}", container.number),
-        );
-        if let Some(visit) = container.visit {
-            look("release.decision", visit.id.as_str());
+            format!("container/{}", container.number),
+        ));
+        // Release decides on what is picked up laden.
+        if around
+            .kind
+            .is_none_or(|kind| kind == PreArrivalKind::FullOut)
+        {
+            keys.push(("release.decision", visit.id.as_str().to_owned()));
         }
     }
     for scope in scopes {
-        look("customs.hold", &scope.topic_key());
-        look("release.hold", &scope.topic_key());
+        keys.push(("customs.hold", scope.topic_key()));
+        keys.push(("release.hold", scope.topic_key()));
     }
-    if let Some(haulier) = haulier {
-        look("customs.party", haulier);
-    }
-    about
+    // A firm's entry in the register, and the mandates that it gave.
+    let firms = around.firms().into_iter();
+    keys.extend(firms.map(|firm| ("customs.party", firm.to_owned())));
+    keys.into_iter()
+        .map(|(topic, key)| Source {
+            topic,
+            parked: context.parked.contains(topic, &key),
+            age: context.knowledge.age(topic, &key),
+            key,
+        })
+        .collect()
 }

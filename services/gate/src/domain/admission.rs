@@ -1,30 +1,20 @@
 //! What stands against opening a barrier, decided from what gate knows at this instant (gate rules 1, 2, 5,
 //! 10, 11, 13, 14). It must not know what becomes of the truck: `truck_visit` does.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use kernel::{ContainerNumber, Quantity};
+use kernel::{ContainerNumber, Plate, Quantity};
 
 use super::condition::{Condition, Gravity, code, merge};
-use super::container_visit::{ContainerVisit, Phase};
-use super::knowledge::{CarryMandate, InspectionFlag};
+use super::container_visit::Phase;
+use super::hold::Keeper;
+use super::knowledge::{InspectionFlag, Told};
 use super::pre_arrival::{PreArrival, PreArrivalKind, PreArrivalState, Vehicle};
-use super::readiness::{self, View};
+use super::readiness::{self, Source, View};
 use super::site::{Site, WeightPolicy};
-use super::truck_visit::{Evidence, Inspection, TruckVisit};
-
-/// How old what gate knows of each container's decision is; none is unknown.
-pub type Ages = Vec<Option<Duration>>;
-
-/// How fresh what gate knows of release's decisions is, and must be (gate rule 10).
-#[derive(Clone, Debug)]
-pub struct Freshness {
-    /// The age for each container.
-    pub ages: Ages,
-    /// What is older goes to a person.
-    pub age_max: Duration,
-}
+use super::truck_visit::{Evidence, Inspection, PlatesRead, TruckVisit};
 
 /// A truck at the way in.
 #[derive(Clone, Debug)]
@@ -33,20 +23,29 @@ pub struct Presented<'a> {
     pub vehicle: &'a Vehicle,
     /// The containers it brings or came for.
     pub containers: &'a [ContainerNumber],
-    /// The firm that presents itself, if the lane learnt it.
-    pub carrier_party: Option<&'a str>,
     /// The weighbridge's reading.
     pub weight: Option<&'a Quantity>,
 }
 
-/// Everything against letting a truck in on this filing.
+/// A truck at the way out.
+#[derive(Clone, Debug)]
+pub struct Leaving<'a> {
+    /// The containers on it: of two the one that is free may leave alone.
+    pub containers: &'a [ContainerNumber],
+    /// Its plates as read.
+    pub plates: &'a PlatesRead,
+    /// The weighbridge's reading.
+    pub weight: Option<&'a Quantity>,
+}
+
+/// Everything against letting a truck in on this filing. A full-out on knowledge older than the age goes to a
+/// person (gate rule 10).
 pub fn at_entry(
     presented: &Presented<'_>,
     pre_arrival: &PreArrival,
     view: &View<'_>,
-    mandates: &[&CarryMandate],
     site: &Site,
-    fresh: &Freshness,
+    age_max: Duration,
     now: DateTime<Utc>,
 ) -> Vec<Condition> {
     let mut conditions = Vec::new();
@@ -72,7 +71,7 @@ pub fn at_entry(
     }
     merge(
         &mut conditions,
-        readiness::conditions(pre_arrival.kind, &pre_arrival.haulier_party, view),
+        readiness::conditions(pre_arrival.kind, view),
     );
     merge(
         &mut conditions,
@@ -82,35 +81,30 @@ pub fn at_entry(
         &mut conditions,
         of_containers(presented.containers, pre_arrival),
     );
-    merge(
-        &mut conditions,
-        of_carrier(presented.carrier_party, pre_arrival, mandates, now),
-    );
+    merge(&mut conditions, of_carrier(view, pre_arrival));
     if presented.weight.is_none() && pre_arrival.kind != PreArrivalKind::EmptyVehicle {
         merge(&mut conditions, of_missing_weight(site));
     }
+    merge(&mut conditions, of_unknown(view));
     if pre_arrival.kind == PreArrivalKind::FullOut {
-        merge(&mut conditions, of_ages(view, fresh));
+        merge(&mut conditions, of_age(view, age_max));
         merge(&mut conditions, of_unknown_inspections(view));
     }
     conditions
 }
 
 /// What no person at the gate sets aside on the way in: everything but what only a person can tell.
-pub fn not_for_a_person(conditions: Vec<Condition>) -> Vec<Condition> {
-    let graver = |condition: &Condition| condition.gravity > Gravity::NeedsPerson;
-    conditions.into_iter().filter(graver).collect()
+pub fn not_for_a_person(conditions: &[Condition]) -> Vec<Condition> {
+    let graver = |condition: &&Condition| condition.gravity > Gravity::NeedsPerson;
+    conditions.iter().filter(graver).cloned().collect()
 }
 
 /// Everything that came against a truck since it went in: holds, inspections, a release that fell away. An
 /// inspection that it was let in with is on its way and recalls nobody.
 pub fn while_inside(visit: &TruckVisit, view: &View<'_>) -> Vec<Condition> {
     let mut conditions: Vec<Condition> = readiness::of_holds(view).collect();
-    let since_entry = |inspection: &&Inspection| {
-        visit
-            .gated_in_at
-            .is_none_or(|at| inspection.ordered_at > at)
-    };
+    // Marked, and not told by their times: those of a lane are its own clock's.
+    let since_entry = |inspection: &&Inspection| !inspection.admitted_with;
     merge(&mut conditions, of_open_inspections(visit, since_entry));
     if visit.kind == Some(PreArrivalKind::FullOut) {
         merge(&mut conditions, of_decisions(visit, view));
@@ -121,23 +115,24 @@ pub fn while_inside(visit: &TruckVisit, view: &View<'_>) -> Vec<Condition> {
 /// Everything against letting a truck out with these containers. Without any it always may (gate rule 11).
 pub fn at_exit(
     visit: &TruckVisit,
-    containers: &[ContainerNumber],
-    weight: Option<&Quantity>,
+    leaving: &Leaving<'_>,
     view: &View<'_>,
     site: &Site,
-    fresh: &Freshness,
+    age_max: Duration,
 ) -> Vec<Condition> {
-    if containers.is_empty() {
+    if leaving.containers.is_empty() {
         return Vec::new();
     }
     let mut conditions = while_inside(visit, view);
     merge(&mut conditions, of_open_inspections(visit, |_| true));
+    merge(&mut conditions, of_other_plates(leaving.plates, visit));
     if let Some(kind) = visit.kind {
-        let haulier = visit.haulier_party.as_deref().unwrap_or_default();
-        merge(&mut conditions, readiness::conditions(kind, haulier, view));
-        merge(&mut conditions, of_absence(view));
+        merge(&mut conditions, readiness::conditions(kind, view));
     }
-    for number in containers {
+    let stays = view.containers.iter().filter_map(|c| c.visit);
+    merge(&mut conditions, stays.filter_map(readiness::of_absence));
+    merge(&mut conditions, of_nomination(view));
+    for number in leaving.containers {
         let filed = visit.containers.iter().any(|filed| filed.number == *number);
         if !filed || !visit.kind.is_some_and(PreArrivalKind::picks_up) {
             merge(
@@ -152,21 +147,22 @@ pub fn at_exit(
             );
         }
     }
+    merge(&mut conditions, of_unknown(view));
     if visit.kind == Some(PreArrivalKind::FullOut) {
-        merge(&mut conditions, of_ages(view, fresh));
+        merge(&mut conditions, of_age(view, age_max));
         merge(&mut conditions, of_unknown_inspections(view));
     }
-    match weight {
+    match leaving.weight {
         None => merge(&mut conditions, of_missing_weight(site)),
         Some(weight) => merge(&mut conditions, of_load(visit, weight, site)),
     }
     conditions
 }
 
-/// What was known, for the record (gate rule 13).
-pub fn evidence(view: &View<'_>, ages: &Ages) -> Vec<Evidence> {
+/// What was known, for the record: each fact with its version and the age of its own source (gate rule 13).
+pub fn evidence(view: &View<'_>) -> Vec<Evidence> {
     let mut evidence = Vec::new();
-    for (index, container) in view.containers.iter().enumerate() {
+    for container in &view.containers {
         if let Some(visit) = container.visit {
             evidence.push(Evidence {
                 subject: format!("container-visit/{}", visit.id),
@@ -177,50 +173,95 @@ pub fn evidence(view: &View<'_>, ages: &Ages) -> Vec<Evidence> {
             });
         }
         if let Some(decision) = container.decision {
-            evidence.push(Evidence {
-                subject: format!("decision/{}", decision.container_visit_id),
-                value: format!("{} {}", decision.state.as_str(), decision.haulier_party)
-                    .trim_end()
-                    .to_owned(),
-                event_id: decision.told.event_id.clone(),
-                version: decision.told.version,
-                knowledge_age_millis: ages.get(index).copied().flatten().map(millis),
-            });
+            let value = format!("{} {}", decision.state.as_str(), decision.haulier_party);
+            evidence.push(told(
+                format!("decision/{}", decision.container_visit_id),
+                value.trim_end(),
+                &decision.told,
+                view.age("release.decision", &decision.container_visit_id),
+            ));
         }
         if let Some(clearance) = container.clearance {
-            evidence.push(Evidence {
-                subject: format!("clearance/{}", clearance.container_number),
-                value: format!("inspection {}", container.inspection().as_str()),
-                event_id: clearance.told.event_id.clone(),
-                version: clearance.told.version,
-                knowledge_age_millis: None,
-            });
+            let key = format!("container/{}", clearance.container_number);
+            evidence.push(told(
+                format!("clearance/{}", clearance.container_number),
+                &format!("inspection {}", container.inspection().as_str()),
+                &clearance.told,
+                view.age("customs.clearance", &key),
+            ));
         }
     }
-    if let Some(party) = view.party {
-        evidence.push(Evidence {
-            subject: format!("party/{}", party.party_id),
-            value: if party.suspended {
-                "suspended"
-            } else {
-                "known"
-            }
-            .to_owned(),
-            event_id: party.told.event_id.clone(),
-            version: party.told.version,
-            knowledge_age_millis: None,
-        });
+    for party in view.firms().filter_map(|firm| firm.known) {
+        let standing = if party.suspended {
+            "suspended"
+        } else {
+            "known"
+        };
+        evidence.push(told(
+            format!("party/{}", party.party_id),
+            standing,
+            &party.told,
+            view.age("customs.party", &party.party_id),
+        ));
+    }
+    if let Some(mandate) = view.mandate {
+        evidence.push(told(
+            format!("mandate/{}", mandate.mandate_id),
+            &format!(
+                "CARRY {} for {}",
+                mandate.agent_party, mandate.grantor_party
+            ),
+            &mandate.told,
+            view.age("customs.party", &mandate.grantor_party),
+        ));
     }
     for hold in &view.holds {
+        let key = hold.scope.topic_key();
         evidence.push(Evidence {
             subject: format!("hold/{}", hold.hold_id),
             value: hold.kind.as_str().to_owned(),
             event_id: hold.event_id.clone(),
             version: 0,
-            knowledge_age_millis: None,
+            knowledge_age_millis: match hold.keeper {
+                Keeper::Gate => None,
+                Keeper::Customs => view.age("customs.hold", &key).map(millis),
+                Keeper::Release => view.age("release.hold", &key).map(millis),
+            },
+        });
+    }
+    // That nothing else is held was known too.
+    for (topic, keeper) in [
+        ("customs.hold", Keeper::Customs),
+        ("release.hold", Keeper::Release),
+    ] {
+        let standing = view.holds.iter().filter(|hold| hold.keeper == keeper);
+        evidence.push(Evidence {
+            subject: topic.to_owned(),
+            value: format!("{} standing", standing.count()),
+            event_id: String::new(),
+            version: 0,
+            knowledge_age_millis: oldest(view.sources.iter().filter(|s| s.topic == topic))
+                .map(millis),
         });
     }
     evidence
+}
+
+fn told(subject: String, value: &str, told: &Told, age: Option<Duration>) -> Evidence {
+    Evidence {
+        subject,
+        value: value.to_owned(),
+        event_id: told.event_id.clone(),
+        version: told.version,
+        knowledge_age_millis: age.map(millis),
+    }
+}
+
+/// The age of the oldest; none if any is unknown.
+fn oldest<'a>(sources: impl Iterator<Item = &'a Source>) -> Option<Duration> {
+    sources
+        .map(|source| source.age)
+        .try_fold(Duration::ZERO, |oldest, age| age.map(|age| oldest.max(age)))
 }
 
 fn millis(age: Duration) -> u64 {
@@ -287,13 +328,39 @@ fn of_containers(read: &[ContainerNumber], pre_arrival: &PreArrival) -> Option<C
     })
 }
 
-fn of_carrier(
-    carrier: Option<&str>,
-    pre_arrival: &PreArrival,
-    mandates: &[&CarryMandate],
-    now: DateTime<Utc>,
-) -> Option<Condition> {
-    if carrier.is_none() {
+/// The plates at the way out are those that went in. What was not read says nothing.
+fn of_other_plates(read: &PlatesRead, visit: &TruckVisit) -> Vec<Condition> {
+    let differs = |read: &Option<String>, there: Option<&str>, description: &str| {
+        let read = read.as_deref().filter(|read| Some(*read) != there)?;
+        Some(Condition::new(
+            Gravity::Refuses,
+            code::PLATE_DIFFERS,
+            read,
+            "terminal",
+            description,
+        ))
+    };
+    let vehicle = &visit.vehicle;
+    let trailer = vehicle.trailer.as_ref().map(Plate::as_str);
+    [
+        differs(
+            &read.tractor,
+            Some(vehicle.tractor.as_str()),
+            "Another truck than the one of this visit stands at the lane.",
+        ),
+        differs(
+            &read.trailer,
+            trailer,
+            "Another trailer than the one that came in stands at the lane.",
+        ),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn of_carrier(view: &View<'_>, pre_arrival: &PreArrival) -> Option<Condition> {
+    if view.carrier.is_none() {
         return Some(Condition::new(
             Gravity::NeedsPerson,
             code::CARRIER_UNKNOWN,
@@ -302,27 +369,19 @@ fn of_carrier(
             "The lane did not learn for whom the driver comes; a person asks.",
         ));
     }
-    of_nomination(carrier, Some(&pre_arrival.haulier_party), mandates, now)
+    of_nomination(view)
 }
 
 /// The firm that presents itself is the one that filed, or holds its CARRY mandate at this instant: at the way
 /// in and again at the way out, for a mandate can be revoked at once.
-pub fn of_nomination(
-    carrier: Option<&str>,
-    haulier: Option<&str>,
-    mandates: &[&CarryMandate],
-    now: DateTime<Utc>,
-) -> Option<Condition> {
-    let (carrier, haulier) = (carrier?, haulier?);
-    let nominated = mandates.iter().any(|mandate| {
-        mandate.grantor_party == haulier && mandate.agent_party == carrier && mandate.holds_at(now)
-    });
-    (carrier != haulier && !nominated).then(|| {
+fn of_nomination(view: &View<'_>) -> Option<Condition> {
+    let (carrier, haulier) = (view.carrier.as_ref()?, view.haulier.as_ref()?);
+    (view.is_for_another() && view.mandate.is_none()).then(|| {
         Condition::new(
             Gravity::Refuses,
             code::CARRIER_NOT_NOMINATED,
-            carrier,
-            haulier,
+            carrier.party_id,
+            haulier.party_id,
             "The firm neither filed nor is nominated now; the haulier that filed grants it a CARRY mandate.",
         )
     })
@@ -370,33 +429,51 @@ fn of_load(visit: &TruckVisit, out: &Quantity, site: &Site) -> Option<Condition>
     })
 }
 
-/// Release's word may be too old to open a barrier on (gate rule 10).
-fn of_ages(view: &View<'_>, fresh: &Freshness) -> Vec<Condition> {
-    let mut conditions = Vec::new();
-    for (index, container) in view.containers.iter().enumerate() {
-        let Some(visit) = container.visit else {
-            continue;
-        };
-        let subject = format!("decision/{}", visit.id);
-        match fresh.ages.get(index).copied().flatten() {
-            None => conditions.push(Condition::new(
+/// What a stopped partition, or one with a gap, would have told is unknown, and unknown never admits (gate
+/// rule 14). One condition for each topic, whatever it is asked about.
+fn of_unknown(view: &View<'_>) -> Vec<Condition> {
+    let mut unknown: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for source in view.sources.iter().filter(|source| source.age.is_none()) {
+        unknown.entry(source.topic).or_default().push(&source.key);
+    }
+    unknown
+        .into_iter()
+        .map(|(topic, keys)| {
+            Condition::new(
                 Gravity::NeedsPerson,
                 code::KNOWLEDGE_UNKNOWN,
-                subject,
+                topic,
                 "admin",
-                "What release says now cannot be known; a person decides, or wait until release is heard again.",
-            )),
-            Some(age) if age > fresh.age_max => conditions.push(Condition::new(
+                format!(
+                    "What {topic} says now of {} cannot be known; a person decides, or wait until it is heard again.",
+                    keys.join(", ")
+                ),
+            )
+        })
+        .collect()
+}
+
+/// What the others said may be too old to let a laden container go on (gate rule 10).
+fn of_age(view: &View<'_>, age_max: Duration) -> Vec<Condition> {
+    let age = view.sources.iter().filter_map(|source| source.age).max();
+    let Some(age) = age.filter(|age| *age > age_max) else {
+        return Vec::new();
+    };
+    let stays = view
+        .containers
+        .iter()
+        .filter_map(|container| container.visit);
+    stays
+        .map(|visit| {
+            Condition::new(
                 Gravity::NeedsPerson,
                 code::KNOWLEDGE_TOO_OLD,
-                subject,
+                format!("decision/{}", visit.id),
                 "admin",
-                format!("What release said is {} s old, and at most {} s is allowed; a person decides, or wait until release is heard again.", age.as_secs(), fresh.age_max.as_secs()),
-            )),
-            Some(_) => {}
-        }
-    }
-    conditions
+                format!("What customs and release said is up to {} s old, and at most {} s is allowed; a person decides, or wait until they are heard again.", age.as_secs(), age_max.as_secs()),
+            )
+        })
+        .collect()
 }
 
 fn of_unknown_inspections(view: &View<'_>) -> Vec<Condition> {
@@ -437,31 +514,10 @@ fn of_open_inspections(visit: &TruckVisit, which: impl Fn(&&Inspection) -> bool)
                 Gravity::Binding,
                 code::INSPECTION_OPEN,
                 inspection.inspection_id.to_string(),
-                inspection.ordered_by_party.clone(),
+                inspection.ended_by(),
                 format!("{}; next: {next}.", inspection.reason),
             )
             .since(inspection.ordered_at)
-        })
-        .collect()
-}
-
-/// What leaves must stand here.
-fn of_absence(view: &View<'_>) -> Vec<Condition> {
-    let announced = |visit: &&ContainerVisit| visit.phase != Phase::Arrived;
-    let visits = view
-        .containers
-        .iter()
-        .filter_map(|container| container.visit);
-    visits
-        .filter(announced)
-        .map(|visit| {
-            Condition::new(
-                Gravity::Refuses,
-                code::NOT_ARRIVED,
-                visit.id.as_str(),
-                "terminal",
-                "It is announced and not here yet.",
-            )
         })
         .collect()
 }
@@ -473,7 +529,7 @@ fn of_decisions(visit: &TruckVisit, view: &View<'_>) -> Vec<Condition> {
         if let Some(stay) = container.visit {
             merge(
                 &mut conditions,
-                readiness::of_release(haulier, stay, container.decision),
+                readiness::of_full_out(haulier, stay, container.decision),
             );
         }
     }

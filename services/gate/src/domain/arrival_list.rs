@@ -1,7 +1,7 @@
 //! Trains' and barges' lists, line by line: what a line does to the stay of its container, or why it
 //! cannot be taken (gate rule 17). It must not know who asks or where the stays are kept.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use kernel::{ContainerNumber, Fault, TransportDocumentNumber};
 
 use super::container_visit::{
@@ -16,6 +16,9 @@ pub const LIST_LINES_MAX: usize = 1_000;
 pub const MANIFEST_LINES_MAX: usize = 50;
 /// The longest number of a train or barge, in characters.
 pub const CONVEYANCE_CHARS_MAX: usize = 35;
+/// A list without a time is that of the train or barge that brought a container, if the container left no
+/// more than so many days ago: later it is the next one of the same number.
+pub const SAME_CALL_DAYS_MAX: i64 = 3;
 /// The longest party id, in characters.
 pub const PARTY_CHARS_MAX: usize = 64;
 /// The longest description of goods, in characters.
@@ -292,9 +295,12 @@ pub fn announce(
     path: &str,
     announcement: &Announcement,
     conveyance: &Conveyance,
-    estimated_arrival: Option<DateTime<Utc>>,
+    (estimated_arrival, now): (Option<DateTime<Utc>>, DateTime<Utc>),
     last: Option<&ContainerVisit>,
 ) -> LineEffect {
+    if let Some(over) = last.filter(|over| is_of_call(over, conveyance, estimated_arrival, now)) {
+        return LineEffect::Repeated(Box::new(over.clone()));
+    }
     let Some(visit) = last.filter(|visit| visit.is_open()) else {
         let visit = begun(
             conveyance,
@@ -339,14 +345,20 @@ pub fn announce(
     )
 }
 
-/// This container was lifted off. `last` is the last stay of this container at the site.
+/// This container was lifted off, at the time that the list says, or else now. `last` is the last stay of this
+/// container at the site.
 pub fn land(
     path: &str,
     landing: &Landing,
     conveyance: &Conveyance,
-    arrived_at: DateTime<Utc>,
+    (said, now): (Option<DateTime<Utc>>, DateTime<Utc>),
     last: Option<&ContainerVisit>,
 ) -> LineEffect {
+    let arrived_at = said.unwrap_or(now);
+    let gone = last.filter(|over| over.phase == Phase::Departed);
+    if let Some(over) = gone.filter(|over| is_of_call(over, conveyance, said, now)) {
+        return LineEffect::Repeated(Box::new(over.clone()));
+    }
     let Some(visit) = last.filter(|visit| visit.is_open()) else {
         let visit = ContainerVisit {
             phase: Phase::Arrived,
@@ -439,6 +451,24 @@ fn is_by(visit: &ContainerVisit, conveyance: &Conveyance) -> bool {
         && visit.conveyance.as_deref() == Some(conveyance.number.as_str())
 }
 
+/// Whether a list, for the time that it says, is one of the call that brought a container whose stay is over:
+/// sent again, it begins no other stay (gate rule 17). The numbers of trains come again, so their times decide.
+fn is_of_call(
+    over: &ContainerVisit,
+    conveyance: &Conveyance,
+    said: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> bool {
+    let in_time = match (said, over.departed_at) {
+        (Some(said), departed) => {
+            over.estimated_arrival == Some(said) || departed.is_some_and(|at| said <= at)
+        }
+        (None, Some(departed)) => now - departed <= TimeDelta::days(SAME_CALL_DAYS_MAX),
+        (None, None) => false,
+    };
+    !over.is_open() && is_by(over, conveyance) && in_time
+}
+
 /// The next stay of the container at the site, announced.
 fn begun(
     conveyance: &Conveyance,
@@ -471,6 +501,8 @@ fn begun(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
     fn conveyance(number: &str) -> Conveyance {
         Conveyance {
@@ -515,7 +547,7 @@ mod tests {
             "p",
             &announcement(&["S1"]),
             &conveyance("X1"),
-            None,
+            (None, NOW),
             None,
         ))
         .1
@@ -528,7 +560,7 @@ mod tests {
             "p",
             &announcement(&["S1"]),
             &conveyance("X1"),
-            None,
+            (None, NOW),
             Some(&visit),
         );
         assert!(matches!(again, LineEffect::Repeated(_)));
@@ -536,7 +568,7 @@ mod tests {
             "p",
             &announcement(&["S2"]),
             &conveyance("X1"),
-            None,
+            (None, NOW),
             Some(&visit),
         ));
         assert_eq!(
@@ -552,7 +584,7 @@ mod tests {
             "p",
             &landing(&["S9"]),
             &conveyance("X1"),
-            now,
+            (None, now),
             Some(&announced()),
         ));
         assert_eq!(
@@ -563,18 +595,30 @@ mod tests {
             "p",
             &landing(&["S1"]),
             &conveyance("X1"),
-            now,
+            (None, now),
             Some(&announced()),
         ));
         assert_eq!(outcome, LineOutcome::Accepted);
-        let again = land("p", &landing(&[]), &conveyance("X1"), now, Some(&arrived));
+        let again = land(
+            "p",
+            &landing(&[]),
+            &conveyance("X1"),
+            (None, now),
+            Some(&arrived),
+        );
         assert!(matches!(again, LineEffect::Repeated(_)));
     }
 
     #[test]
     fn rule_17_what_was_not_announced_is_over_landed_and_what_did_not_come_short_landed() {
         let now = DateTime::UNIX_EPOCH;
-        let (outcome, visit) = changed(land("p", &landing(&[]), &conveyance("X1"), now, None));
+        let (outcome, visit) = changed(land(
+            "p",
+            &landing(&[]),
+            &conveyance("X1"),
+            (None, now),
+            None,
+        ));
         assert_eq!(outcome, LineOutcome::OverLanded);
         assert!(visit.over_landed);
         assert_eq!(
@@ -588,12 +632,18 @@ mod tests {
     #[test]
     fn the_list_of_an_over_landed_container_may_come_later() {
         let now = DateTime::UNIX_EPOCH;
-        let (_, visit) = changed(land("p", &landing(&[]), &conveyance("X1"), now, None));
+        let (_, visit) = changed(land(
+            "p",
+            &landing(&[]),
+            &conveyance("X1"),
+            (None, now),
+            None,
+        ));
         let (outcome, amended) = changed(announce(
             "p",
             &announcement(&[]),
             &conveyance("X1"),
-            None,
+            (None, NOW),
             Some(&visit),
         ));
         assert_eq!(
@@ -604,10 +654,49 @@ mod tests {
             "p",
             &announcement(&["S7"]),
             &conveyance("X1"),
-            None,
+            (None, NOW),
             Some(&amended),
         );
         assert!(matches!(again, LineEffect::Faulty(_)));
+    }
+
+    #[test]
+    fn rule_17_the_same_train_again_begins_no_stay_and_the_next_of_its_number_does() {
+        let at = |hours: i64| NOW + TimeDelta::hours(hours);
+        let train = conveyance("X1");
+        let sent = |eta: Option<DateTime<Utc>>, now, last: Option<&ContainerVisit>| {
+            announce("p", &announcement(&["S1"]), &train, (eta, now), last)
+        };
+        let (_, announced) = changed(sent(Some(at(1)), at(0), None));
+        let short = short_land(&announced, &train).unwrap();
+        let gone = announced.departed("T1", at(9));
+        let (days_later, weeks_later) = (at(9 + 72), at(500));
+        for (eta, now, last, repeats) in [
+            (Some(at(1)), weeks_later, &gone, true),
+            (Some(at(2)), weeks_later, &gone, true),
+            (Some(at(10)), days_later, &gone, false),
+            (None, days_later, &gone, true),
+            (None, weeks_later, &gone, false),
+            (Some(at(1)), days_later, &short, true),
+            (Some(at(2)), days_later, &short, false),
+            (None, days_later, &short, false),
+        ] {
+            let again = sent(eta, now, Some(last));
+            let about = format!("{eta:?} at {now} after {:?}", last.phase);
+            assert_eq!(matches!(again, LineEffect::Repeated(_)), repeats, "{about}");
+        }
+        for (said, now, number, repeats) in [
+            (None, days_later, "X1", true),
+            (Some(at(9)), weeks_later, "X1", true),
+            (Some(at(10)), days_later, "X1", false),
+            (None, weeks_later, "X1", false),
+            (None, days_later, "X2", false),
+        ] {
+            let train = conveyance(number);
+            let again = land("p", &landing(&[]), &train, (said, now), Some(&gone));
+            let about = format!("{said:?} at {now} by {number}");
+            assert_eq!(matches!(again, LineEffect::Repeated(_)), repeats, "{about}");
+        }
     }
 
     #[test]
@@ -617,7 +706,7 @@ mod tests {
             "p",
             &announcement(&[]),
             &conveyance("X2"),
-            None,
+            (None, NOW),
             Some(&gone),
         ));
         assert_eq!((next.ordinal, next.version, next.departed_at), (2, 1, None));

@@ -11,6 +11,8 @@ pub mod code {
     pub const CONTAINER_UNKNOWN: &str = "CONTAINER_UNKNOWN";
     /// The container is announced and not here yet.
     pub const NOT_ARRIVED: &str = "NOT_ARRIVED";
+    /// The terminal has not said that the container can be picked up.
+    pub const NOT_AVAILABLE: &str = "NOT_AVAILABLE";
     /// The container is not known to be empty.
     pub const NOT_KNOWN_EMPTY: &str = "NOT_KNOWN_EMPTY";
     /// The container that the truck brings stands here, or is announced, already.
@@ -39,7 +41,7 @@ pub mod code {
     pub const PRE_ARRIVAL_AMBIGUOUS: &str = "PRE_ARRIVAL_AMBIGUOUS";
     /// The filing is used, cancelled or expired.
     pub const PRE_ARRIVAL_OVER: &str = "PRE_ARRIVAL_OVER";
-    /// The truck's plate is not the one filed.
+    /// The truck's plate is not the one filed, or not the one that went in.
     pub const PLATE_DIFFERS: &str = "PLATE_DIFFERS";
     /// The filing names a trailer, and none was read.
     pub const TRAILER_NOT_READ: &str = "TRAILER_NOT_READ";
@@ -137,10 +139,14 @@ impl Condition {
 
 /// Whether two lists name the same conditions. Newer evidence for the same reason is no news.
 pub fn same(one: &[Condition], other: &[Condition]) -> bool {
-    one.len() == other.len()
-        && one
-            .iter()
-            .all(|condition| other.iter().any(|there| there.is_same_as(condition)))
+    one.len() == other.len() && were_seen(one, other)
+}
+
+/// Whether each of these conditions is among those that a person saw.
+pub fn were_seen(standing: &[Condition], seen: &[Condition]) -> bool {
+    standing
+        .iter()
+        .all(|condition| seen.iter().any(|there| there.is_same_as(condition)))
 }
 
 /// The gravest of some conditions; none if there are none.

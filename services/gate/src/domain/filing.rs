@@ -10,6 +10,12 @@ pub const SEAL_CHARS_MAX: usize = 20;
 pub const SEALS_MAX: usize = 12;
 /// How far a reported time may lie ahead of the database's clock, in seconds.
 pub const CLOCK_SKEW_SECONDS_MAX: i64 = 300;
+/// How long ago something may have been observed, in hours: a lane that buffers what it saw through an outage
+/// of a day and a night sends it afterwards; what is older is a clock that is wrong.
+pub const OBSERVED_AGO_HOURS_MAX: i64 = 36;
+/// How long ago a train or barge may have come, in hours: 30 days, because the desk sends a list again when it
+/// corrects one.
+pub const ARRIVED_AGO_HOURS_MAX: i64 = 720;
 /// The greatest mass that is believed, in kilograms.
 const MASS_KILOGRAMS_MAX: u32 = 250_000;
 
@@ -169,16 +175,26 @@ impl Faults {
         )
     }
 
-    /// When something was observed: now, where nothing is said; never in the future.
+    /// When something was observed: now, where nothing is said; never in the future, nor long ago.
     pub fn observed(
         &mut self,
         path: &str,
         observed_at: Option<DateTime<Utc>>,
+        ago_hours_max: i64,
         now: DateTime<Utc>,
     ) -> DateTime<Utc> {
         let Some(observed_at) = observed_at else {
             return now;
         };
+        if observed_at < now - TimeDelta::hours(ago_hours_max) {
+            self.add(
+                "TIME_LONG_AGO",
+                path,
+                &observed_at.to_rfc3339(),
+                &format!("at most {ago_hours_max} hours ago"),
+                "Give the time at which it happened; check the clock of the device.",
+            );
+        }
         if observed_at > now + TimeDelta::seconds(CLOCK_SKEW_SECONDS_MAX) {
             self.add(
                 "TIME_IN_FUTURE",

@@ -1,12 +1,16 @@
 //! What is in the way of a truck, from all that gate knows around it: the one place where READY and the
 //! reasons against it are derived (gate, "READY, by kind"). It must not know barriers: those ask more.
 
+use std::time::Duration;
+
 use kernel::ContainerNumber;
 
 use super::condition::{Condition, Gravity, code, merge};
 use super::container_visit::{ContainerVisit, Phase};
 use super::hold::{Hold, HoldKind};
-use super::knowledge::{Clearance, DecisionState, InspectionFlag, KnownParty, ReleaseDecision};
+use super::knowledge::{
+    CarryMandate, Clearance, DecisionState, InspectionFlag, KnownParty, ReleaseDecision,
+};
 use super::pre_arrival::PreArrivalKind;
 
 /// What gate knows around one truck.
@@ -14,12 +18,61 @@ use super::pre_arrival::PreArrivalKind;
 pub struct View<'a> {
     /// Its containers, in the filing's order.
     pub containers: Vec<ContainerView<'a>>,
-    /// The firm whose truck it is.
-    pub party: Option<&'a KnownParty>,
-    /// Standing holds on its plates, its firm, its containers' visits and their declarations.
+    /// The firm that filed, and whose truck it is.
+    pub haulier: Option<Firm<'a>>,
+    /// The firm that presents itself: the haulier, or another for it; none where nobody learnt it.
+    pub carrier: Option<Firm<'a>>,
+    /// The haulier's word, good at this instant, that the other firm carries for it.
+    pub mandate: Option<&'a CarryMandate>,
+    /// Standing holds on its plates, its firms, its containers' visits and their declarations.
     pub holds: Vec<&'a Hold>,
-    /// What cannot be known because a record about it is parked: "topic key".
-    pub parked: Vec<String>,
+    /// Everything that the others may have told about it.
+    pub sources: Vec<Source>,
+}
+
+/// A firm and what the register says of it.
+#[derive(Clone, Debug)]
+pub struct Firm<'a> {
+    /// Its id.
+    pub party_id: &'a str,
+    /// Its entry; none if there is none.
+    pub known: Option<&'a KnownParty>,
+}
+
+/// A key of another service's topic on which something around the truck depends, and how well it is known.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The topic.
+    pub topic: &'static str,
+    /// The key.
+    pub key: String,
+    /// A record of it could not be applied.
+    pub parked: bool,
+    /// How old what is known of it is; none: its partition has stopped, has a gap or was never heard of.
+    pub age: Option<Duration>,
+}
+
+impl<'a> View<'a> {
+    /// The haulier, and the carrier where it is another firm: what stops the one stops the other.
+    pub fn firms(&self) -> impl Iterator<Item = &Firm<'a>> {
+        let carrier = self.carrier.iter().filter(|_| self.is_for_another());
+        self.haulier.iter().chain(carrier)
+    }
+
+    /// Another firm than the haulier presents itself.
+    pub fn is_for_another(&self) -> bool {
+        match (&self.haulier, &self.carrier) {
+            (Some(haulier), Some(carrier)) => haulier.party_id != carrier.party_id,
+            (None, Some(_)) => true,
+            (_, None) => false,
+        }
+    }
+
+    /// How old what is known of a key is; none if it is unknown.
+    pub fn age(&self, topic: &str, key: &str) -> Option<Duration> {
+        let asked = |source: &&Source| source.topic == topic && source.key == key;
+        self.sources.iter().find(asked)?.age
+    }
 }
 
 /// What gate knows around one container at the site.
@@ -46,12 +99,13 @@ impl ContainerView<'_> {
 }
 
 /// Everything that keeps a filing from being READY.
-pub fn conditions(kind: PreArrivalKind, haulier: &str, view: &View<'_>) -> Vec<Condition> {
+pub fn conditions(kind: PreArrivalKind, view: &View<'_>) -> Vec<Condition> {
     let mut conditions = Vec::new();
+    let haulier = view.haulier.as_ref().map_or("", |firm| firm.party_id);
     for container in &view.containers {
         merge(&mut conditions, of_container(kind, haulier, container));
     }
-    merge(&mut conditions, of_party(haulier, view.party));
+    merge(&mut conditions, view.firms().filter_map(of_party));
     merge(&mut conditions, of_holds(view));
     merge(&mut conditions, of_parked(view));
     conditions
@@ -79,7 +133,7 @@ pub fn of_holds<'a>(view: &'a View<'_>) -> impl Iterator<Item = Condition> + 'a 
             Gravity::Binding,
             what,
             format!("hold/{}", hold.hold_id),
-            hold.placed_by_party.clone(),
+            lifted_by(hold),
             description,
         )
         .since(hold.placed_at)
@@ -87,13 +141,25 @@ pub fn of_holds<'a>(view: &'a View<'_>) -> impl Iterator<Item = Condition> + 'a 
     })
 }
 
+/// Who lifts a hold, as everyone may read it: lines and terminals by name, because whoever collects a
+/// container calls them; an authority by its role, not by its officer.
+fn lifted_by(hold: &Hold) -> &str {
+    match hold.kind {
+        HoldKind::Customs | HoldKind::Quarantine | HoldKind::Legal => "officer",
+        HoldKind::Commercial | HoldKind::Finance | HoldKind::Terminal | HoldKind::Safety => {
+            &hold.placed_by_party
+        }
+    }
+}
+
 /// What is parked is unknown, and unknown never admits (gate rule 14).
 pub fn of_parked<'a>(view: &'a View<'_>) -> impl Iterator<Item = Condition> + 'a {
-    view.parked.iter().map(|key| {
+    let parked = view.sources.iter().filter(|source| source.parked);
+    parked.map(|source| {
         Condition::new(
             Gravity::Refuses,
             code::KNOWLEDGE_UNKNOWN,
-            key.clone(),
+            format!("{} {}", source.topic, source.key),
             "admin",
             "A record about it could not be applied; an operator retries or discards it (greenlane fabric parked).",
         )
@@ -101,12 +167,12 @@ pub fn of_parked<'a>(view: &'a View<'_>) -> impl Iterator<Item = Condition> + 'a
 }
 
 /// The firm must be known and in good standing.
-pub fn of_party(haulier: &str, party: Option<&KnownParty>) -> Option<Condition> {
-    match party {
+fn of_party(firm: &Firm<'_>) -> Option<Condition> {
+    match firm.known {
         None => Some(Condition::new(
             Gravity::Refuses,
             code::PARTY_UNKNOWN,
-            haulier,
+            firm.party_id,
             "customs",
             "The firm is not in the register of parties; it registers with customs.",
         )),
@@ -114,7 +180,7 @@ pub fn of_party(haulier: &str, party: Option<&KnownParty>) -> Option<Condition> 
             Condition::new(
                 Gravity::Refuses,
                 code::PARTY_SUSPENDED,
-                haulier,
+                firm.party_id,
                 "customs",
                 "The firm is suspended; customs lifts that.",
             )
@@ -147,34 +213,71 @@ fn of_container(
             "No train, barge or truck has announced or brought it to this site; the terminal announces it.",
         )],
         (PreArrivalKind::EmptyOut, Some(visit)) => of_empty(visit).into_iter().collect(),
-        (PreArrivalKind::FullOut, Some(visit)) => of_release(haulier, visit, container.decision),
+        (PreArrivalKind::FullOut, Some(visit)) => of_full_out(haulier, visit, container.decision),
     }
 }
 
-fn of_empty(visit: &ContainerVisit) -> Option<Condition> {
-    let id = visit.id.as_str();
-    if visit.phase != Phase::Arrived {
-        return Some(Condition::new(
-            Gravity::Refuses,
-            code::NOT_ARRIVED,
-            id,
-            "terminal",
-            "It is announced and not here yet.",
-        ));
-    }
-    (!visit.manifest.empty).then(|| {
+/// A laden container leaves on release's decision and on gate's own facts, which gate knows before release
+/// does.
+pub fn of_full_out(
+    haulier: &str,
+    visit: &ContainerVisit,
+    decision: Option<&ReleaseDecision>,
+) -> Vec<Condition> {
+    let mut conditions = of_release(haulier, visit, decision);
+    merge(
+        &mut conditions,
+        of_absence(visit).or_else(|| of_unavailable(visit)),
+    );
+    conditions
+}
+
+/// What is to be picked up must stand here.
+pub fn of_absence(visit: &ContainerVisit) -> Option<Condition> {
+    (visit.phase != Phase::Arrived).then(|| {
         Condition::new(
             Gravity::Refuses,
-            code::NOT_KNOWN_EMPTY,
-            id,
+            code::NOT_ARRIVED,
+            subject(visit),
             "terminal",
-            "It is not known to be empty; a laden container leaves as FULL_OUT.",
+            "It is announced and not here yet.",
         )
     })
 }
 
+fn of_unavailable(visit: &ContainerVisit) -> Option<Condition> {
+    (!visit.available).then(|| {
+        Condition::new(
+            Gravity::Refuses,
+            code::NOT_AVAILABLE,
+            subject(visit),
+            "terminal",
+            "It stands here, and the terminal has not said that it can be picked up.",
+        )
+    })
+}
+
+/// As release names a stay, so that a condition both find is one.
+fn subject(visit: &ContainerVisit) -> String {
+    format!("container-visit/{}", visit.id)
+}
+
+fn of_empty(visit: &ContainerVisit) -> Option<Condition> {
+    of_absence(visit).or_else(|| {
+        (!visit.manifest.empty).then(|| {
+            Condition::new(
+                Gravity::Refuses,
+                code::NOT_KNOWN_EMPTY,
+                visit.id.as_str(),
+                "terminal",
+                "It is not known to be empty; a laden container leaves as FULL_OUT.",
+            )
+        })
+    })
+}
+
 /// What release misses, in its own words; or that it has not decided for this firm.
-pub fn of_release(
+fn of_release(
     haulier: &str,
     visit: &ContainerVisit,
     decision: Option<&ReleaseDecision>,

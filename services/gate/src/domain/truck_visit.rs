@@ -12,7 +12,7 @@ use kernel::{ContainerNumber, Quantity, Refusal};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::condition::{self, Condition, Gravity, unmet};
+use super::condition::{self, Condition, Gravity, code, unmet};
 use super::pre_arrival::{FiledContainer, PreArrivalKind, Vehicle};
 
 /// The most inspections of one truck visit.
@@ -141,10 +141,30 @@ pub struct TruckVisit {
 pub struct Departure {
     /// The containers on the truck.
     pub containers: Vec<ContainerNumber>,
+    /// Its plates as read.
+    #[serde(default)]
+    pub plates: PlatesRead,
     /// When it was asked.
     pub asked_at: DateTime<Utc>,
     /// A person may let it out.
     pub may_be_decided: bool,
+}
+
+/// The plates of a truck as a lane read them, normalised; none where it read none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlatesRead {
+    /// The tractor's.
+    pub tractor: Option<String>,
+    /// The trailer's.
+    pub trailer: Option<String>,
+}
+
+impl PlatesRead {
+    /// Those that were read.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        let plates = [&self.tractor, &self.trailer];
+        plates.into_iter().filter_map(Option::as_deref)
+    }
 }
 
 /// An inspection of a truck at one or more sites, in order.
@@ -158,6 +178,9 @@ pub struct Inspection {
     pub ordered_by_party: String,
     /// The person.
     pub ordered_by_subject: String,
+    /// That party is an officer's.
+    #[serde(default)]
+    pub ordered_by_officer: bool,
     /// When.
     pub ordered_at: DateTime<Utc>,
     /// The inspection sites, in order.
@@ -166,6 +189,9 @@ pub struct Inspection {
     pub ended_at: Option<DateTime<Utc>>,
     /// Why it was ended.
     pub end_reason: String,
+    /// The truck was let in to go to it: it keeps the truck in, and recalls nobody.
+    #[serde(default)]
+    pub admitted_with: bool,
     /// When customs, having asked for it, asked no longer: should it ask anew, a new one is ordered.
     pub asked_until: Option<DateTime<Utc>>,
 }
@@ -250,6 +276,15 @@ impl Inspection {
     pub fn is_open(&self) -> bool {
         self.ended_at.is_none()
     }
+
+    /// Who ends it, as everyone may read it: a terminal by name, an authority by its role.
+    pub fn ended_by(&self) -> &str {
+        if self.ordered_by_officer {
+            "officer"
+        } else {
+            &self.ordered_by_party
+        }
+    }
 }
 
 impl TruckVisit {
@@ -267,6 +302,12 @@ impl TruckVisit {
             self.state,
             TruckVisitState::GatedIn | TruckVisitState::Recalled
         )
+    }
+
+    /// The firm that filed and the one that presented itself.
+    pub fn firms(&self) -> impl Iterator<Item = &str> {
+        let firms = [&self.haulier_party, &self.carrier_party];
+        firms.into_iter().filter_map(Option::as_deref)
     }
 
     /// Where it has to go first.
@@ -341,18 +382,41 @@ impl TruckVisit {
     pub fn kept_in(
         &mut self,
         containers: Vec<ContainerNumber>,
+        plates: PlatesRead,
         conditions: Vec<Condition>,
         now: DateTime<Utc>,
     ) -> TruckVisitFact {
         let may_be_decided = condition::gravest(&conditions) < Some(Gravity::Binding);
         self.departure_pending = Some(Departure {
             containers,
+            plates,
             asked_at: now,
             may_be_decided,
         });
         self.conditions = conditions;
         self.version += 1;
         TruckVisitFact::GateOutRefused
+    }
+
+    /// It leaves the lane, or the site, empty and without having been let in: the visit is over.
+    pub fn left_undecided(&mut self) -> TruckVisitFact {
+        self.state = TruckVisitState::TurnedAway;
+        self.version += 1;
+        TruckVisitFact::TurnedAway
+    }
+
+    /// The firm that carries for the haulier: not one that merely says so.
+    pub fn nominated_carrier(&self) -> Option<&str> {
+        let refused = |condition: &Condition| condition.code == code::CARRIER_NOT_NOMINATED;
+        let carrier = self.carrier_party.as_deref();
+        carrier.filter(|_| !self.conditions.iter().any(refused))
+    }
+
+    /// The inspections that stand when the truck is let in are those it is routed to.
+    pub fn routed_to_inspections(&mut self) {
+        for inspection in &mut self.inspections {
+            inspection.admitted_with |= inspection.is_open();
+        }
     }
 
     /// It has left: out, and its visit over, both observed.
@@ -673,10 +737,10 @@ mod tests {
         let mut inside = truck(TruckVisitState::GatedIn);
         assert!(nothing_waits(&inside, Verdict::LetIn));
         assert!(nothing_waits(&inside, Verdict::LetOut));
-        inside.kept_in(Vec::new(), refuses.to_vec(), NOW);
+        inside.kept_in(Vec::new(), PlatesRead::default(), refuses.to_vec(), NOW);
         assert!(inside.departure_pending.as_ref().unwrap().may_be_decided);
         inside.may_be_decided(Verdict::LetOut, &refuses).unwrap();
-        inside.kept_in(Vec::new(), binds.to_vec(), NOW);
+        inside.kept_in(Vec::new(), PlatesRead::default(), binds.to_vec(), NOW);
         assert!(!inside.departure_pending.as_ref().unwrap().may_be_decided);
         assert_eq!(
             inside

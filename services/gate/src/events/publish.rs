@@ -228,6 +228,12 @@ pub fn truck_visit(
             containers: containers(&truck.containers),
             state: state.to_owned(),
             conditions: truck.conditions.iter().map(condition).collect(),
+            // At first recognition nobody has looked whether it may.
+            carrier_party: truck
+                .nominated_carrier()
+                .filter(|_| fact != TruckVisitFact::Arrived)
+                .unwrap_or_default()
+                .to_owned(),
         }),
     };
     Fact {

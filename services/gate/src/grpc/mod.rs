@@ -646,11 +646,6 @@ impl GateService for Handlers {
         _request: Request<api::GetKnowledgeRequest>,
     ) -> Result<Response<api::GetKnowledgeResponse>, Status> {
         let status = self.admin.status().await.map_err(refused)?;
-        let parked = self
-            .admin
-            .parked(None, None, PAGE_ROWS_MAX)
-            .await
-            .map_err(refused)?;
         let source = |topic: &&str| {
             let partitions = status
                 .consumed
@@ -665,16 +660,11 @@ impl GateService for Handlers {
                 .flatten()
                 .max()
                 .map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
-            let keys: std::collections::BTreeSet<&str> = parked
-                .iter()
-                .filter(|record| record.topic == *topic)
-                .map(|record| record.key.as_str())
-                .collect();
             api::KnowledgeSource {
                 topic: (*topic).to_owned(),
                 age_millis: oldest.filter(|_| unknown == 0),
                 unknown_partitions: u32::try_from(unknown).unwrap_or(u32::MAX),
-                parked_keys: u32::try_from(keys.len()).unwrap_or(u32::MAX),
+                parked_keys: status.parked_keys.get(*topic).copied().unwrap_or_default(),
             }
         };
         Ok(Response::new(api::GetKnowledgeResponse {

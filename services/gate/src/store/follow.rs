@@ -12,16 +12,21 @@ use crate::app::{Seeds, kind};
 /// The most filings that one look for overdue ones takes.
 const OVERDUE_MAX: i64 = 200;
 
+/// The most filings that one look for those on unknown ground takes.
+const UNKNOWN_MAX: i64 = 200;
+
 /// A filing or truck that may be concerned.
 struct Lead {
     id: Uuid,
     is_truck: bool,
     containers: Vec<String>,
     plates: Vec<String>,
-    haulier: Option<String>,
+    /// The firm that filed, and the one that presents itself.
+    firms: Vec<String>,
     pre_arrival_id: Option<Uuid>,
     number: Option<String>,
     overdue: bool,
+    on_unknown: bool,
 }
 
 impl Lead {
@@ -36,8 +41,10 @@ impl Lead {
                     .as_ref()
                     .is_some_and(|number| seeds.pre_arrival_numbers.contains(number))
                 || (seeds.overdue && self.overdue)
+                || (seeds.on_unknown && self.on_unknown)
         };
-        named || seeds.concern(&self.containers, &self.plates, self.haulier.as_deref())
+        let firms = self.firms.iter().map(String::as_str);
+        named || seeds.concern(&self.containers, &self.plates, firms)
     }
 }
 
@@ -103,11 +110,19 @@ pub async fn follow(db: &mut PgConnection, seeds: &[Seeds]) -> Result<Vec<Subjec
 fn subjects(seeds: &Seeds, leads: &[Lead], around: &BTreeMap<String, Vec<String>>) -> Subjects {
     let mut subjects = seeds.subjects();
     let mut containers: BTreeSet<&String> = seeds.containers.iter().collect();
-    let mut filings: BTreeSet<Uuid> = BTreeSet::new();
-    for lead in leads {
-        if !lead.is_named_by(seeds) {
-            continue;
-        }
+    let named: Vec<&Lead> = leads
+        .iter()
+        .filter(|lead| lead.is_named_by(seeds))
+        .collect();
+    // A truck's filing is looked at with it: the trailer filed may be one that was not read.
+    let filings: BTreeSet<Uuid> = named
+        .iter()
+        .filter_map(|lead| lead.pre_arrival_id)
+        .collect();
+    let of_trucks = leads
+        .iter()
+        .filter(|lead| !lead.is_truck && filings.contains(&lead.id));
+    for lead in named.iter().copied().chain(of_trucks) {
         subjects = subjects.write(
             if lead.is_truck {
                 kind::TRUCK_VISIT
@@ -116,14 +131,13 @@ fn subjects(seeds: &Seeds, leads: &[Lead], around: &BTreeMap<String, Vec<String>
             },
             lead.id.to_string(),
         );
-        filings.extend(lead.pre_arrival_id);
         for plate in &lead.plates {
             subjects = subjects.read(kind::HOLD_SCOPE, format!("plate/{plate}"));
         }
-        if let Some(haulier) = &lead.haulier {
+        for firm in &lead.firms {
             subjects = subjects
-                .read(kind::PARTY, haulier.as_str())
-                .read(kind::HOLD_SCOPE, format!("party/{haulier}"));
+                .read(kind::PARTY, firm.as_str())
+                .read(kind::HOLD_SCOPE, format!("party/{firm}"));
         }
         containers.extend(&lead.containers);
     }
@@ -225,13 +239,13 @@ async fn find_leads(db: &mut PgConnection, seeds: &Seeds) -> Result<Vec<Lead>, s
     let plates: Vec<String> = seeds.plates.iter().cloned().collect();
     let parties: Vec<String> = seeds.parties.iter().cloned().collect();
     let trucks: Vec<Uuid> = seeds.truck_visits.iter().copied().collect();
-    let filings: Vec<Uuid> = seeds.pre_arrivals.iter().copied().collect();
     let numbers: Vec<String> = seeds.pre_arrival_numbers.iter().cloned().collect();
     let truck_rows = sqlx::query!(
-        "select truck_visit_id, pre_arrival_id, haulier_party, containers, plates from truck_visit
+        "select truck_visit_id, pre_arrival_id, haulier_party, carrier_party, containers, plates from truck_visit
          where truck_visit_id = any($1::uuid[])
             or (state in ('MANUAL_REVIEW', 'GATED_IN', 'RECALLED')
-                and (containers && $2::text[] or plates && $3::text[] or haulier_party = any($4::text[])))",
+                and (containers && $2::text[] or plates && $3::text[]
+                     or haulier_party = any($4::text[]) or carrier_party = any($4::text[])))",
         &trucks,
         &containers,
         &plates,
@@ -239,6 +253,13 @@ async fn find_leads(db: &mut PgConnection, seeds: &Seeds) -> Result<Vec<Lead>, s
     )
     .fetch_all(&mut *db)
     .await?;
+    let of_trucks = truck_rows.iter().filter_map(|row| row.pre_arrival_id);
+    let filings: Vec<Uuid> = seeds
+        .pre_arrivals
+        .iter()
+        .copied()
+        .chain(of_trucks)
+        .collect();
     let mut leads: Vec<Lead> = truck_rows
         .into_iter()
         .map(|row| Lead {
@@ -246,28 +267,48 @@ async fn find_leads(db: &mut PgConnection, seeds: &Seeds) -> Result<Vec<Lead>, s
             is_truck: true,
             containers: row.containers,
             plates: row.plates,
-            haulier: row.haulier_party,
+            firms: row
+                .haulier_party
+                .into_iter()
+                .chain(row.carrier_party)
+                .collect(),
             pre_arrival_id: row.pre_arrival_id,
             number: None,
             overdue: false,
+            on_unknown: false,
         })
         .collect();
     let filing_rows = sqlx::query!(
-        r#"select pre_arrival_id, number, haulier_party, containers, plates, false as "overdue!" from pre_arrival
+        r#"select pre_arrival_id, number, haulier_party, containers, plates, false as "overdue!", false as "on_unknown!"
+           from pre_arrival
            where pre_arrival_id = any($1::uuid[]) or number = any($2::text[])
               or (state in ('BLOCKED', 'READY')
                   and (containers && $3::text[] or plates && $4::text[] or haulier_party = any($5::text[])))
            union all
-           (select pre_arrival_id, number, haulier_party, containers, plates, true from pre_arrival
+           (select pre_arrival_id, number, haulier_party, containers, plates, true, false from pre_arrival
             where $6 and state in ('BLOCKED', 'READY') and expires_at <= clock_timestamp()
-            order by expires_at limit $7)"#,
+            order by expires_at limit $7)
+           union all
+           -- Blocked because something was parked, which may be so no more.
+           (select pre_arrival_id, number, haulier_party, containers, plates, false, true from pre_arrival
+            where $8 and state = 'BLOCKED' and body @> '{"conditions": [{"code": "KNOWLEDGE_UNKNOWN"}]}'
+            order by pre_arrival_id limit $9)
+           union all
+           -- Ready, and something is parked about a thing that it names.
+           (select pre_arrival_id, number, haulier_party, containers, plates, false, true from pre_arrival
+            where $8 and state = 'READY' and exists (
+                select from fabric.parked p
+                join unnest(containers || plates || haulier_party) as named (thing) on position(thing in p.key) > 0)
+            order by pre_arrival_id limit $9)"#,
         &filings,
         &numbers,
         &containers,
         &plates,
         &parties,
         seeds.overdue,
-        OVERDUE_MAX
+        OVERDUE_MAX,
+        seeds.on_unknown,
+        UNKNOWN_MAX
     )
     .fetch_all(db)
     .await?;
@@ -277,10 +318,11 @@ async fn find_leads(db: &mut PgConnection, seeds: &Seeds) -> Result<Vec<Lead>, s
             is_truck: false,
             containers: row.containers.unwrap_or_default(),
             plates: row.plates.unwrap_or_default(),
-            haulier: row.haulier_party,
+            firms: row.haulier_party.into_iter().collect(),
             pre_arrival_id: None,
             number: row.number,
             overdue: row.overdue,
+            on_unknown: row.on_unknown,
         })
     }));
     Ok(leads)

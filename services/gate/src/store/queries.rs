@@ -1,5 +1,6 @@
-//! What callers read: each query filters by who asks. A haulier sees its own; a terminal its sites'; an
-//! officer all; a line the stays with its consignments on them.
+//! What callers read: each query filters by who asks. A haulier sees its own, and the trucks with which it
+//! carries for another that nominated it; a terminal its sites'; an officer all; a line the stays with its
+//! consignments on them.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
@@ -230,7 +231,8 @@ pub async fn truck_visit(
     let row = sqlx::query!(
         r#"select t.body as "body: Json<TruckVisit>" from truck_visit t join site s using (site_id)
            where t.truck_visit_id = $1
-             and ($2 or ($3 and s.body ->> 'terminal_party' = $4) or t.haulier_party = $4)"#,
+             and ($2 or ($3 and s.body ->> 'terminal_party' = $4) or t.haulier_party = $4
+                  or (t.carrier_party = $4 and not t.body @> '{"conditions": [{"code": "CARRIER_NOT_NOMINATED"}]}'))"#,
         id,
         reader.is_officer,
         reader.is_terminal,
@@ -251,7 +253,8 @@ pub async fn truck_visits(
 ) -> Result<Vec<TruckVisit>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"select t.body as "body: Json<TruckVisit>" from truck_visit t join site s using (site_id)
-           where ($1 or ($2 and s.body ->> 'terminal_party' = $3) or t.haulier_party = $3)
+           where ($1 or ($2 and s.body ->> 'terminal_party' = $3) or t.haulier_party = $3
+                  or (t.carrier_party = $3 and not t.body @> '{"conditions": [{"code": "CARRIER_NOT_NOMINATED"}]}'))
              and ($4 = '' or t.site_id = $4) and ($5 = '' or t.state = $5)
              and ($6 = '' or t.plates @> array[$6]) and ($7::uuid is null or t.pre_arrival_id = $7)
              and ($8::timestamptz is null or (t.arrived_at, t.truck_visit_id) < ($8, $9::uuid))

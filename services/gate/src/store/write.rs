@@ -204,7 +204,8 @@ async fn truck_visits(db: &mut PgConnection, state: &State) -> Result<(), StoreE
               containers text[], plates text[], state text, version bigint, arrived_at timestamptz, body jsonb)
          on conflict (truck_visit_id) do update
          set pre_arrival_id = excluded.pre_arrival_id, haulier_party = excluded.haulier_party,
-             containers = excluded.containers, state = excluded.state, version = excluded.version, body = excluded.body",
+             containers = excluded.containers, plates = excluded.plates, state = excluded.state, version = excluded.version,
+             body = excluded.body",
         json!(rows)
     )
     .execute(db)
@@ -225,7 +226,9 @@ fn truck_row(truck: &TruckVisit) -> Result<Value, StoreError> {
         .map(AsRef::as_ref);
     let containers: std::collections::BTreeSet<&str> =
         containers.into_iter().chain(pending).collect();
-    let plates: Vec<&str> = truck.vehicle.plates().collect();
+    let pending = truck.departure_pending.iter();
+    let pending = pending.flat_map(|pending| pending.plates.iter());
+    let plates: std::collections::BTreeSet<&str> = truck.vehicle.plates().chain(pending).collect();
     Ok(json!({
         "truck_visit_id": truck.truck_visit_id,
         "site_id": truck.site_id,

@@ -1,14 +1,15 @@
 //! The way in: what a barrier needs to open, and what is kept of it.
 
+use chassis::convert::timestamp;
 use chrono::{TimeDelta, Utc};
-use proto::common::v1::{HoldScopeKind, InspectionRequired};
+use proto::common::v1::{Condition, HoldScopeKind, InspectionRequired};
 use proto::gate::v1 as api;
 use proto::gate::v1::gate_service_server::GateService;
 use proto::gate::v1::{PreArrivalKind, PreArrivalState, ReviewVerdict, TruckVisitState};
 
 use crate::world::{
-    BOX, NEXT_PLATE, OTHER_BOX, PLATE, PORT, World, at_the_lane, call, codes, fresh, kilograms,
-    reason, visit, with_trailer,
+    BOX, NEXT_PLATE, OTHER_BOX, PLATE, PORT, TRAILER, World, at_the_exit, at_the_lane, call, codes,
+    filing, fresh, kilograms, reason, visit, with_trailer,
 };
 
 #[tokio::test]
@@ -359,7 +360,7 @@ async fn rule_10_old_or_unknown_knowledge_needs_a_person() {
         .unwrap();
     let again = world.check_in(PLATE, &[BOX], "haulier-a").await;
     assert_eq!(again.truck_visit_id, truck.truck_visit_id);
-    assert_eq!(codes(&again.conditions), ["KNOWLEDGE_UNKNOWN"]);
+    assert_eq!(unknown_topics(&again.conditions), TOPICS);
     let empty = world
         .review(&truck, ReviewVerdict::LetIn, "")
         .await
@@ -378,9 +379,82 @@ async fn rule_10_old_or_unknown_knowledge_needs_a_person() {
     let admission = let_in.admissions.last().unwrap();
     assert_eq!(admission.reason, "release told on the telephone");
     assert_eq!(admission.decided_by_subject, "clerk of terminal");
+    assert_eq!(unknown_topics(&admission.conditions_overridden), TOPICS);
+}
+
+/// Every topic on which a full-out depends.
+const TOPICS: [&str; 5] = [
+    "customs.clearance",
+    "customs.hold",
+    "customs.party",
+    "release.decision",
+    "release.hold",
+];
+
+/// What cannot be known, where nothing else stands in the way.
+fn unknown_topics(conditions: &[Condition]) -> Vec<&str> {
+    assert!(
+        conditions.iter().all(|c| c.code == "KNOWLEDGE_UNKNOWN"),
+        "{conditions:?}"
+    );
+    let mut topics: Vec<&str> = conditions.iter().map(|c| c.subject.as_str()).collect();
+    topics.sort_unstable();
+    topics
+}
+
+fn about<'a>(evidence: &'a [api::Evidence], subject: &str) -> &'a api::Evidence {
+    evidence
+        .iter()
+        .find(|evidence| evidence.subject == subject)
+        .unwrap_or_else(|| panic!("{subject} is not among {evidence:?}"))
+}
+
+#[tokio::test]
+async fn rule_13_each_fact_of_an_admission_has_the_age_of_its_own_source_and_the_mandate_is_among_them()
+ {
+    let world = World::new().await;
+    world.nominated(false).await;
+    world.ready(&[BOX]).await;
+    sqlx::query(
+        "update fabric.position set watermark_stamped_at = watermark_stamped_at - interval '20 seconds'
+         where topic = 'release.decision'",
+    )
+    .execute(&world.pool)
+    .await
+    .unwrap();
+    let truck = world.check_in(PLATE, &[BOX], "haulier-b").await;
+    assert_eq!(truck.state(), TruckVisitState::GatedIn);
+    let truck = world.truck(&truck).await;
+    let evidence = &truck.admissions[0].evidence;
+    let mandate = about(evidence, "mandate/mandate-1");
+    assert_eq!(mandate.value, "CARRY haulier-b for haulier-a");
+    assert_eq!(mandate.version, 1);
+    for fact in evidence {
+        let age = fact.knowledge_age_millis;
+        match fact.subject.split('/').next().unwrap() {
+            "container-visit" => assert_eq!(age, None, "gate's own: {fact:?}"),
+            "decision" => assert!(age.unwrap() >= 20_000, "{fact:?}"),
+            _ => assert!(age.unwrap() < 20_000, "{fact:?}"),
+        }
+    }
+    let subjects: Vec<&str> = evidence.iter().map(|e| e.subject.as_str()).collect();
+    let (visit, decision) = (
+        format!("container-visit/{}", visit(BOX)),
+        format!("decision/{}", visit(BOX)),
+    );
+    let clearance = format!("clearance/{BOX}");
     assert_eq!(
-        codes(&admission.conditions_overridden),
-        ["KNOWLEDGE_UNKNOWN"]
+        subjects,
+        [
+            visit.as_str(),
+            &decision,
+            &clearance,
+            "party/haulier-a",
+            "party/haulier-b",
+            "mandate/mandate-1",
+            "customs.hold",
+            "release.hold"
+        ]
     );
 }
 
@@ -390,12 +464,7 @@ async fn rule_13_an_admission_keeps_what_it_stood_on() {
     let truck = world.inside(&[BOX]).await;
     let truck = world.truck(&truck).await;
     let evidence = &truck.admissions[0].evidence;
-    let about = |subject: &str| {
-        evidence
-            .iter()
-            .find(|evidence| evidence.subject == subject)
-            .unwrap_or_else(|| panic!("{subject} is not among {evidence:?}"))
-    };
+    let about = |subject: &str| about(evidence, subject);
     let decision = about(&format!("decision/{}", visit(BOX)));
     assert_eq!(decision.value, "GRANTED haulier-a");
     assert!(decision.event_id.starts_with("given/"));
@@ -429,6 +498,19 @@ async fn rule_14_a_parked_key_never_admits() {
             "{topic} {key}"
         );
     }
+}
+
+#[tokio::test]
+async fn rule_14_a_filing_is_blocked_while_something_about_it_is_parked_and_ready_once_that_is_given_up()
+ {
+    let world = World::new().await;
+    let filed = world.ready(&[BOX]).await;
+    world.park("customs.hold", &format!("plate/{PLATE}")).await;
+    world.until(&filed, PreArrivalState::Blocked).await;
+    let blocked = world.pre_arrival(&filed).await;
+    assert_eq!(codes(&blocked.conditions), ["KNOWLEDGE_UNKNOWN"]);
+    world.give_up_parked().await;
+    world.until(&filed, PreArrivalState::Ready).await;
 }
 
 #[tokio::test]
@@ -503,4 +585,380 @@ async fn two_filings_that_fit_are_told_apart_by_their_number() {
         .unwrap();
     assert_eq!(truck.state(), TruckVisitState::GatedIn);
     assert_eq!(truck.pre_arrival_id, first.pre_arrival_id);
+}
+
+#[tokio::test]
+async fn rule_14_a_stopped_partition_is_unknown_whatever_it_would_have_told_and_at_both_barriers() {
+    let world = World::new().await;
+    world.nominated(false).await;
+    world.ready(&[BOX]).await;
+    let sources = [
+        ("release.decision", visit(BOX)),
+        ("customs.clearance", format!("container/{BOX}")),
+        ("customs.hold", format!("container-visit/{}", visit(BOX))),
+        ("release.hold", format!("plate/{PLATE}")),
+        ("customs.hold", format!("declaration/declaration of {BOX}")),
+        ("customs.hold", "party/haulier-a".to_owned()),
+        ("release.hold", "party/haulier-b".to_owned()),
+        // The haulier's entry, and the mandates that it gave.
+        ("customs.party", "haulier-a".to_owned()),
+        ("customs.party", "haulier-b".to_owned()),
+    ];
+    for (topic, key) in &sources {
+        world.stop(topic, key, true).await;
+        let waits = world.check_in(PLATE, &[BOX], "haulier-b").await;
+        assert_eq!(
+            waits.state(),
+            TruckVisitState::ManualReview,
+            "{topic} {key}"
+        );
+        assert_eq!(unknown_topics(&waits.conditions), [*topic], "{key}");
+        world.stop(topic, key, false).await;
+    }
+    let truck = world.check_in(PLATE, &[BOX], "haulier-b").await;
+    assert_eq!(
+        truck.state(),
+        TruckVisitState::GatedIn,
+        "{:?}",
+        truck.conditions
+    );
+    for (topic, key) in &sources {
+        world.stop(topic, key, true).await;
+        let out = world.check_out(PLATE, &[BOX]).await;
+        assert_eq!(
+            out.outcome(),
+            api::CheckOutOutcome::ManualReview,
+            "{topic} {key}"
+        );
+        let conditions = out.truck_visit.unwrap().conditions;
+        assert_eq!(unknown_topics(&conditions), [*topic], "{key}");
+        world.stop(topic, key, false).await;
+    }
+    let out = world.check_out(PLATE, &[BOX]).await;
+    assert_eq!(out.outcome(), api::CheckOutOutcome::LetOut);
+}
+
+#[tokio::test]
+async fn rule_14_a_stopped_partition_is_unknown_for_every_kind_and_an_empty_truck_leaves_all_the_same()
+ {
+    let world = World::new().await;
+    world.hears().await;
+    let plate = format!("plate/{PLATE}");
+    for (kind, containers) in [
+        (PreArrivalKind::EmptyVehicle, &[][..]),
+        (PreArrivalKind::EmptyIn, &[BOX]),
+        (PreArrivalKind::EmptyOut, &[BOX]),
+    ] {
+        world.file(kind, PLATE, containers).await;
+        world.stop("customs.hold", &plate, true).await;
+        let waits = world.check_in(PLATE, containers, "haulier-a").await;
+        assert_eq!(waits.state(), TruckVisitState::ManualReview, "{kind:?}");
+        assert_eq!(
+            unknown_topics(&waits.conditions),
+            ["customs.hold"],
+            "{kind:?}"
+        );
+        world.stop("customs.hold", &plate, false).await;
+        let truck = world.check_in(PLATE, containers, "haulier-a").await;
+        assert_eq!(truck.state(), TruckVisitState::GatedIn, "{kind:?}");
+        world.stop("customs.hold", &plate, true).await;
+        let empty = world.check_out(PLATE, &[]).await;
+        assert_eq!(empty.outcome(), api::CheckOutOutcome::LetOut, "{kind:?}");
+        world.stop("customs.hold", &plate, false).await;
+    }
+}
+
+#[tokio::test]
+async fn rule_10_the_limit_of_age_is_for_full_containers_only() {
+    let world = World::new().await;
+    world.heard_seconds_ago(90).await;
+    world.file(PreArrivalKind::EmptyVehicle, PLATE, &[]).await;
+    let truck = world.check_in(PLATE, &[], "haulier-a").await;
+    assert_eq!(
+        truck.state(),
+        TruckVisitState::GatedIn,
+        "{:?}",
+        truck.conditions
+    );
+}
+
+#[tokio::test]
+async fn rule_1_what_keeps_a_haulier_out_keeps_out_the_firm_that_carries_for_it() {
+    let world = World::new().await;
+    world.nominated(false).await;
+    world.ready(&[BOX]).await;
+    world.party("haulier-b", true).await;
+    let suspended = world.check_in(PLATE, &[BOX], "haulier-b").await;
+    assert_eq!(
+        (suspended.state(), codes(&suspended.conditions)),
+        (TruckVisitState::TurnedAway, vec!["PARTY_SUSPENDED"])
+    );
+    world.party("haulier-b", false).await;
+    let scope = (HoldScopeKind::Party, "haulier-b");
+    world.told_hold("customs", "H1", scope, false).await;
+    let held = world.check_in(PLATE, &[BOX], "haulier-b").await;
+    assert_eq!(codes(&held.conditions), ["CUSTOMS_HOLD"]);
+    // It is a hold on that firm, not on the filing.
+    world.told_hold("customs", "H1", scope, true).await;
+    for topic in ["customs.party", "customs.hold"] {
+        let key = if topic == "customs.party" {
+            "haulier-b"
+        } else {
+            "party/haulier-b"
+        };
+        world.park(topic, key).await;
+        let parked = world.check_in(PLATE, &[BOX], "haulier-b").await;
+        assert_eq!(parked.state(), TruckVisitState::TurnedAway, "{topic}");
+        assert!(
+            parked
+                .conditions
+                .iter()
+                .any(|c| c.subject == format!("{topic} {key}")),
+            "{:?}",
+            parked.conditions
+        );
+    }
+}
+
+#[tokio::test]
+async fn rule_1_no_person_lets_in_a_firm_that_is_held_since_it_waits() {
+    let world = World::new().await;
+    world.nominated(false).await;
+    world.ready(&[BOX]).await;
+    world.heard_seconds_ago(90).await;
+    let waits = world.check_in(PLATE, &[BOX], "haulier-b").await;
+    assert_eq!(codes(&waits.conditions), ["KNOWLEDGE_TOO_OLD"]);
+    world.hold(HoldScopeKind::Party, "haulier-b").await;
+    let refused = world.review(&waits, ReviewVerdict::LetIn, "let him").await;
+    assert_eq!(reason(&refused.unwrap_err()), "HELD");
+}
+
+/// A truck whose trailer the camera did not read waits for a person.
+async fn waits_for_its_trailer(
+    world: &World,
+    kind: PreArrivalKind,
+    containers: &[&str],
+) -> api::TruckVisit {
+    let filed = api::SubmitPreArrivalRequest {
+        vehicle: with_trailer(PLATE, TRAILER),
+        ..filing(kind, PLATE, containers)
+    };
+    world.try_file("haulier-a", filed).await.unwrap();
+    let waits = world.check_in(PLATE, containers, "haulier-a").await;
+    assert_eq!(
+        (waits.state(), codes(&waits.conditions)),
+        (TruckVisitState::ManualReview, vec!["TRAILER_NOT_READ"])
+    );
+    waits
+}
+
+#[tokio::test]
+async fn rule_1_a_trailer_that_was_not_read_at_first_is_the_trucks_from_then_on() {
+    for by_a_person in [false, true] {
+        let world = World::new().await;
+        world.arrived(&[BOX]).await;
+        world.granted(BOX, "haulier-a").await;
+        world.hears().await;
+        let waits = waits_for_its_trailer(&world, PreArrivalKind::FullOut, &[BOX]).await;
+        let truck = if by_a_person {
+            let seen = world.review(&waits, ReviewVerdict::LetIn, "it is the one filed");
+            seen.await.unwrap()
+        } else {
+            let read = api::CheckInRequest {
+                vehicle: with_trailer(PLATE, TRAILER),
+                ..at_the_lane(PLATE, &[BOX], "haulier-a")
+            };
+            world.try_check_in(read).await.unwrap().truck_visit.unwrap()
+        };
+        assert_eq!(truck.state(), TruckVisitState::GatedIn);
+        assert_eq!(truck.truck_visit_id, waits.truck_visit_id);
+        assert_eq!(
+            truck
+                .vehicle
+                .as_ref()
+                .unwrap()
+                .trailer
+                .as_ref()
+                .unwrap()
+                .text,
+            TRAILER
+        );
+        world
+            .told_hold("customs", "H1", (HoldScopeKind::Plate, TRAILER), false)
+            .await;
+        assert_eq!(world.truck(&truck).await.state(), TruckVisitState::Recalled);
+        let out = world.check_out(PLATE, &[BOX]).await;
+        assert_eq!(out.outcome(), api::CheckOutOutcome::Refused);
+    }
+}
+
+#[tokio::test]
+async fn rule_1_a_hold_on_the_trailer_filed_binds_the_person_who_lets_it_in_unread() {
+    let world = World::new().await;
+    world.hears().await;
+    let waits = waits_for_its_trailer(&world, PreArrivalKind::EmptyVehicle, &[]).await;
+    world.hold(HoldScopeKind::Plate, TRAILER).await;
+    let refused = world
+        .review(&waits, ReviewVerdict::LetIn, "it is the one filed")
+        .await;
+    assert_eq!(reason(&refused.unwrap_err()), "HELD");
+}
+
+#[tokio::test]
+async fn rule_11_a_person_lets_in_only_on_what_he_saw_and_what_he_set_aside_is_what_stood() {
+    let world = World::new().await;
+    world.ready(&[BOX]).await;
+    let waits = world.check_in(PLATE, &[BOX], "").await;
+    assert_eq!(codes(&waits.conditions), ["CARRIER_UNKNOWN"]);
+    world.heard_seconds_ago(90).await;
+    let unseen = world.review_at(&waits, ReviewVerdict::LetIn, "known", waits.version);
+    assert_eq!(reason(&unseen.await.unwrap_err()), "CONDITIONS_CHANGED");
+    let now = world.truck(&waits).await;
+    assert_eq!(now.state(), TruckVisitState::ManualReview);
+    assert_eq!(
+        codes(&now.conditions),
+        ["CARRIER_UNKNOWN", "KNOWLEDGE_TOO_OLD"]
+    );
+    let stale = world.review_at(&waits, ReviewVerdict::LetIn, "known", waits.version);
+    assert_eq!(reason(&stale.await.unwrap_err()), "STALE_VERSION");
+    // What no longer stands need not be set aside.
+    world.hears().await;
+    let let_in = world.review_at(&waits, ReviewVerdict::LetIn, "known", now.version);
+    assert_eq!(let_in.await.unwrap().state(), TruckVisitState::GatedIn);
+    let let_in = world.truck(&waits).await;
+    assert_eq!(
+        codes(&let_in.admissions[0].conditions_overridden),
+        ["CARRIER_UNKNOWN"]
+    );
+    let story = world.story("gate.truck-visit", &waits.truck_visit_id).await;
+    assert_eq!(
+        story,
+        ["arrived", "manual-review", "manual-review", "gated-in"]
+    );
+}
+
+#[tokio::test]
+async fn rule_2_an_inspection_ordered_after_gate_in_recalls_also_where_the_lanes_clock_is_ahead() {
+    let world = World::new().await;
+    world.ready(&[BOX]).await;
+    let ahead = api::CheckInRequest {
+        observed_at: Some(timestamp(Utc::now() + TimeDelta::seconds(200))),
+        ..at_the_lane(PLATE, &[BOX], "haulier-a")
+    };
+    let truck = world
+        .try_check_in(ahead)
+        .await
+        .unwrap()
+        .truck_visit
+        .unwrap();
+    assert_eq!(truck.state(), TruckVisitState::GatedIn);
+    let ordered = world
+        .order("terminal", &truck, &[])
+        .await
+        .truck_visit
+        .unwrap();
+    assert_eq!(ordered.state(), TruckVisitState::Recalled);
+}
+
+#[tokio::test]
+async fn rule_2_an_inspection_that_the_truck_was_let_in_with_recalls_nobody() {
+    let world = World::new().await;
+    world.ready(&[BOX]).await;
+    let waits = world.check_in(PLATE, &[BOX], "").await;
+    world.order("terminal", &waits, &["SCANNER"]).await;
+    let late = api::CheckInRequest {
+        observed_at: Some(timestamp(Utc::now() - TimeDelta::hours(2))),
+        ..at_the_lane(PLATE, &[BOX], "haulier-a")
+    };
+    let truck = world.try_check_in(late).await.unwrap().truck_visit.unwrap();
+    assert_eq!(
+        (truck.state(), truck.next_inspection_site.as_str()),
+        (TruckVisitState::GatedIn, "SCANNER")
+    );
+    let out = world.check_out(PLATE, &[BOX]).await;
+    assert_eq!(
+        codes(&out.truck_visit.unwrap().conditions),
+        ["INSPECTION_OPEN"]
+    );
+}
+
+#[tokio::test]
+async fn a_time_longer_ago_than_a_lane_buffers_and_a_firm_without_end_are_faults() {
+    let world = World::new().await;
+    let ago = |hours: i64| Some(timestamp(Utc::now() - TimeDelta::hours(hours)));
+    let seen = api::CheckInRequest {
+        observed_at: ago(37),
+        ..at_the_lane(PLATE, &[], "haulier-a")
+    };
+    let refused = world.try_check_in(seen).await.unwrap_err();
+    assert_eq!(crate::world::faults(&refused), ["TIME_LONG_AGO"]);
+    let nobody = at_the_lane(PLATE, &[], &"x".repeat(65));
+    let refused = world.try_check_in(nobody).await.unwrap_err();
+    assert_eq!(crate::world::faults(&refused), ["TEXT_INVALID"]);
+    let buffered = api::CheckOutRequest {
+        observed_at: ago(35),
+        ..at_the_exit(PLATE, &[])
+    };
+    world.try_check_out(buffered).await.unwrap();
+}
+
+#[tokio::test]
+async fn rule_11_a_container_that_the_terminal_does_not_hand_out_moves_on_no_release() {
+    let world = World::new().await;
+    let filed = world.ready(&[BOX]).await;
+    world.available(BOX, false).await;
+    let blocked = world.pre_arrival(&filed).await;
+    assert_eq!(codes(&blocked.conditions), ["NOT_AVAILABLE"]);
+    let away = world.check_in(PLATE, &[BOX], "haulier-a").await;
+    assert_eq!(away.state(), TruckVisitState::TurnedAway);
+    world.available(BOX, true).await;
+    let truck = world.check_in(PLATE, &[BOX], "haulier-a").await;
+    assert_eq!(truck.state(), TruckVisitState::GatedIn);
+    world.available(BOX, false).await;
+    let recalled = world.truck(&truck).await;
+    assert_eq!(
+        (recalled.state(), codes(&recalled.conditions)),
+        (TruckVisitState::Recalled, vec!["NOT_AVAILABLE"])
+    );
+    // Release says the same a moment later: one condition, not two.
+    let mut withheld = crate::world::decision(&visit(BOX), 9, "WITHHELD", "", "");
+    withheld.decision.as_mut().unwrap().conditions = vec![Condition {
+        code: "NOT_AVAILABLE".into(),
+        subject: format!("container-visit/{}", visit(BOX)),
+        who: "terminal".into(),
+        ..Default::default()
+    }];
+    world
+        .apply("release.decision", &visit(BOX), &withheld)
+        .await;
+    let out = world.check_out(PLATE, &[BOX]).await;
+    assert_eq!(out.outcome(), api::CheckOutOutcome::Refused);
+    assert_eq!(
+        codes(&out.truck_visit.unwrap().conditions),
+        ["NOT_AVAILABLE"]
+    );
+}
+
+#[tokio::test]
+async fn who_lifts_a_hold_or_ends_an_inspection_is_an_officer_and_not_which_one() {
+    let world = World::new().await;
+    let filed = world.ready(&[BOX]).await;
+    world
+        .told_hold("customs", "H1", (HoldScopeKind::Plate, PLATE), false)
+        .await;
+    world.hold(HoldScopeKind::Plate, PLATE).await;
+    let blocked = world.pre_arrival(&filed).await;
+    let who: std::collections::BTreeMap<&str, &str> = blocked
+        .conditions
+        .iter()
+        .map(|condition| (condition.code.as_str(), condition.who.as_str()))
+        .collect();
+    assert_eq!(who["CUSTOMS_HOLD"], "officer");
+    // Whoever collects a container calls the terminal.
+    assert_eq!(who["TERMINAL_HOLD"], "terminal");
+
+    let world = World::new().await;
+    let truck = world.inside(&[BOX]).await;
+    world.order("officer-1", &truck, &[]).await;
+    assert_eq!(world.truck(&truck).await.conditions[0].who, "officer");
 }

@@ -8,8 +8,8 @@ use proto::gate::v1::{
 };
 
 use crate::world::{
-    BOX, NEXT_PLATE, OTHER_BOX, PLATE, World, at_the_exit, at_the_lane, call, codes, filing, fresh,
-    kilograms, reason, visit,
+    BOX, NEXT_PLATE, OTHER_BOX, PLATE, TRAILER, World, at_the_exit, at_the_lane, call, codes,
+    filing, fresh, kilograms, reason, visit, with_trailer,
 };
 
 #[tokio::test]
@@ -159,10 +159,14 @@ async fn rule_11_an_empty_truck_leaves_the_lane_undecided_and_its_filing_stays()
     assert_eq!(truck.state(), TruckVisitState::ManualReview);
     let out = world.check_out(PLATE, &[]).await;
     assert_eq!(out.outcome(), CheckOutOutcome::LetOut);
-    assert!(matches!(
+    assert_eq!(
         world.truck(&truck).await.state(),
-        TruckVisitState::TurnedAway | TruckVisitState::Closed
-    ));
+        TruckVisitState::TurnedAway
+    );
+    assert_eq!(
+        world.story("gate.truck-visit", &truck.truck_visit_id).await,
+        ["arrived", "manual-review", "turned-away"]
+    );
     let again = world.check_in(PLATE, &[BOX], "haulier-a").await;
     assert_ne!(again.truck_visit_id, truck.truck_visit_id);
     assert_eq!(
@@ -242,7 +246,7 @@ async fn a_container_that_is_not_at_the_site_does_not_leave_it() {
     world.inside(&[BOX]).await;
     let refused = world.check_out(PLATE, &[OTHER_BOX]).await;
     assert_eq!(refused.outcome(), CheckOutOutcome::Refused);
-    assert_eq!(world.told("gate.container-visit").await.len(), 2);
+    assert_eq!(world.told("gate.container-visit").await.len(), 3);
 }
 
 #[tokio::test]
@@ -340,6 +344,7 @@ async fn rule_5_a_load_beyond_the_tolerance_needs_a_person() {
 #[tokio::test]
 async fn an_empty_container_is_brought_and_taken_away_again() {
     let world = World::new().await;
+    world.hears().await;
     let bringing = world.file(PreArrivalKind::EmptyIn, PLATE, &[BOX]).await;
     assert_eq!(bringing.state(), api::PreArrivalState::Ready);
     let taking = filing(PreArrivalKind::EmptyOut, NEXT_PLATE, &[BOX]);
@@ -399,4 +404,121 @@ async fn rule_1_a_mandate_revoked_after_gate_in_keeps_the_container_in() {
     assert_eq!(codes(&conditions), ["CARRIER_NOT_NOMINATED"]);
     let empty = world.check_out(PLATE, &[]).await;
     assert_eq!(empty.outcome(), CheckOutOutcome::LetOut);
+}
+
+#[tokio::test]
+async fn rule_11_an_empty_truck_whose_coming_was_not_recorded_leaves_without_ever_having_been_in() {
+    let world = World::new().await;
+    let out = world.check_out(PLATE, &[]).await;
+    assert_eq!(out.outcome(), CheckOutOutcome::LetOut);
+    let truck = out.truck_visit.unwrap();
+    assert_eq!(
+        (truck.state(), codes(&truck.conditions)),
+        (TruckVisitState::TurnedAway, vec!["ENTRY_NOT_RECORDED"])
+    );
+    assert_eq!(
+        world.story("gate.truck-visit", &truck.truck_visit_id).await,
+        ["arrived", "turned-away"]
+    );
+}
+
+#[tokio::test]
+async fn rule_2_a_hold_on_the_firm_that_carries_recalls_binds_a_person_and_ends() {
+    let world = World::new().await;
+    world.nominated(false).await;
+    world.ready(&[BOX]).await;
+    let truck = world.check_in(PLATE, &[BOX], "haulier-b").await;
+    assert_eq!(truck.state(), TruckVisitState::GatedIn);
+    let scope = (HoldScopeKind::Party, "haulier-b");
+    world.told_hold("customs", "H1", scope, false).await;
+    let recalled = world.truck(&truck).await;
+    assert_eq!(
+        (recalled.state(), codes(&recalled.conditions)),
+        (TruckVisitState::Recalled, vec!["CUSTOMS_HOLD"])
+    );
+    let refused = world.check_out(PLATE, &[BOX]).await;
+    assert_eq!(refused.outcome(), CheckOutOutcome::Refused);
+    let person = world.review(&truck, ReviewVerdict::LetOut, "let him").await;
+    assert_eq!(reason(&person.unwrap_err()), "HELD");
+    world.told_hold("customs", "H1", scope, true).await;
+    assert_eq!(world.truck(&truck).await.state(), TruckVisitState::GatedIn);
+    world.party("haulier-b", true).await;
+    let refused = world.check_out(PLATE, &[BOX]).await;
+    assert_eq!(refused.outcome(), CheckOutOutcome::Refused);
+    let conditions = refused.truck_visit.unwrap().conditions;
+    assert_eq!(codes(&conditions), ["PARTY_SUSPENDED"]);
+    world.party("haulier-b", false).await;
+    let out = world.check_out(PLATE, &[BOX]).await;
+    assert_eq!(out.outcome(), CheckOutOutcome::LetOut);
+}
+
+#[tokio::test]
+async fn rule_1_another_trailer_than_the_one_that_came_in_stays_and_its_hold_binds_a_person_too() {
+    let world = World::new().await;
+    let truck = world.inside(&[BOX]).await;
+    let hold = world.hold(HoldScopeKind::Plate, TRAILER).await;
+    // Nobody saw it come.
+    assert_eq!(world.truck(&truck).await.state(), TruckVisitState::GatedIn);
+    let swapped = || api::CheckOutRequest {
+        vehicle: with_trailer(PLATE, TRAILER),
+        ..at_the_exit(PLATE, &[BOX])
+    };
+    let refused = world.try_check_out(swapped()).await.unwrap();
+    assert_eq!(refused.outcome(), CheckOutOutcome::Refused);
+    let conditions = refused.truck_visit.unwrap().conditions;
+    assert_eq!(codes(&conditions), ["PLATE_DIFFERS", "TERMINAL_HOLD"]);
+    let held = world.review(&truck, ReviewVerdict::LetOut, "let him").await;
+    assert_eq!(reason(&held.unwrap_err()), "HELD");
+    world.lift(&hold).await;
+    let out = world.review(&truck, ReviewVerdict::LetOut, "swapped by the yard");
+    assert_eq!(out.await.unwrap().state(), TruckVisitState::Closed);
+    let out = world.truck(&truck).await;
+    let admission = out.admissions.last().unwrap();
+    assert_eq!(codes(&admission.conditions_overridden), ["PLATE_DIFFERS"]);
+}
+
+#[tokio::test]
+async fn rule_11_a_person_lets_out_only_on_what_he_saw_and_what_he_set_aside_is_what_stood() {
+    let world = World::new().await;
+    let truck = world.inside(&[BOX]).await;
+    world.decided(&visit(BOX), "REVOKED", "", "").await;
+    let asked = world.check_out(PLATE, &[BOX]).await.truck_visit.unwrap();
+    assert_eq!(codes(&asked.conditions), ["RELEASE_REVOKED"]);
+    world.heard_seconds_ago(90).await;
+    let unseen = world.review_at(&truck, ReviewVerdict::LetOut, "by order", asked.version);
+    assert_eq!(reason(&unseen.await.unwrap_err()), "CONDITIONS_CHANGED");
+    let now = world.truck(&truck).await;
+    assert_eq!(now.version, asked.version + 1);
+    assert_eq!(
+        codes(&now.conditions),
+        ["KNOWLEDGE_TOO_OLD", "RELEASE_REVOKED"]
+    );
+    assert!(now.departure_pending.unwrap().may_be_decided);
+    let stale = world.review_at(&truck, ReviewVerdict::LetOut, "by order", asked.version);
+    assert_eq!(reason(&stale.await.unwrap_err()), "STALE_VERSION");
+    let out = world.review_at(&truck, ReviewVerdict::LetOut, "by order", now.version);
+    assert_eq!(out.await.unwrap().state(), TruckVisitState::Closed);
+    let out = world.truck(&truck).await;
+    assert_eq!(
+        codes(&out.admissions.last().unwrap().conditions_overridden),
+        ["KNOWLEDGE_TOO_OLD", "RELEASE_REVOKED"]
+    );
+}
+
+#[tokio::test]
+async fn rule_13_the_evidence_of_a_departure_is_about_what_leaves() {
+    let world = World::new().await;
+    let truck = world.inside(&[BOX, OTHER_BOX]).await;
+    world.check_out(PLATE, &[OTHER_BOX]).await;
+    let truck = world.truck(&truck).await;
+    let evidence = &truck.admissions.last().unwrap().evidence;
+    let decisions: Vec<&str> = evidence
+        .iter()
+        .map(|evidence| evidence.subject.as_str())
+        .filter(|subject| subject.starts_with("decision/"))
+        .collect();
+    assert_eq!(decisions, [format!("decision/{}", visit(OTHER_BOX))]);
+    let stay = format!("container-visit/{}", visit(OTHER_BOX));
+    let stay = evidence.iter().find(|evidence| evidence.subject == stay);
+    assert_eq!(stay.unwrap().value, "ARRIVED");
 }

@@ -59,9 +59,18 @@ async fn a_filing_goes_from_submitted_over_blocked_to_ready_as_the_facts_come() 
         (PreArrivalState::Ready, 0)
     );
     let story = world.story("gate.pre-arrival", &filed.pre_arrival_id).await;
+    // Unknown, announced, here, available, granted to another.
     assert_eq!(
         story,
-        ["submitted", "blocked", "blocked", "blocked", "ready"]
+        [
+            "submitted",
+            "blocked",
+            "blocked",
+            "blocked",
+            "blocked",
+            "blocked",
+            "ready"
+        ]
     );
 }
 

@@ -155,7 +155,7 @@ async fn a_train_that_comes_makes_filings_say_so_and_nothing_carries_over_to_the
     let bound = world.pre_arrival(&filed).await;
     assert_eq!(
         crate::world::codes(&bound.conditions),
-        ["RELEASE_NOT_GRANTED"]
+        ["NOT_ARRIVED", "RELEASE_NOT_GRANTED"]
     );
     assert_eq!(bound.containers[0].container_visit_id, visit(BOX));
     world.land(TRAIN, Vec::new(), true).await;
@@ -173,7 +173,7 @@ async fn a_train_that_comes_makes_filings_say_so_and_nothing_carries_over_to_the
     );
     assert_eq!(
         crate::world::codes(&next.conditions),
-        ["RELEASE_NOT_GRANTED"]
+        ["NOT_ARRIVED", "RELEASE_NOT_GRANTED"]
     );
 }
 
@@ -202,4 +202,34 @@ async fn only_what_stands_at_the_site_is_made_available_and_only_once() {
         .story("gate.container-visit", &format!("{PORT}/{BOX}"))
         .await;
     assert_eq!(story, ["announced", "arrived", "available"]);
+}
+
+#[tokio::test]
+async fn rule_17_a_list_sent_again_after_its_container_has_left_begins_no_stay() {
+    let world = World::new().await;
+    world.inside(&[BOX]).await;
+    world.check_out(crate::world::PLATE, &[BOX]).await;
+    let told = world.told("gate.container-visit").await.len();
+    let announced_again = world.announce(TRAIN, &[BOX]).await;
+    assert_eq!(outcomes(&announced_again), [(1, Outcome::Repeated)]);
+    assert_eq!(announced_again[0].container_visit_id, visit(BOX));
+    let landed_again = world.land(TRAIN, vec![landed(BOX)], true).await;
+    assert_eq!(outcomes(&landed_again), [(1, Outcome::Repeated)]);
+    assert_eq!(world.told("gate.container-visit").await.len(), told);
+    // The train of that number that comes after it left brings it again.
+    let request = api::AnnounceArrivalRequest {
+        request_id: fresh(),
+        site_id: PORT.into(),
+        mode: api::TransportMode::Rail.into(),
+        conveyance: TRAIN.into(),
+        estimated_arrival: Some(chassis::convert::timestamp(
+            chrono::Utc::now() + chrono::TimeDelta::days(7),
+        )),
+        containers: vec![announced(BOX, "TD-1", "line-a")],
+        ..Default::default()
+    };
+    let next = world.handlers.announce_arrival(call("terminal", request));
+    let next = next.await.unwrap().into_inner().results;
+    assert_eq!(outcomes(&next), [(1, Outcome::Accepted)]);
+    assert_eq!(next[0].container_visit_id, format!("{PORT}/{BOX}/2"));
 }

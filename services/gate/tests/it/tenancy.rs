@@ -1,9 +1,11 @@
 //! Nobody sees, or touches, what is another's: it is not there.
 
+use prost::Message;
 use proto::common::v1::{HoldScopeKind, Page};
+use proto::gate::events::v1::TruckVisitEvent;
 use proto::gate::v1 as api;
-use proto::gate::v1::PreArrivalKind;
 use proto::gate::v1::gate_service_server::GateService;
+use proto::gate::v1::{PreArrivalKind, TruckVisitState};
 use tonic::{Code, Status};
 
 use crate::world::{
@@ -297,4 +299,46 @@ async fn what_a_decision_stood_on_is_for_who_runs_the_gate_and_officers() {
         let got = got.unwrap().into_inner().truck_visit.unwrap();
         assert_eq!(!got.admissions.is_empty(), sees, "{party}");
     }
+}
+
+/// Who carries, as each event of a truck says.
+async fn carriers(world: &World, truck: &api::TruckVisit) -> Vec<String> {
+    let rows = world.told("gate.truck-visit").await.into_iter();
+    rows.filter(|row| row.key == truck.truck_visit_id)
+        .map(|row| {
+            let event = TruckVisitEvent::decode(row.payload).unwrap();
+            event.truck_visit.unwrap().carrier_party
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_firm_that_carries_for_another_sees_its_truck_and_one_that_only_says_so_does_not() {
+    let world = World::new().await;
+    world.ready(&[BOX]).await;
+    let get = |truck: &api::TruckVisit| {
+        let request = api::GetTruckVisitRequest {
+            truck_visit_id: truck.truck_visit_id.clone(),
+        };
+        world.handlers.get_truck_visit(call("haulier-b", request))
+    };
+    let list = || {
+        let request = api::ListTruckVisitsRequest::default();
+        world.handlers.list_truck_visits(call("haulier-b", request))
+    };
+    let stranger = world.check_in(PLATE, &[BOX], "haulier-b").await;
+    assert_eq!(stranger.state(), TruckVisitState::TurnedAway);
+    absent(get(&stranger).await);
+    assert_eq!(list().await.unwrap().into_inner().truck_visits, Vec::new());
+    assert_eq!(carriers(&world, &stranger).await, ["", ""]);
+
+    world.nominated(false).await;
+    let truck = world.check_in(PLATE, &[BOX], "haulier-b").await;
+    assert_eq!(truck.state(), TruckVisitState::GatedIn);
+    let got = get(&truck).await.unwrap().into_inner().truck_visit.unwrap();
+    assert_eq!(got.haulier_party, "haulier-a");
+    assert!(got.admissions.is_empty());
+    let listed = list().await.unwrap().into_inner().truck_visits;
+    assert_eq!(listed.len(), 1);
+    assert_eq!(carriers(&world, &truck).await, ["", "haulier-b"]);
 }

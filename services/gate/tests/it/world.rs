@@ -28,6 +28,7 @@ pub const OTHER_BOX: &str = "CSQU3054383";
 pub const PLATE: &str = "渝A12345";
 /// Fleets have sequential plates.
 pub const NEXT_PLATE: &str = "渝A12346";
+pub const TRAILER: &str = "渝B9999挂";
 pub const DRIVER: &str = "Li Xiaoming";
 pub const LICENCE: &str = "500101199001011234";
 pub const PHONE: &str = "+8613900000000";
@@ -289,6 +290,12 @@ impl World {
         self.apply("customs.party", party, &event).await;
     }
 
+    /// haulier-b may carry for haulier-a since an hour; or no longer.
+    pub async fn nominated(&self, revoked: bool) {
+        let since = Utc::now() - TimeDelta::hours(1);
+        self.mandate(&["CARRY"], since, None, revoked).await;
+    }
+
     /// A mandate of haulier-a for haulier-b, from then on; until when, and whether it was revoked.
     pub async fn mandate(
         &self,
@@ -423,6 +430,21 @@ impl World {
         self.heard_seconds_ago(0).await;
     }
 
+    /// The partition of this key has stopped, as the loop stops it when its history does not fit; or goes on.
+    pub async fn stop(&self, topic: &str, key: &str, stopped: bool) {
+        let done = sqlx::query(
+            "update fabric.position set stopped_because = case when $3 then 'another history' end
+             where topic = $1 and partition = $2",
+        )
+        .bind(topic)
+        .bind(i32::try_from(fabric::partition_of(key)).unwrap())
+        .bind(stopped)
+        .execute(&self.pool)
+        .await
+        .unwrap();
+        assert_eq!(done.rows_affected(), 1, "{topic} {key}");
+    }
+
     /// Parks a key as the loop would: without telling the service.
     pub async fn park(&self, topic: &str, key: &str) {
         sqlx::query(
@@ -434,6 +456,14 @@ impl World {
         .execute(&self.pool)
         .await
         .unwrap();
+    }
+
+    /// As an operator who discards whatever is parked.
+    pub async fn give_up_parked(&self) {
+        sqlx::query("delete from fabric.parked")
+            .execute(&self.pool)
+            .await
+            .unwrap();
     }
 
     // What the terminal does.
@@ -488,12 +518,25 @@ impl World {
         response.unwrap().into_inner().results
     }
 
-    /// Came by train, laden; customs wants no inspection.
+    /// The terminal says whether a container's first stay can be picked up.
+    pub async fn available(&self, container: &str, available: bool) {
+        let request = api::SetAvailabilityRequest {
+            request_id: fresh(),
+            container_visit_id: visit(container),
+            available,
+            ..Default::default()
+        };
+        let set = self.handlers.set_availability(call("terminal", request));
+        set.await.unwrap();
+    }
+
+    /// Came by train, laden, and can be picked up; customs wants no inspection.
     pub async fn arrived(&self, containers: &[&str]) {
         self.announce(TRAIN, containers).await;
         let landed = containers.iter().map(|number| landed(number)).collect();
         self.land(TRAIN, landed, false).await;
         for container in containers {
+            self.available(container, true).await;
             self.inspection(container, common::InspectionRequired::No)
                 .await;
         }
@@ -647,12 +690,23 @@ impl World {
         verdict: api::ReviewVerdict,
         reason: &str,
     ) -> Result<api::TruckVisit, Status> {
+        self.review_at(truck, verdict, reason, 0).await
+    }
+
+    /// As [`World::review`], by a person who saw this version.
+    pub async fn review_at(
+        &self,
+        truck: &api::TruckVisit,
+        verdict: api::ReviewVerdict,
+        reason: &str,
+        expected_version: u64,
+    ) -> Result<api::TruckVisit, Status> {
         let request = api::DecideReviewRequest {
             request_id: fresh(),
             truck_visit_id: truck.truck_visit_id.clone(),
             verdict: verdict.into(),
             reason: reason.into(),
-            expected_version: 0,
+            expected_version,
         };
         let response = self
             .handlers
