@@ -116,6 +116,9 @@ fn what_cannot_be_read_is_answered_without_being_sent() {
         assert_ne!(answer["cause"], "", "{answer}");
     }
     assert_eq!(broken["line"], 2, "{broken}");
+    for unsent in [&large, &missing] {
+        assert_eq!((&unsent["line"], &unsent["column"]), (&json!(1), &json!(1)));
+    }
     assert!(large["cause"].as_str().unwrap().contains("not sent"));
     assert!(missing["cause"].as_str().unwrap().contains("No such file"));
 }
@@ -164,6 +167,51 @@ fn after_a_rejection_the_same_bytes_may_be_filed_again() {
     let mut checked = file(&["--check"]);
     assert_eq!(checked["declaration_id"], "", "a check records nothing");
     assert_eq!(checked["faults"].take(), first["faults"]);
+}
+
+/// Of two files with one reference the first in order is filed, however many are on their way at once, and the
+/// second is told with all that it says and all that is wrong with it, also what no status has room for.
+#[test]
+fn of_two_files_with_one_reference_the_second_is_the_conflict() {
+    let cargo = Cargo::new(GREEN);
+    let text = fs::read_to_string(cargo.document()).unwrap();
+    let boxes: String = (0..900)
+        .map(|number| format!("<TransportEquipment><ID>N{number:010}</ID></TransportEquipment>"))
+        .collect();
+    let wrong = text
+        .replace(
+            "<GoodsItemQuantity>1</GoodsItemQuantity>",
+            "<GoodsItemQuantity>7</GoodsItemQuantity>",
+        )
+        .replacen("</Consignment>", &format!("{boxes}</Consignment>"), 1);
+    // The first is the larger by far, so that it would be the later one to arrive.
+    let large = text.replacen(
+        "<FunctionCode>",
+        &format!("<!--{}--><FunctionCode>", "x".repeat(2_000_000)),
+        1,
+    );
+    let first = cargo.write("a.xml", &large);
+    let second = cargo.write("b.xml", &wrong);
+    let answers = world()
+        .run(&["broker", "file", &first, &second])
+        .done()
+        .objects();
+    let [first, second] = answers.try_into().unwrap();
+    assert_ne!(first["mrn"], "", "{first}");
+    assert_eq!(second["outcome"], "rejected", "{second}");
+    for told in ["lrn", "type", "items"] {
+        assert_eq!(second[told], first[told], "{told}: {second}");
+    }
+    assert_eq!(second["containers"].as_array().unwrap().len(), 901);
+    let codes: Vec<_> = second["faults"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|fault| fault["code"].as_str().unwrap())
+        .collect();
+    assert_eq!(codes, ["LRN_IN_USE", "ITEM_COUNT_DIFFERS"]);
+    assert_eq!(second["faults"][0]["value"], first["lrn"]);
+    assert_eq!(second["existing_declaration_id"], first["declaration_id"]);
 }
 
 #[test]

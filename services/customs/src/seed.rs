@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::app::{GrantMandateCommand, Input, PutPartyCommand, RecordPayment};
 use crate::domain::Actor;
 use crate::domain::assessing::Books;
+use crate::domain::location::GoodsLocations;
 use crate::domain::party::{Action, GrantMandate, Identifier, Party, PutParty};
 use crate::domain::risk::RiskRules;
 use crate::domain::tariff::{self, Rates, Tariff};
@@ -21,6 +22,7 @@ use crate::domain::validation::{Severities, SeveritiesError};
 const TARIFF: &str = include_str!("../../../deploy/seed/tariff.toml");
 const RATES: &str = include_str!("../../../deploy/seed/rates.toml");
 const RISK: &str = include_str!("../../../deploy/seed/risk.toml");
+const LOCATIONS: &str = include_str!("../../../deploy/seed/locations.toml");
 const SEVERITY: &str = include_str!("../../../deploy/seed/severity.toml");
 const PARTIES: &str = include_str!("../../../deploy/seed/parties.toml");
 /// The namespace of the request ids.
@@ -33,7 +35,7 @@ const RETRY_EVERY: Duration = Duration::from_millis(500);
 /// Why seeds cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SeedError {
-    /// Tariff, rates or risk rules are faulty.
+    /// Tariff, rates, risk rules or goods locations are faulty.
     #[error("deploy/seed/{file} cannot be used: {error}")]
     Book {
         /// Which file.
@@ -57,7 +59,7 @@ pub enum SeedError {
     },
 }
 
-/// Tariff, rates, risk rules and severities of this version.
+/// Tariff, rates, risk rules, goods locations and severities of this version.
 ///
 /// # Errors
 /// A file is faulty.
@@ -67,6 +69,7 @@ pub fn books(rounding: Rounding) -> Result<Books, SeedError> {
         tariff: Tariff::parse(TARIFF).map_err(faulty("tariff.toml"))?,
         rates: Rates::parse(RATES).map_err(faulty("rates.toml"))?,
         risk: RiskRules::parse(RISK).map_err(faulty("risk.toml"))?,
+        locations: GoodsLocations::parse(LOCATIONS).map_err(faulty("locations.toml"))?,
         severities: Severities::parse(SEVERITY)?,
         rounding,
     })

@@ -12,14 +12,28 @@ use super::desk::{Desk, respond};
 use super::state::{Document, LrnClaim, subject};
 use crate::domain::Actor;
 use crate::domain::declaration::{Declaration, Lodging};
-use crate::domain::filing::{Direction, Filing, PartyRole};
+use crate::domain::filing::{Direction, Filing, Particulars, PartyRole};
 use crate::domain::matching::container_key;
 use crate::domain::party::{Action, Identifier, Party};
-use crate::domain::validation::{self, Findings, MANDATE_MISSING, PARTY_SUSPENDED, PARTY_UNKNOWN};
+use crate::domain::validation::{
+    self, Findings, LRN_IN_USE, LRN_PATH, MANDATE_MISSING, PARTY_SUSPENDED, PARTY_UNKNOWN,
+};
 use crate::grpc::response;
 
 /// The letters and digits of an MRN's body.
 const MRN_BODY_CHARS: u32 = 13;
+
+/// What a refusal's metadata tell of the document that was refused, by name.
+pub mod told {
+    /// The filer's reference, as written.
+    pub const LRN: &str = "lrn";
+    /// TypeCode, as written.
+    pub const TYPE_CODE: &str = "type_code";
+    /// How many goods items it has.
+    pub const ITEMS: &str = "items";
+    /// Its distinct container numbers, a JSON array of strings.
+    pub const CONTAINERS: &str = "containers";
+}
 
 /// A filing, read and ready to be decided.
 #[derive(Clone, Debug)]
@@ -28,6 +42,10 @@ pub struct FileDeclaration {
     pub actor: Actor,
     /// What is declared.
     pub filing: Filing,
+    /// What it is judged by.
+    pub particulars: Particulars,
+    /// What the document says about itself; every answer to it repeats this.
+    pub facts: wco::Facts,
     /// The parties that its identifiers led to when it was read.
     pub parties: Vec<String>,
     /// What the reader of the document could not place.
@@ -47,7 +65,7 @@ impl FileDeclaration {
     pub fn subjects(&self) -> Subjects {
         let filer = &self.actor.party;
         let mut subjects = Subjects::new()
-            .write(subject::LRN, format!("{filer}/{}", self.filing.lrn))
+            .write(subject::LRN, format!("{filer}/{}", self.filing.reference()))
             .write(subject::INBOX, filer)
             .write(subject::ACCOUNT, filer)
             .read(subject::PARTY, filer)
@@ -104,10 +122,15 @@ impl FileDeclaration {
                 "Your firm is suspended in the register of parties; ask customs.",
             ));
         }
-        if let Some(first) = self.answered_before(desk)? {
-            return Ok(first);
+        let key = (filer.clone(), self.filing.reference());
+        let claim = desk.state.lrns.get(&key).cloned();
+        if let Some(claim) = claim.as_ref().filter(|claim| claim.digest == self.digest) {
+            return self.first_answer(claim);
         }
         let (trader, findings) = self.look(desk);
+        if let Some(claim) = claim {
+            return Err(self.conflict(&claim, findings));
+        }
         let payer = trader.clone().or_else(|| Some(filer.clone()));
         let lodging = Lodging {
             id: desk.context.new_id(),
@@ -128,7 +151,13 @@ impl FileDeclaration {
         let (declaration, account) = desk.decide(payer.as_deref(), Some(&self.actor), |world| {
             Declaration::lodge(lodging, world)
         });
-        let answer = response::filing(&declaration, self.dry_run);
+        let answer = wire::Filing {
+            lrn: self.facts.lrn.clone(),
+            type_code: self.facts.type_code.clone(),
+            items: self.items_told(),
+            containers: self.facts.containers.clone(),
+            ..response::filing(&declaration, self.dry_run)
+        };
         if !self.dry_run {
             self.keep(desk, &declaration, &answer);
             desk.commit(declaration, account, Vec::new());
@@ -136,43 +165,63 @@ impl FileDeclaration {
         Ok(answer)
     }
 
-    /// Rule 7: the same reference with the same content gives the first answer, with other content a conflict.
-    fn answered_before(&self, desk: &Desk<'_>) -> Result<Option<wire::Filing>, Refusal> {
-        let key = (self.actor.party.clone(), self.filing.lrn.clone());
-        let Some(claim) = desk.state.lrns.get(&key) else {
-            return Ok(None);
-        };
-        if claim.digest != self.digest {
-            let message = format!(
-                "Your reference {} belongs to another declaration of yours; give this one its own.",
-                self.filing.lrn
-            );
-            return Err(Refusal::already_exists("LRN_IN_USE", message)
-                .with_resource("declaration", claim.declaration_id.to_string()));
-        }
+    /// Rule 7: the same reference with the same content gives the first answer.
+    fn first_answer(&self, claim: &LrnClaim) -> Result<wire::Filing, Refusal> {
         let stored = wire::FileDeclarationResponse::decode(claim.answer.as_slice())
             .ok()
             .and_then(|answer| answer.filing);
         let first = stored
             .ok_or_else(|| Refusal::internal("INTERNAL", "The stored answer cannot be read."))?;
-        Ok(Some(wire::Filing {
+        Ok(wire::Filing {
             answered_before: true,
+            validated_only: self.dry_run,
             ..first
-        }))
+        })
+    }
+
+    /// Rule 7: the same reference with other content is a conflict. It tells what the document says about itself
+    /// and whatever else is wrong with it, so that everything can be mended at once.
+    fn conflict(&self, claim: &LrnClaim, findings: Findings) -> Refusal {
+        let existing = claim.declaration_id.to_string();
+        let message = format!(
+            "Your reference {} belongs to your declaration {existing}; give this one its own.",
+            self.filing.lrn
+        );
+        let in_use = Fault::new(
+            LRN_IN_USE.code,
+            LRN_PATH,
+            &self.filing.lrn,
+            LRN_IN_USE.name,
+            &message,
+        );
+        let pointer = pointer_of(&in_use);
+        let containers = serde_json::json!(self.facts.containers).to_string();
+        Refusal::already_exists(LRN_IN_USE.code, message)
+            .with_resource("declaration", existing)
+            .with_fault(in_use.with_pointer(pointer))
+            .with_faults(findings.faults)
+            .with_metadata(told::LRN, &self.facts.lrn)
+            .with_metadata(told::TYPE_CODE, &self.facts.type_code)
+            .with_metadata(told::ITEMS, self.items_told().to_string())
+            .with_metadata(told::CONTAINERS, containers)
+    }
+
+    fn items_told(&self) -> u32 {
+        u32::try_from(self.facts.items).unwrap_or(u32::MAX)
     }
 
     /// Every finding of the document and its parties, and whose goods they are.
     fn look(&self, desk: &Desk<'_>) -> (Option<String>, Findings) {
         let severities = &desk.customs.books.severities;
-        let mut findings = validation::check(&self.filing, severities);
-        let importing = self
+        let mut findings = validation::check(&self.filing, &self.particulars, severities);
+        let direction = self
             .filing
             .kind()
-            .is_none_or(|kind| kind.direction != Direction::Export);
-        let owner_role = if importing {
-            PartyRole::Importer
-        } else {
+            .map_or(Direction::Import, |kind| kind.direction);
+        let owner_role = if direction == Direction::Export {
             PartyRole::Exporter
+        } else {
+            PartyRole::Importer
         };
         let mut owner = None;
         let mut declarant = None;
@@ -182,9 +231,10 @@ impl FileDeclaration {
                 findings.note(severities, &PARTY_UNKNOWN, path, &named.id);
                 continue;
             };
-            if party.suspended {
+            let acted_for = named.role.is_acted_for(direction);
+            if acted_for && party.suspended {
                 findings.note(severities, &PARTY_SUSPENDED, path, &named.id);
-            } else if !self.may_file_for(desk, party) {
+            } else if acted_for && !self.may_file_for(desk, party) {
                 findings.note(severities, &MANDATE_MISSING, path, &named.id);
             }
             if named.role == owner_role {
@@ -200,18 +250,14 @@ impl FileDeclaration {
             .any(|named| named.role == owner_role);
         // Where the document names no importer at all, the declarant declares its own goods.
         let trader = owner.or_else(|| declarant.filter(|_| !named_owner));
-        for fault in &self.unmapped {
-            findings.warn(fault.clone());
-        }
+        findings.unmapped(self.unmapped.iter().cloned());
         for fault in findings
             .faults
             .iter_mut()
             .chain(&mut findings.warnings)
             .filter(|fault| fault.pointer.is_empty())
         {
-            fault.pointer = wco::Pointer::of_path(&fault.path)
-                .map(|pointer| pointer.to_string())
-                .unwrap_or_default();
+            fault.pointer = pointer_of(fault);
         }
         (trader, findings)
     }
@@ -245,8 +291,15 @@ impl FileDeclaration {
         };
         desk.state
             .lrns
-            .put((self.actor.party.clone(), self.filing.lrn.clone()), claim);
+            .put((self.actor.party.clone(), self.filing.reference()), claim);
     }
+}
+
+/// The WCO pointer of the place where a fault stands.
+fn pointer_of(fault: &Fault) -> String {
+    wco::Pointer::of_path(&fault.path)
+        .map(|pointer| pointer.to_string())
+        .unwrap_or_default()
 }
 
 /// A new movement reference number: the year, our country, and an id in letters and digits.

@@ -32,7 +32,7 @@ use sqlx::PgConnection;
 
 pub use controls::{CompleteControl, OpenControl, Release, Reroute};
 pub use desk::DeclarationCommand;
-pub use file_declaration::{AnswerUnfit, FileDeclaration};
+pub use file_declaration::{AnswerUnfit, FileDeclaration, told};
 pub use holds::{LiftHold, PlaceHold, Target};
 pub use override_match::OverrideMatch;
 pub use parties::{GrantMandateCommand, PutPartyCommand, RevokeMandateCommand};

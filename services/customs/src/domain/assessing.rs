@@ -2,11 +2,12 @@
 //! know how either reckons.
 
 use chrono::{DateTime, Utc};
-use kernel::{Currency, Money, Rounding};
+use kernel::{CountryCode, Currency, HsCode, Money, Rounding};
 use rust_decimal::Decimal;
 
-use super::duty::{self, Assessment, DeclaredTax, DutyItem};
-use super::filing::{Direction, Filing, WrittenAmount};
+use super::duty::{self, Assessment, DeclaredTax, DutyItem, Measure};
+use super::filing::{Direction, FiledItem, Filing, WrittenAmount, WrittenMeasure};
+use super::location::GoodsLocations;
 use super::risk::{self, RiskInput, RiskItem, RiskOutcome, RiskRules};
 use super::tariff::{Rates, Tariff};
 use super::validation::{Severities, decimal};
@@ -20,6 +21,8 @@ pub struct Books {
     pub rates: Rates,
     /// Risk rules.
     pub risk: RiskRules,
+    /// Goods locations that cannot be declared.
+    pub locations: GoodsLocations,
     /// Severities of the rules of documents.
     pub severities: Severities,
     /// What becomes of the part of a duty below the minor unit.
@@ -32,11 +35,17 @@ impl Books {
         &self.tariff.currency
     }
 
-    /// What is payable on a filing by the books of that instant's day (rule 4).
+    /// What is payable on a filing by the books of that instant's day (rule 4). What comes from a special
+    /// territory (CO) owes as an import does: that it has no direction is said of the barrier. An export owes
+    /// nothing; of all others the procedure says it, item by item.
+    ///
+    /// The day is the one in UTC, also for goods at a site of ours: the site's zone is known by its name
+    /// alone, and its rules are data that changes. Books that begin on another day in China than in London
+    /// are dated by whoever keeps them.
     pub fn assess(&self, filing: &Filing, at: DateTime<Utc>) -> Assessment {
         let owes = filing
             .kind()
-            .is_some_and(|kind| kind.direction == Direction::Import);
+            .is_some_and(|kind| kind.direction != Direction::Export);
         let items: Vec<DutyItem> = if owes {
             self.duty_items(filing)
         } else {
@@ -74,8 +83,9 @@ impl Books {
                 .items
                 .iter()
                 .map(|item| RiskItem {
-                    hs_code: item.commodity_code.clone(),
-                    origin: item.origin.clone(),
+                    // What cannot be read is looked at as it was written: nobody escapes a rule by a blot.
+                    hs_code: commodity_code(item).or_else(|| item.commodity_code.clone()),
+                    origin: country(&item.origin).or_else(|| item.origin.clone()),
                     description: item.description.clone(),
                     procedure: item.procedure.clone().unwrap_or_default(),
                 })
@@ -90,16 +100,13 @@ impl Books {
             .iter()
             .map(|item| DutyItem {
                 sequence: item.sequence.unwrap_or_default(),
-                hs_code: item.commodity_code.clone(),
+                hs_code: commodity_code(item),
                 additional_codes: item.additional_codes.clone(),
-                origin: item.origin.clone(),
-                preferential_origin: item.preferential_origin.clone(),
+                origin: country(&item.origin),
+                preferential_origin: country(&item.preferential_origin),
                 customs_value: item.value.as_ref().and_then(|value| self.money(value)),
-                net_mass_kg: item.net_mass.as_ref().and_then(|mass| decimal(&mass.value)),
-                supplementary: item
-                    .supplementary
-                    .as_ref()
-                    .and_then(|measure| decimal(&measure.value)),
+                net_mass: measure(&item.net_mass),
+                supplementary: measure(&item.supplementary),
                 procedure: item.procedure.clone().unwrap_or_default(),
                 additional_procedures: item.additional_procedures.clone(),
                 declared_taxes: item
@@ -125,4 +132,24 @@ impl Books {
         };
         Money::parse(&written.value, currency).ok()
     }
+}
+
+/// The commodity code, if it can be read: dots and spaces are no part of it.
+fn commodity_code(item: &FiledItem) -> Option<String> {
+    let code = HsCode::parse(item.commodity_code.as_deref()?).ok()?;
+    Some(code.into())
+}
+
+/// The country, if it can be read: in capitals.
+fn country(written: &Option<String>) -> Option<String> {
+    let code = CountryCode::parse(written.as_deref()?).ok()?;
+    Some(code.into())
+}
+
+fn measure(written: &Option<WrittenMeasure>) -> Option<Measure> {
+    let written = written.as_ref()?;
+    Some(Measure {
+        quantity: decimal(&written.value)?,
+        unit: written.unit.clone(),
+    })
 }

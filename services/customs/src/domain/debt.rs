@@ -175,7 +175,7 @@ impl Debt {
         Ok(outstanding)
     }
 
-    /// Adds an officer's assessment of every item that the tariff does not cover.
+    /// Adds an officer's assessment of every item of which the books cannot say what is owed.
     ///
     /// # Errors
     /// Every item must be assessed, and no other.
@@ -232,6 +232,7 @@ fn by_hand(duty: &ManualDuty) -> AssessedLine {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::domain::duty::Manual;
 
     pub(crate) fn pounds(amount: &str) -> Money {
         Money::parse(amount, "GBP").expect("valid")
@@ -243,7 +244,7 @@ pub(crate) mod tests {
             total_payable: pounds(payable),
             manual_items: manual
                 .iter()
-                .map(|item| (*item, "no tariff line".to_owned()))
+                .map(|item| (*item, Manual::NoCommodityCode))
                 .collect(),
             suspended_items: Vec::new(),
             tariff_version: "t".into(),

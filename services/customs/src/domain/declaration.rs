@@ -16,13 +16,16 @@ use super::account::{Account, Securing};
 use super::assessing::Books;
 use super::clearance::Position;
 use super::debt::{Debt, DebtState, ManualDuty, PAYMENTS_MAX, Payment};
-use super::filing::{Direction, Filing, Stage};
+use super::duty::Manual;
+use super::filing::{Direction, FiledItem, Filing, Stage};
 use super::hold::{Hold, HoldKind, Scope, ScopeKind};
 use super::matching::{self, Consignment, Matching, Obstacle, Override, Surroundings};
 use super::notification::{Code, Detail, Notification, TaxStatement};
 use super::risk::{Channel, ControlKind, ControlOrder, HoldOrder};
 use super::validation::{
-    ACCEPTED_ON_FILERS_WORD, Findings, GUARANTEE_NOT_CHECKED, TARIFF_LINE_MISSING, item_path,
+    ACCEPTED_ON_FILERS_WORD, CUSTOMS_VALUE_UNUSABLE, EXCHANGE_RATE_MISSING, EXCISE_RATE_MISSING,
+    Findings, GOODS_LOCATION_BARRED, GUARANTEE_NOT_CHECKED, MEASURE_UNIT_UNSUITED, ORIGIN_MISSING,
+    PROCEDURE_NOT_IN_TARIFF, QUANTITY_MISSING, Rule, TARIFF_LINE_MISSING, item_path,
 };
 use super::visit::{Site, Visit};
 use super::{Act, Actor};
@@ -65,6 +68,9 @@ pub struct Declaration {
     pub risk_version: String,
     /// The version of the severities it was checked by.
     pub severities_version: String,
+    /// The version of the goods locations it was checked by.
+    #[serde(default)]
+    pub locations_version: String,
     /// Controls, in the order they were opened.
     pub controls: Vec<Control>,
     /// The debt.
@@ -345,7 +351,9 @@ pub struct Lodging {
 impl Declaration {
     /// Takes a filing in: rejected, registered or accepted, and as much further as it goes at once.
     pub fn lodge(lodging: Lodging, world: &mut World<'_>) -> Self {
-        let rejected = !lodging.findings.faults.is_empty();
+        let mut findings = lodging.findings;
+        look_at_location(&lodging.filing, world, &mut findings);
+        let rejected = !findings.faults.is_empty();
         let mut declaration = Self {
             id: lodging.id,
             version: 0,
@@ -358,13 +366,14 @@ impl Declaration {
                 terminal_party: site.terminal_party,
             }),
             filing: lodging.filing,
-            faults: lodging.findings.faults,
-            warnings: lodging.findings.warnings,
+            faults: findings.faults,
+            warnings: findings.warnings,
             facts: Facts::default(),
             channel: None,
             risk_rules: Vec::new(),
             risk_version: String::new(),
             severities_version: lodging.severities_version,
+            locations_version: world.books.locations.version.clone(),
             controls: Vec::new(),
             debt: Debt::default(),
             overrides: Vec::new(),
@@ -694,7 +703,8 @@ impl Declaration {
             .consignments
             .iter()
             .all(|consignment| consignment.released_at.is_some());
-        if all && self.controls.iter().all(|control| control.done.is_some()) {
+        let done = all && self.controls.iter().all(|control| control.done.is_some());
+        if done && self.make_debt_final(world) {
             self.clear(world);
         } else if !newly.is_empty() || first_whole_release {
             self.facts.learn(FactKind::Released, world.now);
@@ -715,15 +725,20 @@ impl Declaration {
         }
     }
 
-    /// Nothing is left to do: the debt becomes final. Cleared implies released.
-    fn clear(&mut self, world: &mut World<'_>) {
+    /// Charges what the account secures. Whether it could: an account that does not agree that it holds the
+    /// security keeps the goods from being cleared, not from being released; the books must be looked at.
+    fn make_debt_final(&mut self, world: &mut World<'_>) -> bool {
         if let (Some(secured), Some(account)) = (&self.debt.secured, world.account.as_mut())
             && account.charge(secured, self.id, world.now).is_err()
         {
-            // The account does not agree that it holds the security: the books must be looked at first.
-            return;
+            return false;
         }
         self.debt.final_since = Some(world.now);
+        true
+    }
+
+    /// Nothing is left to do. Cleared implies released.
+    fn clear(&mut self, world: &mut World<'_>) {
         self.facts.learn(FactKind::Released, world.now);
         self.facts.learn(FactKind::Cleared, world.now);
         self.record(
@@ -1199,7 +1214,8 @@ impl Declaration {
                     "DUTY_MANUAL_ASSESSMENT",
                     "officer",
                     Some(accepted_at),
-                    "The tariff does not cover every item; an officer assesses the duty.".into(),
+                    "Tariff and rates cannot say what every item owes; an officer assesses the duty."
+                        .into(),
                 ));
             }
             DebtState::Assessed => {
@@ -1433,13 +1449,12 @@ impl Declaration {
         };
         if let Some(duty) = self.debt.duty() {
             for (sequence, why) in &duty.manual_items {
-                let index = self
-                    .filing
-                    .items
-                    .iter()
-                    .position(|item| item.sequence == Some(*sequence))
-                    .unwrap_or_default();
-                findings.remark(&TARIFF_LINE_MISSING, item_path(index), why);
+                let mut items = self.filing.items.iter().enumerate();
+                if let Some((index, item)) =
+                    items.find(|(_, item)| item.sequence.unwrap_or_default() == *sequence)
+                {
+                    findings.warn(left_to_an_officer(&item_path(index), item, why));
+                }
             }
             if duty.is_suspended() {
                 findings.remark(
@@ -1535,6 +1550,92 @@ impl Declaration {
     }
 }
 
+/// Whether goods can be declared to be where the filing says, on the day of filing.
+fn look_at_location(filing: &Filing, world: &World<'_>, findings: &mut Findings) {
+    let books = world.books;
+    if let Some(location) = filing.goods_location.as_deref()
+        && books
+            .locations
+            .barred(location, world.now.date_naive())
+            .is_some()
+    {
+        findings.note(
+            &books.severities,
+            &GOODS_LOCATION_BARRED,
+            "/Declaration/GoodsShipment/Consignment/GoodsLocation/Name",
+            location,
+        );
+    }
+}
+
+/// What the filer is told of an item that a person must assess: which value stands in the way, and where.
+fn left_to_an_officer(path: &str, item: &FiledItem, why: &Manual) -> Fault {
+    let written = |value: &Option<String>| value.clone().unwrap_or_default();
+    let (rule, at, value): (&Rule, String, String) = match why {
+        Manual::UnknownProcedure(procedure) => (
+            &PROCEDURE_NOT_IN_TARIFF,
+            format!("{path}/GovernmentProcedure/CurrentCode"),
+            procedure.clone(),
+        ),
+        Manual::NoCommodityCode | Manual::NoTariffLine { .. } => (
+            &TARIFF_LINE_MISSING,
+            format!("{path}/Commodity/Classification/ID"),
+            written(&item.commodity_code),
+        ),
+        Manual::NoOrigin { .. } => (
+            &ORIGIN_MISSING,
+            format!("{path}/Origin/CountryCode"),
+            written(&item.origin),
+        ),
+        Manual::NoExciseRate { code, .. } => (
+            &EXCISE_RATE_MISSING,
+            format!("{path}/Commodity/Classification/ID"),
+            code.clone(),
+        ),
+        Manual::NoCustomsValue | Manual::NegativeCustomsValue(_) | Manual::OutOfRange => {
+            let (at, value) = item.value.as_ref().map_or_else(
+                || (format!("{path}/CustomsValueAmount"), String::new()),
+                |value| (value.path.clone(), value.value.clone()),
+            );
+            (&CUSTOMS_VALUE_UNUSABLE, at, value)
+        }
+        Manual::NoExchangeRate { currency, .. } => {
+            // The other currency there may be is that of the tariff's own rate.
+            let declared = item
+                .value
+                .as_ref()
+                .filter(|value| value.currency == *currency);
+            let (at, value) = declared.map_or_else(
+                || (path.to_owned(), String::new()),
+                |value| (format!("{}/@currencyID", value.path), currency.clone()),
+            );
+            (&EXCHANGE_RATE_MISSING, at, value)
+        }
+        Manual::NoQuantity { .. } => (
+            &QUANTITY_MISSING,
+            format!("{path}/Commodity/GoodsMeasure"),
+            String::new(),
+        ),
+        Manual::NetMassUnit { declared, .. } => (
+            &MEASURE_UNIT_UNSUITED,
+            format!("{path}/Commodity/GoodsMeasure/NetNetWeightMeasure/@unitCode"),
+            declared.clone(),
+        ),
+        Manual::SupplementaryUnit { declared, .. } => (
+            &MEASURE_UNIT_UNSUITED,
+            format!("{path}/Commodity/GoodsMeasure/TariffQuantity/@unitCode"),
+            declared.clone(),
+        ),
+    };
+    Fault::new(
+        rule.code,
+        at,
+        value,
+        rule.name,
+        format!("An officer assesses this item: {why}."),
+    )
+}
+
 /// Who says that the goods are here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Arrival {
@@ -1622,7 +1723,9 @@ fn act(reason: &str, world: &World<'_>) -> Act {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::filing::WrittenAmount;
     use chrono::TimeZone;
+    use kernel::Rounding;
     use proptest::prelude::*;
 
     const ALL: [FactKind; 8] = [
@@ -1657,6 +1760,83 @@ mod tests {
         assert_eq!(of(&[ControlOrdered, Accepted]), Status::UnderControl);
         assert_eq!(of(&[Released, ControlOrdered, Accepted]), Status::Released);
         assert_eq!(of(&[Cleared, Accepted]), Status::Cleared);
+    }
+
+    /// Umbrellas that are at none of our sites, with a control that does not block their release.
+    fn lodging() -> Lodging {
+        let item = FiledItem {
+            sequence: Some(1),
+            description: "ttimportdocnonblocking".into(),
+            commodity_code: Some("66019100".into()),
+            origin: Some("CN".into()),
+            procedure: Some("4000".into()),
+            value: Some(WrittenAmount {
+                path: "p".into(),
+                value: "1000".into(),
+                currency: "GBP".into(),
+            }),
+            ..FiledItem::default()
+        };
+        Lodging {
+            id: Uuid::from_u128(1),
+            mrn: Mrn::mint(26, "GB", "0000000000000").expect("a number"),
+            filer: "broker-a".into(),
+            trader: Some("trader-a".into()),
+            payer: Some("trader-a".into()),
+            site: None,
+            filing: Filing {
+                type_code: "IMA".into(),
+                lrn: "L".into(),
+                items: vec![item],
+                ..Filing::default()
+            },
+            findings: Findings::default(),
+            severities_version: "t".into(),
+        }
+    }
+
+    #[test]
+    fn rule_1_a_debt_that_cannot_be_made_final_keeps_a_declaration_from_being_cleared_alone() {
+        let books = crate::seed::books(Rounding::Truncate).expect("books");
+        let thousand = Money::parse("1000", "GBP").expect("an amount");
+        let mut account = Account::open("trader-a", books.currency().clone());
+        account.pay_in(&thousand, "bank", at(0)).expect("paid in");
+        let act = |account: &mut Account, run: &mut dyn FnMut(&mut World<'_>)| {
+            run(&mut World {
+                now: at(1),
+                books: &books,
+                visits: &|_| Vec::new(),
+                holds: &|_| Vec::new(),
+                account: Some(account),
+                ids: &|| Uuid::from_u128(7),
+                actor: None,
+            });
+        };
+        let mut lodged = None;
+        act(&mut account, &mut |world| {
+            lodged = Some(Declaration::lodge(lodging(), world));
+        });
+        let mut declaration = lodged.expect("lodged");
+        assert_eq!(
+            (declaration.status(), declaration.debt.state()),
+            (Status::Released, DebtState::Secured),
+            "a control that does not block is open"
+        );
+        let control = declaration.controls[0].id;
+        // An account that knows of no security.
+        let mut stranger = Account::open("trader-a", books.currency().clone());
+        act(&mut stranger, &mut |world| {
+            declaration
+                .complete_control(control, ControlResult::Conform, "seen", world)
+                .expect("done");
+        });
+        assert_eq!(
+            (declaration.status(), declaration.debt.final_since),
+            (Status::Released, None)
+        );
+        act(&mut account, &mut |world| declaration.advance(world));
+        assert_eq!(declaration.status(), Status::Cleared);
+        assert!(declaration.debt.final_since.is_some() && account.secured.is_zero());
     }
 
     proptest! {

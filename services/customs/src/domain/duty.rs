@@ -31,16 +31,26 @@ pub struct DutyItem {
     pub preferential_origin: Option<String>,
     /// The customs value, in the currency it was declared in.
     pub customs_value: Option<Money>,
-    /// The net mass in kilograms (data element 6/1).
-    pub net_mass_kg: Option<Decimal>,
-    /// The supplementary quantity (data element 6/2), in the unit of the commodity's tariff line.
-    pub supplementary: Option<Decimal>,
+    /// The net mass (data element 6/1), in kilograms where it names no unit.
+    pub net_mass: Option<Measure>,
+    /// The supplementary quantity (data element 6/2), in the unit of the commodity's tariff line where it
+    /// names none.
+    pub supplementary: Option<Measure>,
     /// Requested and previous procedure (data element 1/10), four digits: "4071".
     pub procedure: String,
     /// The additional procedures (data element 1/11): "000", "C07".
     pub additional_procedures: Vec<String>,
     /// The tax bases that the filer wrote down by quantity (data element 4/4).
     pub declared_taxes: Vec<DeclaredTax>,
+}
+
+/// A mass or quantity as the filer declared it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Measure {
+    /// How much.
+    pub quantity: Decimal,
+    /// Its unit; empty where the filer names none.
+    pub unit: String,
 }
 
 /// A tax base by quantity, as the filer declared it: 10000 LTR for tax type 522.
@@ -63,7 +73,7 @@ pub struct Assessment {
     pub total_payable: Money,
     /// The items that could not be assessed, each with the reason. They have no lines, and
     /// `total_payable` is without them.
-    pub manual_items: Vec<(u32, String)>,
+    pub manual_items: Vec<(u32, Manual)>,
     /// The items on which nothing is payable while their procedure lasts.
     pub suspended_items: Vec<u32>,
     /// The tariff's version.
@@ -140,37 +150,95 @@ pub fn assess(
     };
     for item in items {
         if let Err(why) = desk.assess_item(item, &mut assessment) {
-            assessment
-                .manual_items
-                .push((item.sequence, why.to_string()));
+            assessment.manual_items.push((item.sequence, why));
         }
     }
     assessment
 }
 
 /// Why an item is left to a person.
-#[derive(Debug, thiserror::Error)]
-enum Manual {
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Manual {
+    /// The tariff has no word on the procedure.
     #[error("the tariff does not say what procedure {0:?} does to duty")]
     UnknownProcedure(String),
+    /// None is declared, or none that can be read.
     #[error("no commodity code")]
     NoCommodityCode,
+    /// The tariff does not know the goods.
     #[error("no tariff line for commodity {hs_code} from {origin} on {on}")]
     NoTariffLine {
+        /// The commodity code.
         hs_code: String,
+        /// The country of origin, or that there is none.
         origin: String,
+        /// The day.
         on: NaiveDate,
     },
+    /// None is declared, or none that can be read, and it decides what is owed.
+    #[error(
+        "no country of origin, and commodity {hs_code} from some countries owes trade remedies on {on}"
+    )]
+    NoOrigin {
+        /// The commodity code.
+        hs_code: String,
+        /// The day.
+        on: NaiveDate,
+    },
+    /// The tariff does not know the excise.
     #[error("no excise rate for additional code {code} on {on}")]
-    NoExciseRate { code: String, on: NaiveDate },
+    NoExciseRate {
+        /// The national additional code.
+        code: String,
+        /// The day.
+        on: NaiveDate,
+    },
+    /// No value is declared.
     #[error("no customs value")]
     NoCustomsValue,
+    /// A value below zero is declared.
     #[error("the customs value is negative: {0}")]
     NegativeCustomsValue(Money),
+    /// The rates do not know the currency.
     #[error("no exchange rate for {currency} on {on}")]
-    NoExchangeRate { currency: String, on: NaiveDate },
+    NoExchangeRate {
+        /// The currency.
+        currency: String,
+        /// The day.
+        on: NaiveDate,
+    },
+    /// A tax goes by a quantity that is not declared.
     #[error("tax {tax_type} is per {unit}, and no such quantity is declared")]
-    NoQuantity { tax_type: String, unit: String },
+    NoQuantity {
+        /// The tax type.
+        tax_type: String,
+        /// What the tax is per.
+        unit: String,
+    },
+    /// A tax goes by the net mass, and its unit cannot be reckoned with.
+    #[error("tax {tax_type} is per {unit}, and the net mass is declared in {declared}")]
+    NetMassUnit {
+        /// The tax type.
+        tax_type: String,
+        /// What the tax is per.
+        unit: String,
+        /// The unit of the net mass.
+        declared: String,
+    },
+    /// A tax goes by the supplementary quantity, and its unit is not that of the tariff line.
+    #[error(
+        "tax {tax_type} is per {unit}, and the supplementary quantity is declared in {declared}"
+    )]
+    SupplementaryUnit {
+        /// The tax type.
+        tax_type: String,
+        /// What the tax is per.
+        unit: String,
+        /// The unit of the supplementary quantity.
+        declared: String,
+    },
+    /// More than an amount can hold.
     #[error("an amount is out of range")]
     OutOfRange,
 }
@@ -248,6 +316,13 @@ impl Desk<'_> {
         let origin = item.origin.as_deref();
         let preferred = item.preferential_origin.as_deref().or(origin);
         let tariff_line = self.tariff_line(item, preferred)?;
+        let hs_code = item.hs_code.as_deref().unwrap_or_default();
+        if origin.is_none() && self.tariff.remedies_follow_origin(hs_code, self.on) {
+            return Err(Manual::NoOrigin {
+                hs_code: hs_code.to_owned(),
+                on: self.on,
+            });
+        }
         let value = self.customs_value(item)?;
         let duty = TaxRate {
             tax_type: TAX_TYPE_DUTY.to_owned(),
@@ -312,12 +387,8 @@ impl Desk<'_> {
             basis.push(format!("{percent} % of {base}"));
         }
         if let Some(specific) = specific {
-            let quantity = quantity_in(item, tariff_line, &specific.unit).ok_or_else(|| {
-                Manual::NoQuantity {
-                    tax_type: tax.tax_type.clone(),
-                    unit: specific.unit.clone(),
-                }
-            })?;
+            let quantity = quantity_in(item, tariff_line, &specific.unit)
+                .ok_or_else(|| no_quantity(item, tariff_line, &tax.tax_type, &specific.unit))?;
             owed = owed.checked_add(&self.specific(specific, quantity)?)?;
             basis.push(format!(
                 "{} {} per {} {} of {quantity}",
@@ -387,7 +458,11 @@ fn quantity_in(item: &DutyItem, tariff_line: &TariffLine, unit: &str) -> Option<
     let written = |unit: &str| {
         declared(item, unit).or_else(|| {
             item.supplementary
-                .filter(|_| tariff_line.supplementary_unit.as_deref() == Some(unit))
+                .as_ref()
+                .filter(|measure| {
+                    tariff_line.supplementary_unit.as_deref() == Some(unit) && is_in(measure, unit)
+                })
+                .map(|measure| measure.quantity)
         })
     };
     let litres = || written("LTR").or_else(|| written("HLT")?.checked_mul(Decimal::ONE_HUNDRED));
@@ -401,12 +476,51 @@ fn quantity_in(item: &DutyItem, tariff_line: &TariffLine, unit: &str) -> Option<
             .or_else(|| written("LPA")),
         "LTR" => litres(),
         "HLT" => litres()?.checked_mul(Decimal::new(1, 2)),
-        "KGM" => item.net_mass_kg,
+        "KGM" => kilograms(item),
         // Kilograms of tobacco; all of the goods where the filer does not tell them apart.
-        "KTC" => written("KTC").or(item.net_mass_kg),
+        "KTC" => written("KTC").or_else(|| kilograms(item)),
         _ => written(unit),
     };
     quantity.filter(|quantity| *quantity >= Decimal::ZERO)
+}
+
+/// The net mass in kilograms, where it is declared in them or in tonnes; no other unit is guessed at.
+fn kilograms(item: &DutyItem) -> Option<Decimal> {
+    let mass = item.net_mass.as_ref()?;
+    match mass.unit.as_str() {
+        "TNE" => mass.quantity.checked_mul(Decimal::ONE_THOUSAND),
+        _ => is_in(mass, "KGM").then_some(mass.quantity),
+    }
+}
+
+/// A measure without a unit is in the one that its data element is always in.
+fn is_in(measure: &Measure, unit: &str) -> bool {
+    measure.unit.is_empty() || measure.unit == unit
+}
+
+/// Why nothing says the quantity: the measure that would is in a unit that cannot be reckoned with, or there
+/// is none.
+fn no_quantity(item: &DutyItem, tariff_line: &TariffLine, tax_type: &str, unit: &str) -> Manual {
+    let (tax_type, unit) = (tax_type.to_owned(), unit.to_owned());
+    let by_mass = matches!(unit.as_str(), "KGM" | "KTC");
+    let mass = item.net_mass.as_ref().filter(|_| by_mass);
+    if let Some(mass) = mass.filter(|mass| !is_in(mass, "KGM")) {
+        return Manual::NetMassUnit {
+            tax_type,
+            unit,
+            declared: mass.unit.clone(),
+        };
+    }
+    let expected = tariff_line.supplementary_unit.as_deref();
+    let unsuited = |measure: &&Measure| expected.is_some_and(|unit| !is_in(measure, unit));
+    match item.supplementary.as_ref().filter(unsuited) {
+        Some(measure) if !by_mass => Manual::SupplementaryUnit {
+            tax_type,
+            unit,
+            declared: measure.unit.clone(),
+        },
+        _ => Manual::NoQuantity { tax_type, unit },
+    }
 }
 
 fn declared(item: &DutyItem, unit: &str) -> Option<Decimal> {
@@ -487,6 +601,13 @@ mod tests {
         Decimal::from_str_exact(written).expect("a quantity")
     }
 
+    fn measure(written: &str, unit: &str) -> Measure {
+        Measure {
+            quantity: quantity(written),
+            unit: unit.to_owned(),
+        }
+    }
+
     /// Tax type, assessed, deducted, payable.
     fn lines(assessment: &Assessment) -> Vec<(&str, String, String, String)> {
         assessment
@@ -518,9 +639,9 @@ mod tests {
         )
     }
 
-    fn why(assessment: &Assessment) -> Option<&str> {
+    fn why(assessment: &Assessment) -> Option<String> {
         match assessment.manual_items.as_slice() {
-            [(_, why)] => Some(why),
+            [(_, why)] => Some(why.to_string()),
             _ => None,
         }
     }
@@ -559,7 +680,7 @@ mod tests {
     fn rule_5_specific_and_ad_valorem_parts_add_up_each_in_its_currency() {
         let assessment = assess_one(DutyItem {
             hs_code: Some("0403909900".to_owned()),
-            net_mass_kg: Some(quantity("100")),
+            net_mass: Some(measure("100", "")),
             customs_value: Some(money("111", "GBP")),
             additional_codes: vec!["VATZ".to_owned()],
             ..umbrellas()
@@ -590,7 +711,7 @@ mod tests {
             // Said twice, owed once.
             additional_codes: vec!["X333".to_owned(), "X333".to_owned()],
             customs_value: Some(money("4000", "GBP")),
-            supplementary: Some(quantity("2000")),
+            supplementary: Some(measure("2000", "")),
             declared_taxes: vec![
                 declared("ASV", "13"),
                 declared("EAS", "12.5"),
@@ -758,10 +879,98 @@ mod tests {
         ];
         for (item, expected) in cases {
             let assessment = assess_one(item);
-            assert_eq!(why(&assessment), Some(expected));
+            assert_eq!(why(&assessment).as_deref(), Some(expected));
             assert!(assessment.lines.is_empty(), "{expected}");
             assert!(assessment.total_payable.is_zero(), "{expected}");
         }
+    }
+
+    #[test]
+    fn rule_5_a_mass_counts_in_the_unit_that_it_is_declared_in_or_is_left_to_a_person() {
+        let of = |amount, unit| {
+            assess_one(DutyItem {
+                hs_code: Some("0403909900".to_owned()),
+                net_mass: Some(measure(amount, unit)),
+                customs_value: Some(money("0", "GBP")),
+                ..umbrellas()
+            })
+        };
+        // 26.60 EUR per 100 kilograms, and value added tax.
+        for (amount, unit, payable) in [
+            ("10", "", "2.71"),
+            ("10", "KGM", "2.71"),
+            ("10", "TNE", "2720.53"),
+        ] {
+            assert_eq!(
+                of(amount, unit).total_payable,
+                money(payable, "GBP"),
+                "{unit}"
+            );
+        }
+        assert_eq!(
+            why(&of("10", "GRM")).as_deref(),
+            Some("tax A00 is per KGM, and the net mass is declared in GRM")
+        );
+    }
+
+    #[test]
+    fn rule_5_a_supplementary_quantity_counts_in_the_tariff_lines_unit_alone() {
+        let of = |unit, declared_taxes| {
+            assess_one(DutyItem {
+                hs_code: Some("2204109490".to_owned()),
+                supplementary: Some(measure("20", unit)),
+                declared_taxes,
+                ..umbrellas()
+            })
+        };
+        let told = |assessment: &Assessment| (assessment.lines.len(), why(assessment));
+        let named = of("LTR", Vec::new());
+        assert_eq!(named.lines, of("", Vec::new()).lines);
+        assert_eq!(named.lines[0].assessed, money("5.20", "GBP"));
+        assert_eq!(
+            told(&of("HLT", Vec::new())),
+            (
+                0,
+                Some(
+                    "tax A00 is per LTR, and the supplementary quantity is declared in HLT"
+                        .to_owned()
+                )
+            )
+        );
+        // What another part of the item says in a unit that is known still counts.
+        let hectolitres = DeclaredTax {
+            tax_type: String::new(),
+            quantity: quantity("20"),
+            unit: "HLT".to_owned(),
+        };
+        assert_eq!(
+            of("HLT", vec![hectolitres]).lines[0].assessed,
+            money("520", "GBP")
+        );
+    }
+
+    #[test]
+    fn rule_5_without_an_origin_a_trade_remedy_is_not_passed_over() {
+        let of = |origin: Option<&str>| {
+            assess_one(DutyItem {
+                hs_code: Some("7202998030".to_owned()),
+                origin: origin.map(str::to_owned),
+                preferential_origin: Some("TR".to_owned()),
+                ..umbrellas()
+            })
+        };
+        assert_eq!(
+            why(&of(None)).as_deref(),
+            Some(
+                "no country of origin, and commodity 7202998030 from some countries owes trade remedies on 2026-01-15"
+            )
+        );
+        assert_eq!(why(&of(Some("TR"))), None);
+        let plain = assess_one(DutyItem {
+            origin: None,
+            ..umbrellas()
+        });
+        assert_eq!(why(&plain), None, "no origin of these owes a remedy");
     }
 
     #[test]
@@ -771,7 +980,7 @@ mod tests {
         let on = NaiveDate::from_ymd_opt(2026, 1, 15).expect("a day");
         let assessment = assess(&[umbrellas()], &tariff, &rates, Rounding::Truncate, on);
         assert_eq!(
-            why(&assessment),
+            why(&assessment).as_deref(),
             Some("no exchange rate for GBP on 2026-01-15")
         );
     }
@@ -785,10 +994,7 @@ mod tests {
         };
         let assessment = assess_all(&[umbrellas(), unknown], Rounding::Truncate);
         assert_eq!(assessment.total_payable, money("248", "GBP"));
-        assert_eq!(
-            assessment.manual_items,
-            [(2, "no commodity code".to_owned())]
-        );
+        assert_eq!(assessment.manual_items, [(2, Manual::NoCommodityCode)]);
     }
 
     #[test]
@@ -809,7 +1015,7 @@ mod tests {
             hs_code in prop::option::of(prop::sample::select(vec!["6601910000", "0403909900", "2204109490", "7202998030", "1234567890", "x"])),
             origin in prop::option::of(prop::sample::select(vec!["CN", "FR", "TR", ""])),
             value in prop::option::of((0_i64..1_000_000_000_000, 0_u32..4, prop::sample::select(vec!["GBP", "EUR", "USD", "JPY"]))),
-            mass in prop::option::of((any::<i64>(), 0_u32..6)),
+            mass in prop::option::of((any::<i64>(), 0_u32..6, prop::sample::select(vec!["", "KGM", "TNE", "LTR", "HLT"]))),
             procedure in prop::sample::select(vec!["4000", "4071", "4200", "5100", "7100", "1040", "9900", ""]),
             additional_procedure in prop::sample::select(vec!["000", "C07"]),
             code in prop::sample::select(vec!["VATZ", "X333", "X1", ""]),
@@ -823,8 +1029,8 @@ mod tests {
                 customs_value: value.map(|(units, scale, currency)| {
                     Money::new(Decimal::new(units, scale), Currency::parse(currency).expect("a currency")).expect("an amount")
                 }),
-                net_mass_kg: mass.map(|(units, scale)| Decimal::new(units, scale)),
-                supplementary: mass.map(|(units, scale)| Decimal::new(units, scale)),
+                net_mass: mass.map(|(units, scale, unit)| Measure { quantity: Decimal::new(units, scale), unit: unit.to_owned() }),
+                supplementary: mass.map(|(units, scale, unit)| Measure { quantity: Decimal::new(units, scale), unit: unit.to_owned() }),
                 procedure: procedure.to_owned(),
                 additional_procedures: vec![additional_procedure.to_owned()],
                 declared_taxes: Vec::new(),

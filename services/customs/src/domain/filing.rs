@@ -1,15 +1,23 @@
 //! What a broker declares, reduced to what customs decides on. It must not know XML, messages or tables:
 //! values stand as they were written, because the document is evidence, and are read strictly on demand.
 
-use kernel::{ContainerNumber, TransportDocumentNumber};
+use std::collections::HashSet;
+
+use kernel::{ContainerNumber, Lrn, StockListNumber, TransportDocumentNumber};
 use serde::{Deserialize, Serialize};
 
 /// The most goods items of a declaration (the data model's own limit).
 pub const ITEMS_MAX: usize = 999;
 /// The most containers of a declaration.
 pub const CONTAINERS_MAX: usize = 999;
+/// The most different parties that a declaration names, over all items.
+pub const PARTIES_MAX: usize = 999;
 /// The most references to transport and previous documents, over all items.
-pub const REFERENCES_MAX: usize = 9_999;
+pub const REFERENCES_MAX: usize = 999;
+/// The most taxes, statements, procedures or classifications of one item.
+pub const OCCURRENCES_MAX: usize = 99;
+/// The most amounts and measures of a declaration, in each of the two: twenty on each item.
+pub const FIGURES_MAX: usize = 19_980;
 
 /// A declaration as filed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,16 +38,13 @@ pub struct Filing {
     pub parties: Vec<NamedParty>,
     /// The document says who sends the goods out, by number or by name.
     pub exporter_named: bool,
-    /// Transport documents and previous documents, of the shipment and its items.
+    /// Previous documents, of the shipment and its items.
     pub references: Vec<Reference>,
+    /// The documents that the shipment names as those it is carried under.
+    #[serde(default)]
+    pub carriage_documents: Vec<Reference>,
     /// The codes of statements about the whole declaration.
     pub statement_codes: Vec<String>,
-    /// The filer wrote a date of acceptance.
-    pub acceptance_time_written: bool,
-    /// The filer wrote additions, deductions or freight that are not part of the price.
-    pub valuation_adjusted: bool,
-    /// The total invoiced.
-    pub invoice_amount: Option<WrittenAmount>,
     /// The goods.
     pub items: Vec<FiledItem>,
 }
@@ -63,8 +68,6 @@ pub struct FiledItem {
     pub declared_taxes: Vec<(String, WrittenMeasure)>,
     /// The value that customs is to work with, else the price.
     pub value: Option<WrittenAmount>,
-    /// Every further amount of the item, to be judged for its form.
-    pub other_amounts: Vec<WrittenAmount>,
     /// Gross mass.
     pub gross_mass: Option<WrittenMeasure>,
     /// Net mass.
@@ -75,14 +78,75 @@ pub struct FiledItem {
     pub procedure: Option<String>,
     /// Additional procedure codes: "000", "F44".
     pub additional_procedures: Vec<String>,
-    /// Quota order numbers claimed.
-    pub quota_order_numbers: Vec<String>,
     /// The codes of statements about the item.
     pub statement_codes: Vec<String>,
     /// The containers that hold goods of this item, as written.
     pub containers: Vec<String>,
     /// How many packages; none if the item counts none.
     pub packages: Option<u32>,
+}
+
+/// What a filing is judged by once and nothing is decided on later: counts before anything was cut, and every
+/// value whose form or mere presence is a finding, at its place. Not kept; the document is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Particulars {
+    /// How many goods items there are.
+    pub items_count: usize,
+    /// How many distinct container numbers there are.
+    pub containers_count: usize,
+    /// How many references to documents there are.
+    pub references_count: usize,
+    /// How many amounts and measures there are.
+    pub figures_count: usize,
+    /// The distinct container numbers, each where it stands first.
+    pub containers: Vec<Placed>,
+    /// The date of acceptance that the filer wrote.
+    pub acceptance_time: Option<Placed>,
+    /// Where additions, deductions or freight stand that are not part of the price.
+    pub adjustments: Vec<Placed>,
+    /// The amounts and measures that belong to no item.
+    pub figures: Figures,
+    /// Of the items, in their order.
+    pub items: Vec<ItemParticulars>,
+    /// What stands where a whole number belongs, and is none.
+    pub not_numbers: Vec<Placed>,
+    /// Elements that may stand once and stand again.
+    pub repeated: Vec<Placed>,
+    /// Elements of which more stand in one place than [`OCCURRENCES_MAX`], with their number.
+    pub crowded: Vec<Placed>,
+    /// How many values without a place there are beyond those that are listed.
+    pub unmapped_omitted: usize,
+}
+
+/// What one item is judged by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ItemParticulars {
+    /// Where its procedure stands; empty if it has none.
+    pub procedure_path: String,
+    /// Where its commodity code stands; empty if it has none.
+    pub commodity_code_path: String,
+    /// Quota order numbers claimed.
+    pub quota_order_numbers: Vec<Placed>,
+    /// Its amounts and measures.
+    pub figures: Figures,
+}
+
+/// Amounts and measures.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Amounts of money.
+    pub amounts: Vec<WrittenAmount>,
+    /// Masses and quantities.
+    pub measures: Vec<WrittenMeasure>,
+}
+
+/// A value where it stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Placed {
+    /// Where.
+    pub path: String,
+    /// The value as written.
+    pub value: String,
 }
 
 /// An amount of money as written.
@@ -118,9 +182,8 @@ pub struct NamedParty {
     pub path: String,
 }
 
-/// As what a document names a party. Those whose goods are declared, or in whose name, need to have given
-/// the filer a mandate; a seller or a foreign consignor is only mentioned and is not looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// As what a document names a party.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum PartyRole {
     /// Who declares and answers for it.
     Declarant,
@@ -128,8 +191,42 @@ pub enum PartyRole {
     Agent,
     /// Who brings the goods in.
     Importer,
-    /// Who sends the goods out, named in an export.
+    /// Who sends the goods out.
     Exporter,
+    /// Whom the goods are shipped to.
+    Consignee,
+    /// Who ships the goods.
+    Consignor,
+    /// Whose authorisation the declaration uses: a deferment account, a guarantee, a simplified procedure.
+    AuthorisationHolder,
+    /// Who answers for the value added tax.
+    TaxPayer,
+    /// Who buys.
+    Buyer,
+    /// Who sells.
+    Seller,
+    /// Who carries the goods over the border.
+    Carrier,
+    /// Who has another part in the supply chain: consolidator, warehouse keeper.
+    SupplyChainActor,
+}
+
+impl PartyRole {
+    /// Whether a declaration acts for who is named so, and its filer needs a mandate from them (rule 14).
+    ///
+    /// Every party that is named by a number is looked for, and one that we do not know warns. A mandate is
+    /// asked of those whose goods, rights or money the declaration disposes of: declarant and representative,
+    /// whoever answers for taxes or holds an authorisation that is used, and of importer and exporter, consignee
+    /// and consignor those on this side of the border. The other side of a sale, a carrier or a consolidator is
+    /// named and not acted for: it may well be another client of ours, and has nothing to permit.
+    pub fn is_acted_for(self, direction: Direction) -> bool {
+        match self {
+            Self::Declarant | Self::Agent | Self::AuthorisationHolder | Self::TaxPayer => true,
+            Self::Importer | Self::Consignee => direction != Direction::Export,
+            Self::Exporter | Self::Consignor => direction == Direction::Export,
+            Self::Buyer | Self::Seller | Self::Carrier | Self::SupplyChainActor => false,
+        }
+    }
 }
 
 /// A document that the goods travel under or were under before.
@@ -271,32 +368,68 @@ impl Filing {
             .any(|kind| matches!(kind, ProcedureKind::IntoBond | ProcedureKind::Export))
     }
 
+    /// The filer's reference in the one spelling by which it is unique (rule 7); what is no reference stands
+    /// as it was written.
+    pub fn reference(&self) -> String {
+        Lrn::parse(&self.lrn).map_or_else(|_| self.lrn.clone(), |lrn| lrn.to_string())
+    }
+
     /// The containers whose numbers can be bound, normalised. One that fails its check digit names no box.
     pub fn usable_containers(&self) -> Vec<ContainerNumber> {
-        let mut usable: Vec<ContainerNumber> = Vec::new();
-        for written in &self.containers {
-            if let Ok(number) = ContainerNumber::parse(written)
-                && !usable.contains(&number)
-            {
-                usable.push(number);
-            }
-        }
-        usable
+        let mut seen = HashSet::new();
+        self.containers
+            .iter()
+            .filter_map(|written| ContainerNumber::parse(written).ok())
+            .filter(|number| seen.insert(number.clone()))
+            .collect()
     }
 
     /// The transport documents by which the goods are known: documents of carriage where any is named, else
     /// the MUCR, else the DUCR, which is how brokers know a consignment that came without one.
     pub fn transport_documents(&self) -> Vec<TransportDocumentNumber> {
-        let of_carriage = self.references_of(|kind| TRANSPORT_DOCUMENT_TYPES.contains(&kind));
+        let of_kind = |wanted: fn(&str) -> bool| {
+            self.references
+                .iter()
+                .filter(move |reference| wanted(&reference.type_code))
+        };
+        // The shipment's own are documents of carriage whatever kind they say they are.
+        let of_carriage = numbers(
+            self.carriage_documents
+                .iter()
+                .chain(of_kind(is_document_of_carriage)),
+        );
         if !of_carriage.is_empty() {
             return of_carriage;
         }
-        let master = self.references_of(|kind| kind == "MCR");
+        let master = numbers(of_kind(|kind| kind == "MCR"));
         if master.is_empty() {
-            self.references_of(|kind| kind == "DCR")
+            numbers(of_kind(|kind| kind == "DCR"))
         } else {
             master
         }
+    }
+
+    /// The lists of bonded stock that it names, whatever kind of document it calls them.
+    pub fn stock_lists(&self) -> Vec<StockListNumber> {
+        let mut seen = HashSet::new();
+        self.references
+            .iter()
+            .filter_map(|reference| StockListNumber::parse(&reference.id).ok())
+            .filter(|number| seen.insert(number.clone()))
+            .collect()
+    }
+
+    /// The references that are meant to find the goods on a manifest, and cannot: their numbers are none.
+    pub fn unusable_transport_documents(&self) -> Vec<&Reference> {
+        let by_kind = self.references.iter().filter(|reference| {
+            is_document_of_carriage(&reference.type_code)
+                || matches!(reference.type_code.as_str(), "MCR" | "DCR")
+        });
+        self.carriage_documents
+            .iter()
+            .chain(by_kind)
+            .filter(|reference| TransportDocumentNumber::parse(&reference.id).is_err())
+            .collect()
     }
 
     /// The packages declared in one container; none where the document does not say.
@@ -321,22 +454,19 @@ impl Filing {
         }
         total
     }
+}
 
-    fn references_of(&self, wanted: impl Fn(&str) -> bool) -> Vec<TransportDocumentNumber> {
-        let mut numbers: Vec<TransportDocumentNumber> = Vec::new();
-        for reference in self
-            .references
-            .iter()
-            .filter(|reference| wanted(&reference.type_code))
-        {
-            if let Ok(number) = TransportDocumentNumber::parse(&reference.id)
-                && !numbers.contains(&number)
-            {
-                numbers.push(number);
-            }
-        }
-        numbers
-    }
+fn is_document_of_carriage(kind: &str) -> bool {
+    TRANSPORT_DOCUMENT_TYPES.contains(&kind)
+}
+
+/// The distinct numbers of references, in their order.
+fn numbers<'a>(references: impl Iterator<Item = &'a Reference>) -> Vec<TransportDocumentNumber> {
+    let mut seen = HashSet::new();
+    references
+        .filter_map(|reference| TransportDocumentNumber::parse(&reference.id).ok())
+        .filter(|number| seen.insert(number.clone()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -409,6 +539,17 @@ mod tests {
             ["COSU1"]
         );
         filing.references.truncate(1);
+        filing.carriage_documents = vec![reference("N705", "BL9"), reference("787", "BL9")];
+        assert_eq!(
+            filing
+                .transport_documents()
+                .iter()
+                .map(|number| number.as_str())
+                .collect::<Vec<_>>(),
+            ["BL9"],
+            "whatever kind it says it is"
+        );
+        filing.carriage_documents.clear();
         assert_eq!(
             filing
                 .transport_documents()

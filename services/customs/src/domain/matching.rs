@@ -220,9 +220,8 @@ pub fn bind(before: &[Consignment], surroundings: &Surroundings<'_>) -> Vec<Cons
     if containers.is_empty() {
         let why = Matching::NotAsked(not_asked.unwrap_or(Obstacle::NoContainer));
         return documents
-            .first()
-            .map(|document| kept_or(before, Consignment::of(None, Some(document), why)))
-            .into_iter()
+            .iter()
+            .map(|document| kept_or(before, Consignment::of(None, Some(document), why.clone())))
             .collect();
     }
     let mut consignments = Vec::new();
@@ -707,6 +706,36 @@ mod tests {
             Some("transport-document/BL1")
         );
         assert!(!consignment.matching.blocks());
+    }
+
+    #[test]
+    fn rule_10_goods_without_a_container_are_a_consignment_for_each_document() {
+        let bare = Filing {
+            containers: Vec::new(),
+            ..filing(&["BL1", "BL2"], 7)
+        };
+        let keys = |consignments: &[Consignment]| -> Vec<String> {
+            consignments
+                .iter()
+                .filter_map(Consignment::clearance_key)
+                .collect()
+        };
+        let mut first = bound(&[], &bare, &[], &[]);
+        assert_eq!(
+            keys(&first),
+            ["transport-document/BL1", "transport-document/BL2"]
+        );
+        // What was released under one of them stays so, and says nothing of the other.
+        let released = Utc.with_ymd_and_hms(2026, 1, 1, 0, 0, 0).single();
+        first[1].released_at = released;
+        let again = bound(&first, &bare, &[], &[]);
+        assert_eq!(
+            again
+                .iter()
+                .map(|goods| goods.released_at)
+                .collect::<Vec<_>>(),
+            [None, released]
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod declaration;
 pub mod duty;
 pub mod filing;
 pub mod hold;
+pub mod location;
 pub mod matching;
 pub mod notification;
 pub mod party;

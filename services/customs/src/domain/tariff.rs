@@ -188,6 +188,28 @@ impl Tariff {
             })
     }
 
+    /// Whether goods of a commodity owe trade remedies on a day from some origins and not from all, so that
+    /// nothing can be said about them without their origin. Looks where [`Self::line`] would, for any origin.
+    #[must_use]
+    pub fn remedies_follow_origin(&self, hs_code: &str, on: NaiveDate) -> bool {
+        for digits in (HS_PREFIX_DIGITS_MIN..=HS_PREFIX_DIGITS_MAX).rev() {
+            let lines = hs_code
+                .get(..digits)
+                .and_then(|prefix| self.lines.get(prefix));
+            let valid = || {
+                let lines = lines.into_iter().flatten();
+                lines.filter(|line| line.validity.holds(on))
+            };
+            if valid().any(|line| line.origin.is_some() && !line.remedies.is_empty()) {
+                return true;
+            }
+            if valid().any(|line| line.origin.is_none()) {
+                return false;
+            }
+        }
+        false
+    }
+
     /// What a procedure of four digits does to duty and taxes; none where the tariff does not say.
     #[must_use]
     pub fn treatment(&self, procedure: &str) -> Option<Treatment> {
@@ -684,6 +706,29 @@ mod tests {
         );
         assert_eq!(percent_of(&tariff, "6601910000", None, on), ad_valorem(4));
         assert_eq!(percent_of(&tariff, "6601990000", Some("CN"), on), None);
+    }
+
+    #[test]
+    fn remedies_follow_the_origin_where_the_line_of_some_origin_has_them() {
+        let tariff = tariff(
+            r#"{ hs = "72029980", origin = "CN", from = "2020-01-01", until = "2025-12-31", duty = { percent = "2" }, remedies = [{ tax_type = "A30", rate = { percent = "50" } }] },
+               { hs = "72029980", from = "2020-01-01", duty = { percent = "2" } },
+               { hs = "720299", origin = "MA", from = "2020-01-01", duty = { percent = "2" }, remedies = [{ tax_type = "A30", rate = { percent = "50" } }] },
+               { hs = "66019100", origin = "FR", from = "2020-01-01", duty = { percent = "0" } },
+               { hs = "73045989", from = "2020-01-01", duty = { percent = "0" }, remedies = [{ tax_type = "A30", rate = { percent = "39" } }] }"#,
+        )
+        .expect("a tariff");
+        for (code, on, expected) in [
+            ("7202998030", "2025-12-31", true),
+            ("7202998030", "2026-01-01", false),
+            ("7202991000", "2026-01-01", true),
+            ("6601910000", "2026-01-01", false),
+            ("7304598900", "2026-01-01", false),
+            ("x", "2026-01-01", false),
+        ] {
+            let follows = tariff.remedies_follow_origin(code, day(on));
+            assert_eq!(follows, expected, "{code} on {on}");
+        }
     }
 
     #[test]

@@ -5,17 +5,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kernel::{
-    ContainerNumber, Currency, Eori, Fault, HsCode, LRN_CHARS_MAX, Lrn, Money, Mrn, Uscc,
+    ContainerNumber, CountryCode, Currency, Eori, Fault, HsCode, LRN_CHARS_MAX, Lrn, Money,
+    MoneyError, Mrn, QuantityError, Uscc,
 };
 use rust_decimal::Decimal;
 use serde::Deserialize;
 
 use super::filing::{
-    CONTAINERS_MAX, Direction, Filing, ITEMS_MAX, REFERENCES_MAX, WrittenAmount, WrittenMeasure,
+    CONTAINERS_MAX, Direction, FIGURES_MAX, Figures, Filing, ITEMS_MAX, ItemParticulars,
+    PARTIES_MAX, Particulars, REFERENCES_MAX, WrittenAmount, WrittenMeasure,
 };
 
-/// The most warnings kept with a declaration; the last one says how many were cut.
-pub const WARNINGS_MAX: usize = 1_000;
+/// The most faults kept with a declaration: one on each item. One more then says how many were cut.
+pub const FAULTS_MAX: usize = 1_000;
+/// The most warnings kept with a declaration: five on each item. One more then says how many were cut. Values
+/// without a place and remarks on what was decided have limits of their own and are never cut.
+pub const WARNINGS_MAX: usize = 5_000;
+/// Where a document has the filer's reference.
+pub const LRN_PATH: &str = "/Declaration/FunctionalReferenceID";
 /// The longest text of a field that customs decides on, in characters.
 pub const TEXT_CHARS_MAX: usize = 512;
 
@@ -47,6 +54,10 @@ pub const RULES: &[Rule] = &[
     TYPE_CODE_UNKNOWN,
     LRN_MISSING,
     LRN_FORM,
+    LRN_IN_USE,
+    ELEMENT_REPEATED,
+    NUMBER_FORM,
+    UNMAPPED_TOO_MANY,
     ITEMS_MISSING,
     ITEMS_TOO_MANY,
     ITEM_COUNT_MISSING,
@@ -65,9 +76,11 @@ pub const RULES: &[Rule] = &[
     CONTAINER_NUMBER_FORM,
     CONTAINER_REMAINDER_TEN,
     TRANSPORT_DOCUMENT_MISSING,
+    TRANSPORT_DOCUMENT_FORM,
     COMMODITY_CODE_MISSING,
     COMMODITY_CODE_FORM,
     HS_HEADING_UNKNOWN,
+    ORIGIN_FORM,
     PARTY_IDENTIFIER_FORM,
     PREVIOUS_MRN_CHECK_DIGIT,
     ACCEPTANCE_DATE_IGNORED,
@@ -76,6 +89,7 @@ pub const RULES: &[Rule] = &[
     ONWARD_SUPPLY_STATEMENT,
     EXPORTER_MISSING,
     GOODS_LOCATION_MISSING,
+    GOODS_LOCATION_BARRED,
     PARTY_UNKNOWN,
     MANDATE_MISSING,
     PARTY_SUSPENDED,
@@ -116,6 +130,31 @@ const LRN_FORM: Rule = rule(
     "DE 2/5",
     ALWAYS,
     "Your own reference has 1 to 22 printable characters.",
+);
+/// Another declaration of the filer has the reference.
+pub const LRN_IN_USE: Rule = rule(
+    "LRN_IN_USE",
+    "rule 7",
+    ALWAYS,
+    "Your own reference belongs to another declaration of yours; give this one its own.",
+);
+const ELEMENT_REPEATED: Rule = rule(
+    "ELEMENT_REPEATED",
+    "data model",
+    ALWAYS,
+    "This element may stand only once here and stands again; customs cannot know which is meant.",
+);
+const NUMBER_FORM: Rule = rule(
+    "NUMBER_FORM",
+    "data model",
+    ALWAYS,
+    "Here stands a whole number from 0 to 4294967295, in digits alone.",
+);
+const UNMAPPED_TOO_MANY: Rule = rule(
+    "UNMAPPED_TOO_MANY",
+    "data model",
+    ALWAYS,
+    "So many more values have no place than can be listed; leave out what customs does not know, or divide the declaration.",
 );
 const ITEMS_MISSING: Rule = rule(
     "ITEMS_MISSING",
@@ -171,6 +210,10 @@ const AMOUNT_FORM: Rule = rule(
     ALWAYS,
     "An amount is digits with at most one point, not negative.",
 );
+const AMOUNT_DIGITS: Rule = Rule {
+    text: "An amount has at most 15 digits before and 9 after the point; this one has more.",
+    ..AMOUNT_FORM
+};
 const CURRENCY_FORM: Rule = rule(
     "CURRENCY_FORM",
     "ISO 4217",
@@ -189,6 +232,10 @@ const MEASURE_FORM: Rule = rule(
     ALWAYS,
     "A mass or quantity is digits with at most one point, not negative.",
 );
+const MEASURE_DIGITS: Rule = Rule {
+    text: "A mass or quantity has at most 15 digits before and 6 after the point; this one has more.",
+    ..MEASURE_FORM
+};
 const TEXT_TOO_LONG: Rule = rule(
     "TEXT_TOO_LONG",
     "data model",
@@ -199,7 +246,7 @@ const TOO_MANY: Rule = rule(
     "TOO_MANY",
     "data model",
     ALWAYS,
-    "There are more containers or document references than one declaration may have; divide it.",
+    "There are more of these than one declaration may have (999 containers, 999 parties, 999 references to documents, 99 of other elements in one place, 19980 amounts and measures); divide it.",
 );
 const PACKAGE_COUNT_DIFFERS: Rule = rule(
     "PACKAGE_COUNT_DIFFERS",
@@ -225,6 +272,12 @@ const TRANSPORT_DOCUMENT_MISSING: Rule = rule(
     WARN,
     "No transport document, MUCR or DUCR: the goods cannot be found on a manifest.",
 );
+const TRANSPORT_DOCUMENT_FORM: Rule = rule(
+    "TRANSPORT_DOCUMENT_FORM",
+    "DE 2/1",
+    WARN,
+    "A transport document, MUCR or DUCR has 1 to 35 printable characters; by this one the goods cannot be found on a manifest.",
+);
 const COMMODITY_CODE_MISSING: Rule = rule(
     "COMMODITY_CODE_MISSING",
     "DE 6/14",
@@ -242,6 +295,12 @@ const HS_HEADING_UNKNOWN: Rule = rule(
     "Harmonized System",
     WARN,
     "The first six digits are in no edition that customs holds.",
+);
+const ORIGIN_FORM: Rule = rule(
+    "ORIGIN_FORM",
+    "DE 5/15 and 5/16",
+    WARN,
+    "A country of origin is two letters; the goods are taken to have none.",
 );
 const PARTY_IDENTIFIER_FORM: Rule = rule(
     "PARTY_IDENTIFIER_FORM",
@@ -291,6 +350,13 @@ const GOODS_LOCATION_MISSING: Rule = rule(
     WARN,
     "Say where the goods are; without it they are looked for at none of our sites.",
 );
+/// A place that is on the list of those that cannot be declared.
+pub const GOODS_LOCATION_BARRED: Rule = rule(
+    "GOODS_LOCATION_BARRED",
+    "DE 5/23",
+    REFUSE,
+    "This goods location cannot be declared; name the place where the goods are.",
+);
 /// A party that the document names and we do not know.
 pub const PARTY_UNKNOWN: Rule = rule(
     "PARTY_UNKNOWN",
@@ -312,12 +378,61 @@ pub const PARTY_SUSPENDED: Rule = rule(
     ALWAYS,
     "This party is suspended; ask customs.",
 );
-/// No tariff line covers an item. Only ever a warning, as are the next two.
+/// No tariff line covers an item. Only ever a warning, as is all that follows.
 pub const TARIFF_LINE_MISSING: Rule = rule(
     "TARIFF_LINE_MISSING",
     "rule 5",
     WARN,
-    "The tariff cannot say what is due on this item; an officer assesses it.",
+    "No line of the tariff covers this item; an officer assesses it.",
+);
+/// The tariff does not say what a procedure does to duty.
+pub const PROCEDURE_NOT_IN_TARIFF: Rule = rule(
+    "PROCEDURE_NOT_IN_TARIFF",
+    "rule 5",
+    WARN,
+    "The tariff does not say what is owed under this procedure; an officer assesses the item.",
+);
+/// Without the origin nobody knows what is owed.
+pub const ORIGIN_MISSING: Rule = rule(
+    "ORIGIN_MISSING",
+    "rule 5",
+    WARN,
+    "From some countries these goods owe trade remedies, and no country of origin can be read; an officer assesses the item.",
+);
+/// The tariff does not know an excise.
+pub const EXCISE_RATE_MISSING: Rule = rule(
+    "EXCISE_RATE_MISSING",
+    "rule 5",
+    WARN,
+    "The tariff has no rate for this excise; an officer assesses the item.",
+);
+/// An item without a value, or with one that is out of range.
+pub const CUSTOMS_VALUE_UNUSABLE: Rule = rule(
+    "CUSTOMS_VALUE_UNUSABLE",
+    "rule 5",
+    WARN,
+    "There is no value, or none that can be reckoned with; an officer assesses the item.",
+);
+/// The rates do not know a currency.
+pub const EXCHANGE_RATE_MISSING: Rule = rule(
+    "EXCHANGE_RATE_MISSING",
+    "rule 5",
+    WARN,
+    "There is no exchange rate for this currency on the day; an officer assesses the item.",
+);
+/// A tax goes by a quantity that nobody declared.
+pub const QUANTITY_MISSING: Rule = rule(
+    "QUANTITY_MISSING",
+    "rule 5",
+    WARN,
+    "A tax goes by a quantity that is not declared; an officer assesses the item.",
+);
+/// A tax goes by a quantity that is declared in a unit that cannot be reckoned with.
+pub const MEASURE_UNIT_UNSUITED: Rule = rule(
+    "MEASURE_UNIT_UNSUITED",
+    "rule 5",
+    WARN,
+    "A tax goes by this quantity and its unit is not the one it is taken in; an officer assesses the item.",
 );
 /// Goods into bond.
 pub const GUARANTEE_NOT_CHECKED: Rule = rule(
@@ -410,8 +525,10 @@ impl Findings {
     ) {
         let fault = Fault::new(rule.code, path, value, rule.name, rule.text);
         match severities.of(rule) {
-            Severity::Refuse => self.faults.push(fault),
-            Severity::Warn => self.warn(fault),
+            Severity::Refuse => push_or_count(&mut self.faults, fault, FAULTS_MAX, &MORE_FAULTS),
+            Severity::Warn => {
+                push_or_count(&mut self.warnings, fault, WARNINGS_MAX, &MORE_WARNINGS);
+            }
         }
     }
 
@@ -420,31 +537,67 @@ impl Findings {
         self.warn(Fault::new(rule.code, path, value, rule.name, rule.text));
     }
 
-    /// Adds a warning, unless there are too many already.
+    /// Adds a warning about what was decided. There are few for each item, so that none is ever left out.
     pub fn warn(&mut self, warning: Fault) {
-        if self.warnings.len() < WARNINGS_MAX {
-            self.warnings.push(warning);
-        } else if self.warnings.len() == WARNINGS_MAX {
-            self.warnings.push(Fault::new(
-                "MORE_WARNINGS",
-                "/Declaration",
-                "",
-                "limits",
-                "There are more warnings than are kept.",
-            ));
+        self.warnings.push(warning);
+    }
+
+    /// Adds the values without a place, all of them: the reader of the document lists no more than there is
+    /// room for, and a filing that has more is refused. Comes after what is noted.
+    pub fn unmapped(&mut self, warnings: impl IntoIterator<Item = Fault>) {
+        self.warnings.extend(warnings);
+    }
+}
+
+const MORE_FAULTS: Rule = rule(
+    "MORE_FAULTS",
+    "limits",
+    ALWAYS,
+    "So many more faults were found; mend those that are named and file again.",
+);
+const MORE_WARNINGS: Rule = rule(
+    "MORE_WARNINGS",
+    "limits",
+    WARN,
+    "So many more warnings were found than are kept.",
+);
+
+/// Adds a finding while there is room; from then on the last one counts those that are left out.
+fn push_or_count(found: &mut Vec<Fault>, finding: Fault, max: usize, closing: &Rule) {
+    if found.len() < max {
+        return found.push(finding);
+    }
+    match found.last_mut().filter(|last| last.code == closing.code) {
+        Some(last) => {
+            let counted: usize = last.value.parse().unwrap_or_default();
+            last.value = counted.saturating_add(1).to_string();
         }
+        None => found.push(Fault::new(
+            closing.code,
+            "/Declaration",
+            "1",
+            closing.name,
+            closing.text,
+        )),
     }
 }
 
 /// Checks a filing by itself; every fault and warning there is.
-pub fn check(filing: &Filing, severities: &Severities) -> Findings {
+pub fn check(filing: &Filing, particulars: &Particulars, severities: &Severities) -> Findings {
     let mut check = Check {
         severities,
+        particulars,
+        not_numbers: particulars
+            .not_numbers
+            .iter()
+            .map(|placed| placed.path.as_str())
+            .collect(),
         findings: Findings::default(),
     };
     check.header(filing);
+    check.document();
     check.items(filing);
-    check.containers(filing);
+    check.containers();
     check.references(filing);
     check.parties(filing);
     check.findings
@@ -452,6 +605,9 @@ pub fn check(filing: &Filing, severities: &Severities) -> Findings {
 
 struct Check<'a> {
     severities: &'a Severities,
+    particulars: &'a Particulars,
+    /// Where something stands that is no number: it is not missing.
+    not_numbers: BTreeSet<&'a str>,
     findings: Findings,
 }
 
@@ -469,22 +625,18 @@ impl Check<'_> {
             );
         }
         if filing.lrn.is_empty() {
-            self.note(&LRN_MISSING, "/Declaration/FunctionalReferenceID", "");
+            self.note(&LRN_MISSING, LRN_PATH, "");
         } else if filing.lrn.chars().count() > LRN_CHARS_MAX || Lrn::parse(&filing.lrn).is_err() {
-            self.note(&LRN_FORM, "/Declaration/FunctionalReferenceID", &filing.lrn);
+            self.note(&LRN_FORM, LRN_PATH, &filing.lrn);
         }
-        if filing.acceptance_time_written {
-            self.note(
-                &ACCEPTANCE_DATE_IGNORED,
-                "/Declaration/AcceptanceDateTime",
-                "",
-            );
+        if let Some(time) = &self.particulars.acceptance_time {
+            self.note(&ACCEPTANCE_DATE_IGNORED, &time.path, &time.value);
         }
-        if filing.valuation_adjusted {
+        for adjustment in &self.particulars.adjustments {
             self.note(
                 &VALUATION_ADJUSTMENT_IGNORED,
-                "/Declaration/GoodsShipment/CustomsValuation",
-                "",
+                &adjustment.path,
+                &adjustment.value,
             );
         }
         if filing.goods_location.is_none() {
@@ -494,8 +646,41 @@ impl Check<'_> {
                 "",
             );
         }
-        if let Some(amount) = &filing.invoice_amount {
-            self.amount(amount);
+        self.figures(&self.particulars.figures);
+        if self.particulars.figures_count > FIGURES_MAX {
+            self.note(
+                &TOO_MANY,
+                "/Declaration",
+                self.particulars.figures_count.to_string(),
+            );
+        }
+    }
+
+    /// What the message that is decided on does not show.
+    fn document(&mut self) {
+        let particulars = self.particulars;
+        for number in &particulars.not_numbers {
+            self.note(&NUMBER_FORM, &number.path, &number.value);
+        }
+        for element in &particulars.repeated {
+            self.note(&ELEMENT_REPEATED, &element.path, &element.value);
+        }
+        for element in &particulars.crowded {
+            self.note(&TOO_MANY, &element.path, &element.value);
+        }
+        if particulars.unmapped_omitted > 0 {
+            self.note(
+                &UNMAPPED_TOO_MANY,
+                "/Declaration",
+                particulars.unmapped_omitted.to_string(),
+            );
+        }
+    }
+
+    /// A number is missing, unless something stands there that is none.
+    fn missing_number(&mut self, rule: &Rule, path: String) {
+        if !self.not_numbers.contains(path.as_str()) {
+            self.note(rule, path, "");
         }
     }
 
@@ -508,27 +693,29 @@ impl Check<'_> {
                 "",
             );
         }
+        let counted = self.particulars.items_count.max(filing.items.len());
         if filing.items.len() > ITEMS_MAX {
-            self.note(&ITEMS_TOO_MANY, COUNT, filing.items.len().to_string());
+            self.note(&ITEMS_TOO_MANY, COUNT, counted.to_string());
             return;
         }
         match filing.items_declared {
-            None => self.note(&ITEM_COUNT_MISSING, COUNT, ""),
-            Some(count) if usize::try_from(count) != Ok(filing.items.len()) => {
+            None => self.missing_number(&ITEM_COUNT_MISSING, COUNT.to_owned()),
+            Some(count) if usize::try_from(count) != Ok(counted) => {
                 self.note(&ITEM_COUNT_DIFFERS, COUNT, count.to_string());
             }
             Some(_) => {}
         }
         self.packages(filing);
         let mut sequences = BTreeSet::new();
+        let none = ItemParticulars::default();
         for (index, item) in filing.items.iter().enumerate() {
             let path = item_path(index);
+            let particulars = self.particulars.items.get(index).unwrap_or(&none);
             match item.sequence {
-                None => self.note(
-                    &ITEM_SEQUENCE_MISSING,
-                    format!("{path}/SequenceNumeric"),
-                    "",
-                ),
+                None => {
+                    let at = format!("{path}/SequenceNumeric");
+                    self.missing_number(&ITEM_SEQUENCE_MISSING, at);
+                }
                 Some(sequence) if !sequences.insert(sequence) => {
                     self.note(
                         &ITEM_SEQUENCE_DUPLICATE,
@@ -539,12 +726,26 @@ impl Check<'_> {
                 Some(_) => {}
             }
             self.procedure(
-                &path,
+                place_or(&particulars.procedure_path, &path, "GovernmentProcedure"),
                 item.procedure.as_deref(),
                 &item.statement_codes,
                 filing,
             );
-            self.commodity(&path, item.commodity_code.as_deref());
+            self.commodity(
+                place_or(
+                    &particulars.commodity_code_path,
+                    &path,
+                    "Commodity/Classification",
+                ),
+                item.commodity_code.as_deref(),
+            );
+            for origin in [&item.origin, &item.preferential_origin]
+                .into_iter()
+                .flatten()
+                .filter(|origin| CountryCode::parse(origin).is_err())
+            {
+                self.note(&ORIGIN_FORM, format!("{path}/Origin/CountryCode"), origin);
+            }
             if item.description.chars().nth(TEXT_CHARS_MAX).is_some() {
                 self.note(
                     &TEXT_TOO_LONG,
@@ -552,28 +753,23 @@ impl Check<'_> {
                     &item.description,
                 );
             }
-            for quota in item
+            for quota in particulars
                 .quota_order_numbers
                 .iter()
-                .filter(|number| number.starts_with("09"))
+                .filter(|number| number.value.starts_with("09"))
             {
-                self.note(
-                    &QUOTA_NOT_OPEN,
-                    format!("{path}/Commodity/DutyTaxFee/QuotaOrderID"),
-                    quota,
-                );
+                self.note(&QUOTA_NOT_OPEN, &quota.path, &quota.value);
             }
-            item.value
-                .iter()
-                .chain(&item.other_amounts)
-                .for_each(|amount| self.amount(amount));
-            let measures = [&item.gross_mass, &item.net_mass, &item.supplementary];
-            let bases = item.declared_taxes.iter().map(|(_, base)| base);
-            measures
-                .into_iter()
-                .flatten()
-                .chain(bases)
-                .for_each(|measure| self.measure(measure));
+            self.figures(&particulars.figures);
+        }
+    }
+
+    fn figures(&mut self, figures: &Figures) {
+        for amount in &figures.amounts {
+            self.amount(amount);
+        }
+        for measure in &figures.measures {
+            self.measure(measure);
         }
     }
 
@@ -596,12 +792,12 @@ impl Check<'_> {
 
     fn procedure(
         &mut self,
-        path: &str,
+        parent: String,
         procedure: Option<&str>,
         statements: &[String],
         filing: &Filing,
     ) {
-        let at = format!("{path}/GovernmentProcedure/CurrentCode");
+        let at = format!("{parent}/CurrentCode");
         let Some(procedure) = procedure else {
             return self.note(&PROCEDURE_MISSING, at, "");
         };
@@ -620,8 +816,8 @@ impl Check<'_> {
         }
     }
 
-    fn commodity(&mut self, path: &str, code: Option<&str>) {
-        let at = format!("{path}/Commodity/Classification/ID");
+    fn commodity(&mut self, parent: String, code: Option<&str>) {
+        let at = format!("{parent}/ID");
         let Some(code) = code else {
             return self.note(&COMMODITY_CODE_MISSING, at, "");
         };
@@ -647,27 +843,37 @@ impl Check<'_> {
             );
         }
         // The digits are judged apart from the currency, so that both faults are told.
-        if Money::parse(&amount.value, "XXX").map_or(true, |money| money.is_negative()) {
-            self.note(&AMOUNT_FORM, &amount.path, &amount.value);
-        }
+        let rule = match Money::parse(&amount.value, "XXX") {
+            Ok(money) if !money.is_negative() => return,
+            Err(MoneyError::TooManyDigits) => &AMOUNT_DIGITS,
+            Ok(_) | Err(_) => &AMOUNT_FORM,
+        };
+        self.note(rule, &amount.path, &amount.value);
     }
 
     fn measure(&mut self, measure: &WrittenMeasure) {
-        if decimal(&measure.value).is_none() {
-            self.note(&MEASURE_FORM, &measure.path, &measure.value);
-        }
+        let rule = match kernel::Quantity::parse(&measure.value, "XX") {
+            Ok(_) => return,
+            Err(QuantityError::TooManyDigits) => &MEASURE_DIGITS,
+            Err(_) => &MEASURE_FORM,
+        };
+        self.note(rule, &measure.path, &measure.value);
     }
 
-    fn containers(&mut self, filing: &Filing) {
-        if filing.containers.len() > CONTAINERS_MAX {
+    fn containers(&mut self) {
+        if self.particulars.containers_count > CONTAINERS_MAX {
             return self.note(
                 &TOO_MANY,
                 "/Declaration/GoodsShipment/Consignment/TransportEquipment",
-                filing.containers.len().to_string(),
+                self.particulars.containers_count.to_string(),
             );
         }
-        for written in &filing.containers {
-            let path = "/Declaration/GoodsShipment/Consignment/TransportEquipment/ID";
+        for container in &self.particulars.containers {
+            let (path, written) = (&container.path, &container.value);
+            if written.chars().nth(TEXT_CHARS_MAX).is_some() {
+                self.note(&TEXT_TOO_LONG, path, written);
+                continue;
+            }
             match ContainerNumber::parse(written) {
                 Err(_) => self.note(&CONTAINER_NUMBER_FORM, path, written),
                 Ok(number) if number.remainder_ten() => {
@@ -679,21 +885,29 @@ impl Check<'_> {
     }
 
     fn references(&mut self, filing: &Filing) {
-        if filing.references.len() > REFERENCES_MAX {
+        if self.particulars.references_count > REFERENCES_MAX {
             return self.note(
                 &TOO_MANY,
                 "/Declaration/GoodsShipment/PreviousDocument",
-                filing.references.len().to_string(),
+                self.particulars.references_count.to_string(),
             );
         }
-        if filing.transport_documents().is_empty() {
+        let unusable = filing.unusable_transport_documents();
+        for reference in &unusable {
+            self.note(
+                &TRANSPORT_DOCUMENT_FORM,
+                format!("{}/ID", reference.path),
+                &reference.id,
+            );
+        }
+        if filing.transport_documents().is_empty() && unusable.is_empty() {
             self.note(
                 &TRANSPORT_DOCUMENT_MISSING,
                 "/Declaration/GoodsShipment/PreviousDocument",
                 "",
             );
         }
-        for reference in &filing.references {
+        for reference in filing.carriage_documents.iter().chain(&filing.references) {
             if Mrn::parse(&reference.id).is_ok_and(|mrn| mrn.verify().is_err()) {
                 self.note(
                     &PREVIOUS_MRN_CHECK_DIGIT,
@@ -712,6 +926,9 @@ impl Check<'_> {
         {
             self.note(&EXPORTER_MISSING, "/Declaration/Exporter", "");
         }
+        if filing.parties.len() > PARTIES_MAX {
+            return self.note(&TOO_MANY, "/Declaration", filing.parties.len().to_string());
+        }
         for party in &filing.parties {
             if Eori::parse(&party.id).is_err() && Uscc::parse(&party.id).is_err() {
                 self.note(
@@ -721,6 +938,15 @@ impl Check<'_> {
                 );
             }
         }
+    }
+}
+
+/// A place, or the one of this name in the item where nothing stands.
+fn place_or(place: &str, item: &str, name: &str) -> String {
+    if place.is_empty() {
+        format!("{item}/{name}")
+    } else {
+        place.to_owned()
     }
 }
 
@@ -742,7 +968,7 @@ pub fn decimal(written: &str) -> Option<Decimal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::filing::{FiledItem, NamedParty, PartyRole};
+    use crate::domain::filing::{FiledItem, NamedParty, PartyRole, Placed, Reference};
 
     fn severities() -> Severities {
         Severities::parse("version = \"t\"\n[severity]\n").expect("valid")
@@ -780,13 +1006,46 @@ mod tests {
         }
     }
 
+    /// What is found in a filing that has nothing but what is decided on.
+    fn found(filing: &Filing, severities: &Severities) -> Findings {
+        check(filing, &Particulars::default(), severities)
+    }
+
+    /// What is found in a sound filing with these particulars.
+    fn found_in(particulars: &Particulars) -> Findings {
+        check(&sound(), particulars, &severities())
+    }
+
+    fn placed(path: &str, value: &str) -> Placed {
+        Placed {
+            path: path.into(),
+            value: value.into(),
+        }
+    }
+
+    fn amount(value: &str, currency: &str) -> WrittenAmount {
+        WrittenAmount {
+            path: "/v".into(),
+            value: value.into(),
+            currency: currency.into(),
+        }
+    }
+
+    fn measure(value: &str) -> WrittenMeasure {
+        WrittenMeasure {
+            path: "/m".into(),
+            value: value.into(),
+            unit: "KGM".into(),
+        }
+    }
+
     fn codes(faults: &[Fault]) -> Vec<&str> {
         faults.iter().map(|fault| fault.code.as_str()).collect()
     }
 
     #[test]
     fn a_sound_filing_has_neither_fault_nor_warning() {
-        assert_eq!(check(&sound(), &severities()), Findings::default());
+        assert_eq!(found(&sound(), &severities()), Findings::default());
     }
 
     #[test]
@@ -797,12 +1056,12 @@ mod tests {
         filing.items_declared = Some(3);
         filing.items = vec![item(1), item(1)];
         filing.items[1].procedure = None;
-        filing.items[1].value = Some(WrittenAmount {
-            path: "/v".into(),
-            value: "1e3".into(),
-            currency: "pounds".into(),
-        });
-        let found = check(&filing, &severities());
+        let mut particulars = Particulars {
+            items: vec![ItemParticulars::default(); 2],
+            ..Particulars::default()
+        };
+        particulars.items[1].figures.amounts = vec![amount("1e3", "pounds")];
+        let found = check(&filing, &particulars, &severities());
         assert_eq!(
             codes(&found.faults),
             [
@@ -833,7 +1092,7 @@ mod tests {
             ..Filing::default()
         };
         assert_eq!(
-            codes(&check(&filing, &severities()).faults),
+            codes(&found(&filing, &severities()).faults),
             ["LRN_MISSING", "ITEMS_MISSING"]
         );
         assert!(matches!(
@@ -843,31 +1102,42 @@ mod tests {
     }
 
     #[test]
-    fn an_unusable_container_number_warns_and_can_be_made_to_refuse() {
-        let mut filing = sound();
-        filing.containers = vec!["CONU1234567".into()];
-        let found = check(&filing, &severities());
+    fn an_unusable_container_number_warns_where_it_stands_and_can_be_made_to_refuse() {
+        let path = "/Declaration/GoodsShipment/Consignment/TransportEquipment[2]/ID";
+        let particulars = Particulars {
+            containers: vec![placed(path, "CONU1234567")],
+            containers_count: 1,
+            ..Particulars::default()
+        };
+        let found = found_in(&particulars);
         assert_eq!(
             (codes(&found.faults), codes(&found.warnings)),
             (vec![], vec!["CONTAINER_NUMBER_FORM"])
         );
+        assert_eq!(found.warnings[0].path, path);
         let strict =
             Severities::parse("version = \"s\"\n[severity]\nCONTAINER_NUMBER_FORM = \"refuse\"\n")
                 .expect("valid");
         assert_eq!(
-            codes(&check(&filing, &strict).faults),
+            codes(&check(&sound(), &particulars, &strict).faults),
             ["CONTAINER_NUMBER_FORM"]
         );
     }
 
     #[test]
-    fn a_quota_of_the_european_union_is_refused() {
-        let mut filing = sound();
-        filing.items[0].quota_order_numbers = vec!["054077".into(), "094067".into()];
-        let found = check(&filing, &severities());
+    fn a_quota_of_the_european_union_is_refused_at_the_tax_that_claims_it() {
+        let particulars = Particulars {
+            items: vec![ItemParticulars {
+                quota_order_numbers: vec![placed("/a", "054077"), placed("/b", "094067")],
+                ..ItemParticulars::default()
+            }],
+            ..Particulars::default()
+        };
+        let faults = found_in(&particulars).faults;
+        assert_eq!(codes(&faults), ["QUOTA_NOT_OPEN"]);
         assert_eq!(
-            (codes(&found.faults), found.faults[0].value.as_str()),
-            (vec!["QUOTA_NOT_OPEN"], "094067")
+            (faults[0].path.as_str(), faults[0].value.as_str()),
+            ("/b", "094067")
         );
     }
 
@@ -876,11 +1146,11 @@ mod tests {
         let mut filing = sound();
         filing.items[0].procedure = Some("4200".into());
         assert_eq!(
-            codes(&check(&filing, &severities()).faults),
+            codes(&found(&filing, &severities()).faults),
             ["ONWARD_SUPPLY_STATEMENT"]
         );
         filing.items[0].statement_codes = vec!["NIIMP".into()];
-        assert!(check(&filing, &severities()).faults.is_empty());
+        assert!(found(&filing, &severities()).faults.is_empty());
     }
 
     #[test]
@@ -890,11 +1160,11 @@ mod tests {
             ..sound()
         };
         assert_eq!(
-            codes(&check(&filing, &severities()).faults),
+            codes(&found(&filing, &severities()).faults),
             ["EXPORTER_MISSING"]
         );
         filing.exporter_named = true;
-        assert!(check(&filing, &severities()).faults.is_empty());
+        assert!(found(&filing, &severities()).faults.is_empty());
     }
 
     #[test]
@@ -907,21 +1177,165 @@ mod tests {
         }];
         filing.references[0].id = "21GB01X14031469017".into();
         assert_eq!(
-            codes(&check(&filing, &severities()).warnings),
+            codes(&found(&filing, &severities()).warnings),
             ["PREVIOUS_MRN_CHECK_DIGIT", "PARTY_IDENTIFIER_FORM"]
         );
     }
 
     #[test]
-    fn warnings_are_bounded() {
-        let mut findings = Findings::default();
-        for _ in 0..WARNINGS_MAX + 5 {
-            findings.warn(Fault::new("UNMAPPED", "p", "v", "r", "d"));
-        }
-        assert_eq!(findings.warnings.len(), WARNINGS_MAX + 1);
+    fn what_is_no_number_is_a_fault_and_not_missing_too() {
+        let mut filing = sound();
+        filing.items_declared = None;
+        filing.items[0].sequence = None;
+        let sequence = format!("{}/SequenceNumeric", item_path(0));
+        let particulars = Particulars {
+            not_numbers: vec![
+                placed("/Declaration/GoodsItemQuantity", "99999999999"),
+                placed(&sequence, "x"),
+            ],
+            ..Particulars::default()
+        };
+        let found = check(&filing, &particulars, &severities());
+        assert_eq!(codes(&found.faults), ["NUMBER_FORM", "NUMBER_FORM"]);
         assert_eq!(
-            findings.warnings.last().map(|last| last.code.as_str()),
-            Some("MORE_WARNINGS")
+            (
+                found.faults[1].path.as_str(),
+                found.faults[1].value.as_str()
+            ),
+            (sequence.as_str(), "x")
+        );
+        assert!(found.warnings.is_empty(), "{:?}", found.warnings);
+    }
+
+    #[test]
+    fn what_stands_again_and_what_cannot_be_listed_is_refused() {
+        let particulars = Particulars {
+            repeated: vec![placed("/Declaration/GoodsShipment[2]", "")],
+            crowded: vec![placed("/i/Commodity/DutyTaxFee", "100")],
+            unmapped_omitted: 7,
+            ..Particulars::default()
+        };
+        let faults = found_in(&particulars).faults;
+        assert_eq!(
+            codes(&faults),
+            ["ELEMENT_REPEATED", "TOO_MANY", "UNMAPPED_TOO_MANY"]
+        );
+        assert_eq!(faults[2].value, "7");
+    }
+
+    #[test]
+    fn a_figure_with_too_many_digits_is_told_so_and_another_how_it_is_spelled() {
+        let figures = |value: &str| Particulars {
+            figures: Figures {
+                amounts: vec![amount(value, "GBP")],
+                measures: vec![measure(value)],
+            },
+            ..Particulars::default()
+        };
+        let told = |value: &str| {
+            let faults = found_in(&figures(value)).faults;
+            assert_eq!(codes(&faults), ["AMOUNT_FORM", "MEASURE_FORM"], "{value}");
+            faults
+                .iter()
+                .map(|fault| fault.description.contains("this one has more"))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(told("0.12345678901"), [true, true]);
+        assert_eq!(told("-12e4"), [false, false]);
+        assert_eq!(told("-1"), [false, false]);
+        assert!(found_in(&figures("0.5")).faults.is_empty());
+    }
+
+    #[test]
+    fn more_than_a_declaration_may_have_is_counted_whole() {
+        let particulars = Particulars {
+            containers_count: 1_500,
+            references_count: 20_000,
+            figures_count: FIGURES_MAX + 1,
+            ..Particulars::default()
+        };
+        let faults = found_in(&particulars).faults;
+        assert_eq!(codes(&faults), ["TOO_MANY", "TOO_MANY", "TOO_MANY"]);
+        let values: Vec<_> = faults.iter().map(|fault| fault.value.as_str()).collect();
+        assert_eq!(values, ["19981", "1500", "20000"]);
+        let filing = Filing {
+            items: (0..1_000).map(item).collect(),
+            ..sound()
+        };
+        let particulars = Particulars {
+            items_count: 1_500,
+            ..Particulars::default()
+        };
+        let faults = check(&filing, &particulars, &severities()).faults;
+        assert_eq!(
+            (codes(&faults), faults[0].value.as_str()),
+            (vec!["ITEMS_TOO_MANY"], "1500")
+        );
+    }
+
+    #[test]
+    fn a_document_of_carriage_whose_number_is_none_is_told_and_not_missing() {
+        let filing = Filing {
+            references: Vec::new(),
+            carriage_documents: vec![Reference {
+                type_code: "N705".into(),
+                id: "x".repeat(36),
+                path: "/t[1]".into(),
+            }],
+            ..sound()
+        };
+        let warnings = found(&filing, &severities()).warnings;
+        assert_eq!(
+            (codes(&warnings), warnings[0].path.as_str()),
+            (vec!["TRANSPORT_DOCUMENT_FORM"], "/t[1]/ID")
+        );
+    }
+
+    #[test]
+    fn faults_and_warnings_are_bounded_and_the_last_says_how_many_are_left_out() {
+        let mut findings = Findings::default();
+        for _ in 0..FAULTS_MAX + 5 {
+            findings.note(&severities(), &NUMBER_FORM, "p", "v");
+        }
+        for _ in 0..WARNINGS_MAX + 7 {
+            findings.note(&severities(), &CURRENCY_MISSING, "p", "v");
+        }
+        let last = |found: &[Fault]| {
+            let last = found.last().expect("a finding");
+            (found.len(), last.code.clone(), last.value.clone())
+        };
+        assert_eq!(
+            last(&findings.faults),
+            (FAULTS_MAX + 1, "MORE_FAULTS".to_owned(), "5".to_owned())
+        );
+        assert_eq!(
+            last(&findings.warnings),
+            (WARNINGS_MAX + 1, "MORE_WARNINGS".to_owned(), "7".to_owned())
+        );
+    }
+
+    #[test]
+    fn values_without_a_place_and_remarks_are_never_left_out() {
+        let mut findings = Findings::default();
+        for _ in 0..WARNINGS_MAX + 1 {
+            findings.note(&severities(), &CURRENCY_MISSING, "p", "v");
+        }
+        let unmapped = Fault::new("UNMAPPED", "p", "v", "r", "d");
+        findings.unmapped(vec![unmapped; 10_000]);
+        findings.remark(&GUARANTEE_NOT_CHECKED, "p", "");
+        let count = |code: &str| {
+            codes(&findings.warnings)
+                .iter()
+                .filter(|one| **one == code)
+                .count()
+        };
+        assert_eq!(
+            (
+                count("UNMAPPED"),
+                count("GUARANTEE_NOT_CHECKED"),
+                count("MORE_WARNINGS")
+            ),
+            (10_000, 1, 1)
         );
     }
 }

@@ -99,6 +99,11 @@ pub fn declaration(
             .debt
             .duty()
             .map(|duty| money_message(&duty.total_payable)),
+        stock_lists: filing
+            .stock_lists()
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
     };
     let event = wire::DeclarationEvent {
         fact: fact.into(),

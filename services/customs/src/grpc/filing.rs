@@ -1,19 +1,23 @@
 //! From a declaration message, or the XML of one, to the filing that customs decides on. Paths are those of
 //! the document, whichever way it came, so that both give the same faults.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use kernel::Fault;
 use prost::Message;
 use proto::customs::v1 as wire;
 
 use crate::domain::filing::{
-    CONTAINERS_MAX, FiledItem, Filing, ITEMS_MAX, NamedParty, PartyRole, REFERENCES_MAX, Reference,
-    WrittenAmount, WrittenMeasure,
+    CONTAINERS_MAX, FIGURES_MAX, Figures, FiledItem, Filing, ITEMS_MAX, ItemParticulars,
+    NamedParty, OCCURRENCES_MAX, PARTIES_MAX, Particulars, PartyRole, Placed, REFERENCES_MAX,
+    Reference, WrittenAmount, WrittenMeasure,
 };
 use crate::domain::validation::{TEXT_CHARS_MAX, item_path};
 
-/// The most codes of one kind in one place.
-const CODES_MAX: usize = 99;
+/// The kinds of codes that stand beside the commodity code: TARIC digits, additional and national codes, CUS
+/// numbers.
+const KINDS_BESIDE_TSP: [&str; 4] = ["TRC", "TRA", "GN", "CV"];
 const SHIPMENT: &str = "/Declaration/GoodsShipment";
 
 /// What came of reading what was filed.
@@ -30,6 +34,10 @@ pub enum Filed {
 pub struct Readable {
     /// What customs decides on.
     pub filing: Filing,
+    /// What the filing is judged by.
+    pub particulars: Particulars,
+    /// What it says about itself, as it is answered.
+    pub facts: wco::Facts,
     /// What could not be placed, as warnings.
     pub unmapped: Vec<Fault>,
     /// The digest of the content.
@@ -50,8 +58,10 @@ pub fn read_message(declaration: &wire::Declaration) -> Filed {
     let bytes = declaration.encode_to_vec();
     Filed::Readable(Box::new(Readable {
         filing: filing(declaration),
+        particulars: particulars(declaration),
+        facts: told(wco::Facts::of(declaration)),
         unmapped: Vec::new(),
-        digest: digest(&bytes),
+        digest: digest(&bytes, &[]),
         content_type: MESSAGE,
         bytes: bytes.into(),
     }))
@@ -62,8 +72,10 @@ pub fn read_document(bytes: &Bytes) -> Filed {
     match wco::read(bytes) {
         wco::Reading::Filing(read) => Filed::Readable(Box::new(Readable {
             filing: filing(&read.declaration),
-            unmapped: read.unmapped.iter().map(unmapped).collect(),
-            digest: digest(&read.declaration.encode_to_vec()),
+            particulars: of_document(particulars(&read.declaration), &read),
+            unmapped: read.unmapped.iter().filter_map(unmapped).collect(),
+            digest: digest(&read.declaration.encode_to_vec(), &read.unmapped),
+            facts: read.facts,
             content_type: XML,
             bytes: bytes.clone(),
         })),
@@ -99,37 +111,80 @@ pub fn declaration_of(content_type: &str, bytes: &[u8]) -> Option<wire::Declarat
     }
 }
 
-/// Equal content has an equal digest, as a message or as XML however it is laid out.
-fn digest(canonical: &[u8]) -> [u8; 32] {
-    fabric::fingerprint("greenlane.customs.v1.Declaration", canonical)
+/// Equal content has an equal digest, as a message or as XML however it is laid out. What has no place in the
+/// message is content too.
+fn digest(canonical: &[u8], unmapped: &[wco::Unmapped]) -> [u8; 32] {
+    const METHOD: &str = "greenlane.customs.v1.Declaration";
+    let digest = fabric::fingerprint(METHOD, canonical);
+    unmapped.iter().fold(digest, |so_far, value| {
+        let path = fabric::fingerprint(&value.path, &so_far);
+        fabric::fingerprint(&value.value, &path)
+    })
 }
 
-fn unmapped(value: &wco::Unmapped) -> Fault {
-    let fault = Fault::new(
-        "UNMAPPED",
-        &value.path,
-        &value.value,
-        "data model",
-        "Customs has no place for this value; it is kept in the document and not looked at.",
-    );
-    match &value.pointer {
+/// The warning about a value without a place. One that is no number is a fault, by a rule of its own.
+fn unmapped(value: &wco::Unmapped) -> Option<Fault> {
+    let text = match value.reason {
+        wco::UnmappedReason::Unknown => {
+            "Customs does not know this element or attribute; it is kept in the document and not looked at."
+        }
+        wco::UnmappedReason::Repeated => {
+            "This stands in an element that may stand only once here; it is kept in the document and not looked at."
+        }
+        wco::UnmappedReason::StrayText => {
+            "Text between elements says nothing to customs; it is kept in the document and not looked at."
+        }
+        wco::UnmappedReason::NotANumber => return None,
+    };
+    let fault = Fault::new("UNMAPPED", &value.path, &value.value, "data model", text);
+    Some(match &value.pointer {
         Some(pointer) => fault.with_pointer(pointer.to_string()),
         None => fault,
+    })
+}
+
+/// What only a document can hold.
+fn of_document(particulars: Particulars, read: &wco::Filing) -> Particulars {
+    let placed = |path: &str, value: &str| Placed {
+        path: path.to_owned(),
+        value: clipped(value),
+    };
+    Particulars {
+        items_count: read.facts.items,
+        containers_count: particulars
+            .containers_count
+            .max(read.facts.containers.len()),
+        not_numbers: read
+            .unmapped
+            .iter()
+            .filter(|value| value.reason == wco::UnmappedReason::NotANumber)
+            .map(|value| placed(&value.path, &value.value))
+            .collect(),
+        repeated: read
+            .repeated
+            .iter()
+            .map(|element| placed(&element.path, &element.value))
+            .collect(),
+        unmapped_omitted: read.unmapped_omitted,
+        ..particulars
+    }
+}
+
+/// What a message says about itself, in no more and no other characters than a document has room for.
+fn told(facts: wco::Facts) -> wco::Facts {
+    const CHARS_MAX: usize = wco::limits::VALUE_BYTES_MAX / 4;
+    let within = |text: String| writable(text.chars().take(CHARS_MAX));
+    wco::Facts {
+        type_code: within(facts.type_code),
+        lrn: within(facts.lrn),
+        containers: facts.containers.into_iter().map(within).collect(),
+        ..facts
     }
 }
 
 /// What customs decides on. A message is bounded only by its size, so of everything that has a limit one more
 /// than that is taken: enough for the rule to see that it is broken.
 pub fn filing(declaration: &wire::Declaration) -> Filing {
-    let adjusted = |valuation: &Option<wire::CustomsValuation>| {
-        valuation.as_ref().is_some_and(|valuation| {
-            !valuation.charge_deductions.is_empty() || valuation.freight_charge.is_some()
-        })
-    };
-    let of_items = declaration
-        .items
-        .iter()
-        .any(|item| adjusted(&item.customs_valuation));
     Filing {
         type_code: clipped(&declaration.type_code),
         lrn: clipped(&declaration.lrn),
@@ -150,19 +205,14 @@ pub fn filing(declaration: &wire::Declaration) -> Filing {
                 .or_else(|| text(&exporter.name))
                 .is_some()
         }),
-        references: references(declaration),
+        references: previous_documents(declaration),
+        carriage_documents: carriage_documents(declaration),
         statement_codes: codes(
             declaration
                 .additional_information
                 .iter()
                 .map(|information| &information.statement_code),
         ),
-        acceptance_time_written: declaration.acceptance_time.is_some(),
-        valuation_adjusted: adjusted(&declaration.customs_valuation) || of_items,
-        invoice_amount: declaration
-            .invoice_amount
-            .as_ref()
-            .map(|amount| written_amount("/Declaration/InvoiceAmount".to_owned(), amount)),
         items: declaration
             .items
             .iter()
@@ -173,94 +223,132 @@ pub fn filing(declaration: &wire::Declaration) -> Filing {
     }
 }
 
+/// Everyone whom the document names by a number, once in each role, where it stands first.
 fn parties(declaration: &wire::Declaration) -> Vec<NamedParty> {
-    let export = declaration.type_code.trim().starts_with("EX");
-    let id = |party: &Option<wire::Party>| {
-        party
-            .as_ref()
-            .map(|party| party.id.clone())
-            .unwrap_or_default()
+    let mut seen = HashSet::new();
+    let mut named = Vec::new();
+    let mut add = |role, id: &str, path: String| {
+        if let Some(id) = text(id)
+            && named.len() <= PARTIES_MAX
+            && seen.insert((role, id.clone()))
+        {
+            named.push(NamedParty { role, id, path });
+        }
     };
-    let agent = declaration
-        .agent
-        .as_ref()
-        .map(|agent| agent.id.clone())
-        .unwrap_or_default();
-    let owner = if export {
-        (
-            PartyRole::Exporter,
-            id(&declaration.exporter),
-            "/Declaration/Exporter",
-        )
-    } else {
-        (
-            PartyRole::Importer,
-            id(&declaration.importer),
-            "/Declaration/GoodsShipment/Importer",
-        )
-    };
-    [
+    if let Some(agent) = &declaration.agent {
+        add(PartyRole::Agent, &agent.id, "/Declaration/Agent".to_owned());
+    }
+    let shipment = |name: &str| format!("{SHIPMENT}/{name}");
+    for (role, party, path) in [
         (
             PartyRole::Declarant,
-            id(&declaration.declarant),
-            "/Declaration/Declarant",
+            &declaration.declarant,
+            "/Declaration/Declarant".to_owned(),
         ),
-        (PartyRole::Agent, agent, "/Declaration/Agent"),
-        owner,
-    ]
-    .into_iter()
-    .filter_map(|(role, id, path)| {
-        text(&id).map(|id| NamedParty {
-            role,
-            id,
-            path: path.to_owned(),
-        })
-    })
-    .collect()
-}
-
-fn references(declaration: &wire::Declaration) -> Vec<Reference> {
-    let mut references = Vec::new();
-    let mut add = |type_code: &str, id: &str, path: String| {
-        if let Some(id) = text(id)
-            && references.len() <= REFERENCES_MAX
-        {
-            references.push(Reference {
-                type_code: clipped(type_code),
-                id,
-                path,
-            });
+        (
+            PartyRole::Exporter,
+            &declaration.exporter,
+            "/Declaration/Exporter".to_owned(),
+        ),
+        (
+            PartyRole::Importer,
+            &declaration.importer,
+            shipment("Importer"),
+        ),
+        (
+            PartyRole::Consignee,
+            &declaration.consignee,
+            shipment("Consignee"),
+        ),
+        (PartyRole::Buyer, &declaration.buyer, shipment("Buyer")),
+        (PartyRole::Seller, &declaration.seller, shipment("Seller")),
+        (
+            PartyRole::Carrier,
+            &declaration.carrier,
+            "/Declaration/Consignment/Carrier".to_owned(),
+        ),
+        (
+            PartyRole::Consignor,
+            &declaration.consignor,
+            "/Declaration/Consignment/Consignor".to_owned(),
+        ),
+    ] {
+        if let Some(party) = party {
+            add(role, &party.id, path.clone());
         }
-    };
-    for (index, document) in declaration.transport_documents.iter().enumerate() {
-        // A document of carriage is one whatever kind it says it is.
-        let kind = text(&document.type_code).unwrap_or_else(|| "705".to_owned());
-        add(
-            &kind,
-            &document.id,
-            format!(
-                "{SHIPMENT}/Consignment/TransportContractDocument[{}]",
-                index + 1
-            ),
-        );
     }
-    for (index, document) in declaration.previous_documents.iter().enumerate() {
-        add(
-            &document.type_code,
-            &document.id,
-            format!("{SHIPMENT}/PreviousDocument[{}]", index + 1),
-        );
+    for (index, holder) in declaration.authorisation_holders.iter().enumerate() {
+        let path = occurrence("/Declaration/AuthorisationHolder", index);
+        add(PartyRole::AuthorisationHolder, &holder.id, path);
+    }
+    for (index, actor) in declaration.supply_chain_actors.iter().enumerate() {
+        let path = occurrence(&shipment("AEOMutualRecognitionParty"), index);
+        add(PartyRole::SupplyChainActor, &actor.id, path);
+    }
+    for (index, payer) in declaration.domestic_duty_tax_parties.iter().enumerate() {
+        let path = occurrence(&shipment("DomesticDutyTaxParty"), index);
+        add(PartyRole::TaxPayer, &payer.id, path);
     }
     for (item_index, item) in declaration.items.iter().enumerate() {
-        for (index, document) in item.previous_documents.iter().enumerate() {
-            add(
-                &document.type_code,
-                &document.id,
-                format!("{}/PreviousDocument[{}]", item_path(item_index), index + 1),
-            );
+        let at = item_path(item_index);
+        if let Some(party) = &item.consignee {
+            add(PartyRole::Consignee, &party.id, format!("{at}/Consignee"));
+        }
+        for (index, payer) in item.domestic_duty_tax_parties.iter().enumerate() {
+            let path = occurrence(&format!("{at}/DomesticDutyTaxParty"), index);
+            add(PartyRole::TaxPayer, &payer.id, path);
         }
     }
-    references
+    named
+}
+
+/// The documents that the shipment is carried under.
+fn carriage_documents(declaration: &wire::Declaration) -> Vec<Reference> {
+    references(
+        declaration
+            .transport_documents
+            .iter()
+            .enumerate()
+            .map(|(index, document)| {
+                let at = format!("{SHIPMENT}/Consignment/TransportContractDocument");
+                (&document.type_code, &document.id, occurrence(&at, index))
+            }),
+    )
+}
+
+/// The documents that the goods were under before.
+fn previous_documents(declaration: &wire::Declaration) -> Vec<Reference> {
+    let of_items = declaration
+        .items
+        .iter()
+        .enumerate()
+        .flat_map(|(index, item)| listed(&item.previous_documents, item_path(index)));
+    references(listed(&declaration.previous_documents, SHIPMENT.to_owned()).chain(of_items))
+}
+
+fn listed(
+    documents: &[wire::PreviousDocument],
+    parent: String,
+) -> impl Iterator<Item = (&String, &String, String)> {
+    documents.iter().enumerate().map(move |(index, document)| {
+        let path = occurrence(&format!("{parent}/PreviousDocument"), index);
+        (&document.type_code, &document.id, path)
+    })
+}
+
+fn references<'a>(
+    documents: impl Iterator<Item = (&'a String, &'a String, String)>,
+) -> Vec<Reference> {
+    documents
+        .filter_map(|(type_code, id, path)| {
+            Some(Reference {
+                type_code: clipped(type_code),
+                id: text(id)?,
+                path,
+            })
+        })
+        .take(REFERENCES_MAX + 1)
+        .collect()
 }
 
 fn filed_item(index: usize, item: &wire::GoodsItem) -> FiledItem {
@@ -277,17 +365,11 @@ fn filed_item(index: usize, item: &wire::GoodsItem) -> FiledItem {
     };
     let stated = amount("CustomsValueAmount", &item.customs_value);
     let price = amount("Commodity/InvoiceLine/ItemChargeAmount", &item.item_charge);
-    let statistical = amount("StatisticalValueAmount", &item.statistical_value);
     let origin = |type_code: &str| {
         item.origins
             .iter()
-            .find(|origin| origin.type_code == type_code)
+            .find(|origin| origin.type_code.trim() == type_code)
             .and_then(|origin| text(&origin.country_code))
-    };
-    let (value, other) = if stated.is_some() {
-        (stated, price)
-    } else {
-        (price, None)
     };
     FiledItem {
         sequence: item.sequence,
@@ -299,24 +381,21 @@ fn filed_item(index: usize, item: &wire::GoodsItem) -> FiledItem {
                 .filter(|code| code.identification_type_code == "GN")
                 .map(|code| &code.id),
         ),
-        origin: origin("1").or_else(|| {
-            item.origins
-                .first()
-                .and_then(|origin| text(&origin.country_code))
-        }),
+        // Where they come from by a preference says nothing of where they were made.
+        origin: origin("1").or_else(|| origin("")),
         preferential_origin: origin("2"),
         declared_taxes: item
             .duty_tax_fees
             .iter()
-            .take(CODES_MAX)
-            .filter_map(|fee| {
+            .enumerate()
+            .take(OCCURRENCES_MAX)
+            .filter_map(|(index, fee)| {
                 let base = fee.specific_tax_base_quantity.as_ref()?;
-                let at = format!("{path}/Commodity/DutyTaxFee/SpecificTaxBaseQuantity");
+                let at = format!("{}/SpecificTaxBaseQuantity", fee_path(&path, index));
                 Some((clipped(&fee.type_code), written_measure(at, base)))
             })
             .collect(),
-        value,
-        other_amounts: other.into_iter().chain(statistical).collect(),
+        value: stated.or(price),
         gross_mass: measure("GrossMassMeasure", &item.gross_mass),
         net_mass: measure("NetNetWeightMeasure", &item.net_mass),
         supplementary: measure("TariffQuantity", &item.tariff_quantity),
@@ -328,7 +407,6 @@ fn filed_item(index: usize, item: &wire::GoodsItem) -> FiledItem {
             )
         }),
         additional_procedures: codes(wco::additional_procedures(item)),
-        quota_order_numbers: codes(item.duty_tax_fees.iter().map(|fee| &fee.quota_order_id)),
         statement_codes: codes(
             item.additional_information
                 .iter()
@@ -344,17 +422,321 @@ fn filed_item(index: usize, item: &wire::GoodsItem) -> FiledItem {
     }
 }
 
-/// Combined nomenclature and TARIC digits in one; additional and national codes are no part of it.
+/// Combined nomenclature and TARIC digits in one; additional and national codes are no part of it. A code under
+/// no kind, or under one that nobody knows, is still what the filer says the goods are.
 fn commodity_code(item: &wire::GoodsItem) -> Option<String> {
-    let of = |kind: &str| {
+    let of = |is_meant: &dyn Fn(&str) -> bool| {
         item.classifications
             .iter()
-            .find(|code| code.identification_type_code == kind)
+            .find(|code| is_meant(code.identification_type_code.trim()))
             .and_then(|code| text(&code.id))
     };
-    let mut code = of("TSP")?;
-    code.push_str(&of("TRC").unwrap_or_default());
+    let mut code =
+        of(&|kind| kind == "TSP").or_else(|| of(&|kind| !KINDS_BESIDE_TSP.contains(&kind)))?;
+    code.push_str(&of(&|kind| kind == "TRC").unwrap_or_default());
     Some(code)
+}
+
+/// What a filing is judged by. Of figures, of which a message may hold more than there is memory for, no more
+/// are taken than there may be.
+pub fn particulars(declaration: &wire::Declaration) -> Particulars {
+    let mut figures = Taken::default();
+    let containers = containers_at(declaration);
+    let references_of_items = declaration
+        .items
+        .iter()
+        .map(|item| item.previous_documents.len())
+        .sum::<usize>();
+    let mut of_shipment = Figures::default();
+    figures.amount(
+        &mut of_shipment,
+        || "/Declaration/InvoiceAmount".to_owned(),
+        &declaration.invoice_amount,
+    );
+    figures.valuation(&mut of_shipment, SHIPMENT, &declaration.customs_valuation);
+    figures.write_offs(
+        &mut of_shipment,
+        "/Declaration",
+        &declaration.additional_documents,
+    );
+    let items: Vec<ItemParticulars> = declaration
+        .items
+        .iter()
+        .take(ITEMS_MAX)
+        .enumerate()
+        .map(|(index, item)| item_particulars(index, item, &mut figures))
+        .collect();
+    let shipment_adjusted = adjusted(SHIPMENT, &declaration.customs_valuation);
+    let items_adjusted = declaration
+        .items
+        .iter()
+        .take(ITEMS_MAX)
+        .enumerate()
+        .filter_map(|(index, item)| adjusted(&item_path(index), &item.customs_valuation));
+    Particulars {
+        items_count: declaration.items.len(),
+        containers_count: containers.1,
+        containers: containers.0,
+        references_count: declaration.transport_documents.len()
+            + declaration.previous_documents.len()
+            + references_of_items,
+        figures_count: figures.count,
+        acceptance_time: declaration.acceptance_time.as_ref().map(|time| Placed {
+            path: "/Declaration/AcceptanceDateTime/DateTimeString".to_owned(),
+            value: clipped(&time.value),
+        }),
+        adjustments: shipment_adjusted
+            .into_iter()
+            .chain(items_adjusted)
+            .collect(),
+        figures: of_shipment,
+        items,
+        crowded: crowded(declaration),
+        ..Particulars::default()
+    }
+}
+
+/// Where more elements stand than are looked at: what is decided on must not depend on which of them are.
+fn crowded(declaration: &wire::Declaration) -> Vec<Placed> {
+    let statements = "AdditionalInformation";
+    let header = (
+        format!("/Declaration/{statements}"),
+        declaration.additional_information.len(),
+    );
+    let of_items = declaration
+        .items
+        .iter()
+        .take(ITEMS_MAX)
+        .enumerate()
+        .flat_map(|(index, item)| {
+            let path = item_path(index);
+            [
+                (statements, item.additional_information.len()),
+                ("Commodity/Classification", item.classifications.len()),
+                ("Commodity/DutyTaxFee", item.duty_tax_fees.len()),
+                ("GovernmentProcedure", item.procedures.len()),
+            ]
+            .map(|(name, count)| (format!("{path}/{name}"), count))
+        });
+    std::iter::once(header)
+        .chain(of_items)
+        .filter(|(_, count)| *count > OCCURRENCES_MAX)
+        .map(|(path, count)| Placed {
+            path,
+            value: count.to_string(),
+        })
+        .collect()
+}
+
+/// Each distinct container number where it stands first, in the order of the answer, and how many there are.
+fn containers_at(declaration: &wire::Declaration) -> (Vec<Placed>, usize) {
+    let shipment = format!("{SHIPMENT}/Consignment");
+    let of_items = declaration
+        .items
+        .iter()
+        .enumerate()
+        .map(|(index, item)| (format!("{}/Commodity", item_path(index)), &item.containers));
+    let mut seen = HashSet::new();
+    let mut placed = Vec::new();
+    for (parent, containers) in std::iter::once((shipment, &declaration.containers)).chain(of_items)
+    {
+        for (index, container) in containers.iter().enumerate() {
+            let new = !container.id.is_empty() && seen.insert(container.id.as_str());
+            if new && placed.len() <= CONTAINERS_MAX {
+                placed.push(Placed {
+                    path: format!(
+                        "{}/ID",
+                        occurrence(&format!("{parent}/TransportEquipment"), index)
+                    ),
+                    value: clipped(&container.id),
+                });
+            }
+        }
+    }
+    (placed, seen.len())
+}
+
+/// Where a valuation is adjusted by what is no part of the price.
+fn adjusted(parent: &str, valuation: &Option<wire::CustomsValuation>) -> Option<Placed> {
+    let valuation = valuation.as_ref()?;
+    let (at, amount) = match valuation.charge_deductions.first() {
+        Some(charge) => (
+            "ChargeDeduction[1]/OtherChargeDeductionAmount",
+            charge.amount.as_ref(),
+        ),
+        None => (
+            "FreightChargeAmount",
+            Some(valuation.freight_charge.as_ref()?),
+        ),
+    };
+    Some(Placed {
+        path: format!("{parent}/CustomsValuation/{at}"),
+        value: amount
+            .map(|amount| clipped(&amount.value))
+            .unwrap_or_default(),
+    })
+}
+
+fn item_particulars(index: usize, item: &wire::GoodsItem, taken: &mut Taken) -> ItemParticulars {
+    let path = item_path(index);
+    let mut figures = Figures::default();
+    let amounts = [
+        ("CustomsValueAmount", &item.customs_value),
+        ("Commodity/InvoiceLine/ItemChargeAmount", &item.item_charge),
+        ("StatisticalValueAmount", &item.statistical_value),
+    ];
+    for (at, amount) in amounts {
+        taken.amount(&mut figures, || format!("{path}/{at}"), amount);
+    }
+    let measures = [
+        ("GrossMassMeasure", &item.gross_mass),
+        ("NetNetWeightMeasure", &item.net_mass),
+        ("TariffQuantity", &item.tariff_quantity),
+    ];
+    for (at, measure) in measures {
+        let at = || format!("{path}/Commodity/GoodsMeasure/{at}");
+        taken.measure(&mut figures, at, measure);
+    }
+    for (index, fee) in item.duty_tax_fees.iter().enumerate() {
+        let at = |tag: &str| format!("{}/{tag}", fee_path(&path, index));
+        taken.measure(
+            &mut figures,
+            || at("SpecificTaxBaseQuantity"),
+            &fee.specific_tax_base_quantity,
+        );
+        taken.amount(
+            &mut figures,
+            || at("Payment/TaxAssessedAmount"),
+            &fee.tax_assessed_amount,
+        );
+        taken.amount(
+            &mut figures,
+            || at("Payment/PaymentAmount"),
+            &fee.payment_amount,
+        );
+    }
+    taken.valuation(&mut figures, &path, &item.customs_valuation);
+    taken.write_offs(&mut figures, &path, &item.additional_documents);
+    let quota_order_numbers = item
+        .duty_tax_fees
+        .iter()
+        .enumerate()
+        .filter_map(|(index, fee)| {
+            Some(Placed {
+                path: format!("{}/QuotaOrderID", fee_path(&path, index)),
+                value: text(&fee.quota_order_id)?,
+            })
+        })
+        .take(OCCURRENCES_MAX)
+        .collect();
+    ItemParticulars {
+        procedure_path: item
+            .procedures
+            .iter()
+            .position(|procedure| !procedure.previous_code.is_empty())
+            .map(|index| occurrence(&format!("{path}/GovernmentProcedure"), index))
+            .unwrap_or_default(),
+        commodity_code_path: commodity_code_index(item)
+            .map(|index| occurrence(&format!("{path}/Commodity/Classification"), index))
+            .unwrap_or_default(),
+        quota_order_numbers,
+        figures,
+    }
+}
+
+/// Figures as they are taken from a declaration, and how many it has.
+#[derive(Default)]
+struct Taken {
+    count: usize,
+}
+
+impl Taken {
+    fn amount(
+        &mut self,
+        figures: &mut Figures,
+        path: impl FnOnce() -> String,
+        amount: &Option<wire::Amount>,
+    ) {
+        if let Some(amount) = amount
+            && self.has_room()
+        {
+            figures.amounts.push(written_amount(path(), amount));
+        }
+    }
+
+    fn measure(
+        &mut self,
+        figures: &mut Figures,
+        path: impl FnOnce() -> String,
+        measure: &Option<wire::Measure>,
+    ) {
+        if let Some(measure) = measure
+            && self.has_room()
+        {
+            figures.measures.push(written_measure(path(), measure));
+        }
+    }
+
+    fn valuation(
+        &mut self,
+        figures: &mut Figures,
+        parent: &str,
+        valuation: &Option<wire::CustomsValuation>,
+    ) {
+        let Some(valuation) = valuation else { return };
+        let at = format!("{parent}/CustomsValuation");
+        self.amount(
+            figures,
+            || format!("{at}/FreightChargeAmount"),
+            &valuation.freight_charge,
+        );
+        for (index, charge) in valuation.charge_deductions.iter().enumerate() {
+            let path = || {
+                let at = occurrence(&format!("{at}/ChargeDeduction"), index);
+                format!("{at}/OtherChargeDeductionAmount")
+            };
+            self.amount(figures, path, &charge.amount);
+        }
+    }
+
+    fn write_offs(
+        &mut self,
+        figures: &mut Figures,
+        parent: &str,
+        documents: &[wire::AdditionalDocument],
+    ) {
+        for (index, document) in documents.iter().enumerate() {
+            let path = || {
+                let at = occurrence(&format!("{parent}/AdditionalDocument"), index);
+                format!("{at}/WriteOff/QuantityQuantity")
+            };
+            self.measure(figures, path, &document.write_off_quantity);
+        }
+    }
+
+    fn has_room(&mut self) -> bool {
+        self.count += 1;
+        self.count <= FIGURES_MAX
+    }
+}
+
+/// Where the code stands that [`commodity_code`] takes.
+fn commodity_code_index(item: &wire::GoodsItem) -> Option<usize> {
+    let at = |is_meant: &dyn Fn(&str) -> bool| {
+        item.classifications.iter().position(|code| {
+            is_meant(code.identification_type_code.trim()) && text(&code.id).is_some()
+        })
+    };
+    at(&|kind| kind == "TSP").or_else(|| at(&|kind| !KINDS_BESIDE_TSP.contains(&kind)))
+}
+
+/// The path of one of several elements.
+fn occurrence(path: &str, index: usize) -> String {
+    format!("{path}[{}]", index + 1)
+}
+
+fn fee_path(item: &str, index: usize) -> String {
+    occurrence(&format!("{item}/Commodity/DutyTaxFee"), index)
 }
 
 fn packages(item: &wire::GoodsItem) -> Option<u32> {
@@ -386,7 +768,7 @@ fn written_measure(path: String, measure: &wire::Measure) -> WrittenMeasure {
 fn codes<S: AsRef<str>>(written: impl Iterator<Item = S>) -> Vec<String> {
     written
         .filter_map(|code| text(code.as_ref()))
-        .take(CODES_MAX)
+        .take(OCCURRENCES_MAX)
         .collect()
 }
 
@@ -398,10 +780,11 @@ fn text(written: &str) -> Option<String> {
 /// A text without the spaces around it, cut one character behind the longest there may be, and without the one
 /// character that a row cannot hold.
 fn clipped(written: &str) -> String {
-    written
-        .trim()
-        .chars()
-        .take(TEXT_CHARS_MAX + 1)
+    writable(written.trim().chars().take(TEXT_CHARS_MAX + 1))
+}
+
+fn writable(characters: impl Iterator<Item = char>) -> String {
+    characters
         .map(|character| {
             if character == '\0' {
                 char::REPLACEMENT_CHARACTER

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chassis::command::{self, Answered, Call, decide};
-use chassis::page::{PageSize, decode_page_token};
+use chassis::page::{PageSize, decode_page_token, encode_page_token};
 use chassis::telemetry::traceparent_of_current_span;
 use chassis::{Caller, Role, caller, convert, internal, to_status};
 use fabric::{Command, Handle, Reply, fingerprint};
@@ -26,7 +26,7 @@ use uuid::Uuid;
 use crate::app::{
     AnswerUnfit, CompleteControl, FileDeclaration, GrantMandateCommand, Input, LiftHold,
     OpenControl, OverrideMatch, PlaceHold, PresentGoods, PutPartyCommand, RecordPayment, Release,
-    Reroute, RevokeMandateCommand,
+    Reroute, RevokeMandateCommand, told,
 };
 use crate::domain::declaration::Declaration;
 use crate::domain::hold::{Hold, Scope};
@@ -37,6 +37,8 @@ use filing::{Filed, Readable};
 
 const ROWS_DEFAULT: u32 = 50;
 const ROWS_MAX: u32 = 500;
+/// The most bytes of a page, whatever number of rows was asked for: below what an answer may have.
+const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Under which name filings are compared, whichever RPC they come by.
 const FILING: &str = "File";
 
@@ -138,6 +140,8 @@ impl Api {
         let mut command = FileDeclaration {
             actor: request::actor(&sent.caller),
             filing: readable.filing,
+            particulars: readable.particulars,
+            facts: readable.facts,
             parties: Vec::new(),
             unmapped: readable.unmapped,
             digest: readable.digest,
@@ -423,9 +427,16 @@ impl CustomsService for Api {
             queries::declarations(&self.reads, &reader, &filter, before, size.rows_to_read())
                 .await
                 .map_err(failed)?;
-        let (rows, next_page_token) = size.page(rows, |declaration| declaration.id);
+        let (rows, mut next_page_token) = size.page(rows, |declaration| declaration.id);
+        let mut declarations = self.records(&rows).await?;
+        let fitting = fitting(&declarations);
+        if fitting < declarations.len() {
+            declarations.truncate(fitting);
+            let last = rows.get(fitting.saturating_sub(1));
+            next_page_token = encode_page_token(&last.map(|declaration| declaration.id));
+        }
         Ok(Response::new(wire::ListDeclarationsResponse {
-            declarations: self.records(&rows).await?,
+            declarations,
             next_page_token,
         }))
     }
@@ -486,10 +497,11 @@ impl CustomsService for Api {
         )
         .await
         .map_err(failed)?;
-        let notifications: Vec<wire::Notification> = rows
+        let mut notifications: Vec<wire::Notification> = rows
             .iter()
             .map(|(sequence, notification)| response::notification(*sequence, notification))
             .collect();
+        notifications.truncate(fitting(&notifications));
         let next_cursor = notifications
             .last()
             .map_or_else(|| message.cursor.clone(), |last| last.cursor.clone());
@@ -918,6 +930,16 @@ fn page<K: serde::de::DeserializeOwned>(
     Ok((size, decode_page_token(&asked.page_token).map_err(refused)?))
 }
 
+/// How many of a page's rows fit into one answer; the first always does.
+fn fitting(rows: &[impl prost::Message]) -> usize {
+    let mut bytes = 0;
+    let fit = rows.iter().take_while(|row| {
+        bytes += row.encoded_len();
+        bytes <= PAGE_BYTES_MAX
+    });
+    fit.count().max(1)
+}
+
 fn normalised_mrn(written: &str) -> String {
     Mrn::parse(written)
         .map(String::from)
@@ -929,6 +951,7 @@ fn filing_refused((refusal, repeated): (Refusal, bool)) -> Status {
 }
 
 fn filing_refusal(refusal: Refusal) -> wire::FilingRefusal {
+    let told = |name: &str| refusal.metadata.get(name).cloned().unwrap_or_default();
     wire::FilingRefusal {
         reason: refusal.reason,
         message: refusal.message,
@@ -939,6 +962,10 @@ fn filing_refusal(refusal: Refusal) -> wire::FilingRefusal {
             .filter(|(kind, _)| kind == "declaration")
             .map(|(_, id)| id)
             .unwrap_or_default(),
+        lrn: told(told::LRN),
+        type_code: told(told::TYPE_CODE),
+        items: told(told::ITEMS).parse().unwrap_or_default(),
+        containers: serde_json::from_str(&told(told::CONTAINERS)).unwrap_or_default(),
     }
 }
 

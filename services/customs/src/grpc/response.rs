@@ -2,7 +2,7 @@
 //! before.
 
 use chassis::convert::{condition_message, fault_message, money_message, timestamp};
-use kernel::Unmet;
+use kernel::{Fault, Unmet};
 use prost::Message;
 use proto::common::v1 as common;
 use proto::customs::v1 as wire;
@@ -44,8 +44,8 @@ pub fn filing(declaration: &Declaration, dry_run: bool) -> wire::Filing {
         type_code: declaration.filing.type_code.clone(),
         items: u32::try_from(declaration.filing.items.len()).unwrap_or(u32::MAX),
         containers: declaration.filing.containers.clone(),
-        faults: declaration.faults.iter().map(fault_message).collect(),
-        warnings: declaration.warnings.iter().map(fault_message).collect(),
+        faults: declaration.faults.iter().map(fault).collect(),
+        warnings: declaration.warnings.iter().map(fault).collect(),
         unsupported_kind: String::new(),
         unreadable: None,
         duty: duty_of(declaration),
@@ -90,8 +90,8 @@ pub fn declaration_record(
         risk_version: declaration.risk_version.clone(),
         controls: declaration.controls.iter().map(control).collect(),
         consignments: declaration.consignments.iter().map(consignment).collect(),
-        faults: declaration.faults.iter().map(fault_message).collect(),
-        warnings: declaration.warnings.iter().map(fault_message).collect(),
+        faults: declaration.faults.iter().map(fault).collect(),
+        warnings: declaration.warnings.iter().map(fault).collect(),
         holds: holds.iter().map(hold).collect(),
         conditions: conditions.iter().map(condition_message).collect(),
         filed_at: declaration.facts.when(FactKind::Filed).map(timestamp),
@@ -258,7 +258,7 @@ pub fn notification(sequence: u64, notification: &Notification) -> wire::Notific
         name: notification.code.name().to_owned(),
         issued_at: Some(timestamp(notification.issued_at)),
         filing_version: notification.filing_version,
-        faults: detail.faults.iter().map(fault_message).collect(),
+        faults: detail.faults.iter().map(fault).collect(),
         duty: detail.duty.as_ref().map(tax_statement),
         control_id: detail
             .control_id
@@ -266,6 +266,17 @@ pub fn notification(sequence: u64, notification: &Notification) -> wire::Notific
             .unwrap_or_default(),
         text: detail.text.clone(),
     }
+}
+
+/// A fault or warning with its WCO pointer, whoever found it.
+fn fault(found: &Fault) -> common::Fault {
+    let mut message = fault_message(found);
+    if message.pointer.is_empty() {
+        message.pointer = wco::Pointer::of_path(&found.path)
+            .map(|pointer| pointer.to_string())
+            .unwrap_or_default();
+    }
+    message
 }
 
 /// Where a debt stands.
@@ -422,7 +433,7 @@ fn duty_statement(assessment: &Assessment, indicated: bool, is_final: bool) -> w
             .iter()
             .map(|(item, reason)| wire::ManualItem {
                 item: *item,
-                reason: reason.clone(),
+                reason: reason.to_string(),
             })
             .collect(),
         tariff_version: assessment.tariff_version.clone(),

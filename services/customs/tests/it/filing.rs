@@ -492,7 +492,7 @@ async fn a_stream_answers_every_filing_and_a_refused_one_does_not_end_it() {
 }
 
 /// Sends requests over a real connection, as only a server can make the stream.
-async fn stream(
+pub async fn stream(
     scene: &Scene,
     requests: Vec<wire::FileDeclarationsRequest>,
 ) -> Vec<wire::FileDeclarationsResponse> {

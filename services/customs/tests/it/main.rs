@@ -7,11 +7,17 @@
     reason = "a test that meets what it does not expect has failed"
 )]
 
+mod assessing;
 mod duty;
 mod filing;
+mod findings;
 mod import;
+/// The naive reader that the documents' own reader is checked against.
+#[path = "../../../shared/wco/tests/it/leaves.rs"]
+mod leaves;
 mod money;
 mod outcomes;
 mod parties;
 mod process;
+mod release;
 mod support;

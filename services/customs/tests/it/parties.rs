@@ -112,6 +112,105 @@ async fn a_mandate_counts_from_its_grant_to_its_revocation() {
 }
 
 #[tokio::test]
+async fn rule_14_whoever_is_acted_for_gives_a_mandate_and_a_counterparty_does_not() {
+    let scene = Scene::new().await;
+    let party = |id: &str| {
+        Some(wire::Party {
+            id: id.into(),
+            ..Default::default()
+        })
+    };
+    // broker-b files for trader-b alone; trader-a stands in one more place each time.
+    let known = TRADER_A_EORI;
+    type Name = fn(&mut wire::Declaration, &str);
+    let acted_for: [(&str, Name, &str); 4] = [
+        (
+            "T-1",
+            |declaration, id| {
+                declaration.authorisation_holders = vec![wire::AuthorisationHolder {
+                    id: id.into(),
+                    category_code: "DPO".into(),
+                }];
+            },
+            "/Declaration/AuthorisationHolder[1]/ID",
+        ),
+        (
+            "T-2",
+            |declaration, id| {
+                declaration.domestic_duty_tax_parties = vec![wire::RoleParty {
+                    id: id.into(),
+                    role_code: "FR1".into(),
+                }];
+            },
+            "/Declaration/GoodsShipment/DomesticDutyTaxParty[1]/ID",
+        ),
+        (
+            "T-3",
+            |declaration, id| {
+                declaration.consignee = Some(wire::Party {
+                    id: id.into(),
+                    ..Default::default()
+                });
+            },
+            "/Declaration/GoodsShipment/Consignee/ID",
+        ),
+        (
+            "T-4",
+            |declaration, id| {
+                declaration.items[0].consignee = Some(wire::Party {
+                    id: id.into(),
+                    ..Default::default()
+                });
+            },
+            "/Declaration/GoodsShipment/GovernmentAgencyGoodsItem[1]/Consignee/ID",
+        ),
+    ];
+    let filed = |lrn: &str| {
+        let mut declaration = umbrellas(lrn);
+        declaration.authorisation_holders.clear();
+        declaration.domestic_duty_tax_parties.clear();
+        declaration.importer = party(TRADER_B_EORI);
+        declaration.declarant = party(TRADER_B_EORI);
+        declaration.exporter = None;
+        declaration
+    };
+    for (lrn, name, path) in acted_for {
+        let mut declaration = filed(lrn);
+        name(&mut declaration, known);
+        let rejected = scene
+            .try_file("broker-b", declaration.clone())
+            .await
+            .unwrap();
+        assert_eq!(codes(&rejected.faults), ["MANDATE_MISSING"], "{path}");
+        assert_eq!(
+            (
+                rejected.faults[0].path.as_str(),
+                rejected.faults[0].value.as_str()
+            ),
+            (path, known)
+        );
+        name(&mut declaration, "GB999999999999");
+        let taken = scene.try_file("broker-b", declaration).await.unwrap();
+        assert_eq!(taken.outcome(), wire::FilingOutcome::Registered, "{path}");
+        assert!(
+            taken
+                .warnings
+                .iter()
+                .any(|warning| warning.code == "PARTY_UNKNOWN" && warning.path == path)
+        );
+    }
+    let mut sold = filed("T-5");
+    (sold.seller, sold.buyer) = (party(known), party(known));
+    (sold.carrier, sold.consignor) = (party(known), party(known));
+    sold.exporter = party(known);
+    let taken = scene.try_file("broker-b", sold).await.unwrap();
+    assert_eq!(
+        (taken.outcome(), codes(&taken.faults)),
+        (wire::FilingOutcome::Registered, Vec::new())
+    );
+}
+
+#[tokio::test]
 async fn nobody_gives_a_mandate_in_anothers_name_but_an_officer() {
     let scene = Scene::new().await;
     let in_name = || wire::GrantMandateRequest {

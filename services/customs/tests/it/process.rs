@@ -1,7 +1,7 @@
 //! The whole service over a socket, with a token, seeds and an orderly end; its configuration, and that every
 //! call has a permission.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use chassis::{DevelopmentIssuer, Permissions, Role, Shutdown};
@@ -9,6 +9,7 @@ use chrono::{TimeDelta, Utc};
 use customs::config::Seed;
 use proto::customs::v1 as wire;
 use proto::customs::v1::customs_service_client::CustomsServiceClient;
+use tokio::net::TcpSocket;
 use tonic::Request;
 use tonic::transport::{Channel, Endpoint};
 
@@ -24,11 +25,12 @@ async fn the_service_answers_who_may_ask_over_a_socket_and_ends_in_order() {
     let issuer = DevelopmentIssuer::create_or_open(folder.path()).unwrap();
     let mut config = config(&database().await);
     config.identity = issuer.identity_config();
-    config.server.listen = free_address();
-    config.server.admin_listen = free_address();
+    let (_held, address) = reserved();
+    let (_held_too, admin_address) = reserved();
+    config.server.listen = address;
+    config.server.admin_listen = admin_address;
     config.seed = Some(Seed::Development);
     let shutdown = Shutdown::manual();
-    let address = config.server.listen;
     let served = tokio::spawn(customs::run(config, shutdown.clone()));
 
     let mut client = CustomsServiceClient::new(connect(address).await);
@@ -124,11 +126,14 @@ fn with<T>(token: &str, message: T) -> Request<T> {
     request
 }
 
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
+/// An address that the system gives to nobody else while the socket is held: bound, not listening, and
+/// willing to share it with the service that is told to listen there.
+fn reserved() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Filing documents from files and folders: finds them, sends several at once, and tells what became of each,
-//! in order. Every file is answered, whatever the answer. It must not look into a document; reading it is
-//! customs' work.
+//! in order. Every file is answered, whatever the answer. Of a document it must know no more than the filer's
+//! reference, by which some must wait for others; what else it says, customs tells.
 
 use std::collections::HashMap;
 use std::fs;
@@ -11,10 +11,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chassis::command::REPEATED_METADATA;
+use customs::app::told;
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use kernel::{Refusal, RefusalKind};
 use proto::common::v1::Fault;
-use proto::customs::v1::{FileDocumentRequest, FileDocumentResponse, Filing, FilingOutcome};
+use proto::customs::v1::customs_service_client::CustomsServiceClient;
+use proto::customs::v1::{
+    FileDeclarationsRequest, FileDocumentRequest, FileDocumentResponse, Filing, FilingOutcome,
+    FilingRefusal, file_declarations_request, file_declarations_response,
+};
 use serde::Serialize;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tonic::metadata::MetadataMap;
@@ -22,7 +27,7 @@ use tonic::{Response, Status};
 use uuid::Uuid;
 
 use super::show;
-use crate::client::{ClientError, Session};
+use crate::client::{ClientError, Session, Transport};
 use crate::output::{self, Progress};
 
 /// So many filings are on their way at once.
@@ -67,7 +72,13 @@ pub async fn file(
     let total = documents.len();
     let progress = Progress::begin("filing", u64::try_from(total).ok());
     let customs = session.customs()?;
-    let send = async |request| customs.clone().file_document(request).await;
+    let send = async |request: FileDocumentRequest| {
+        let mut customs = customs.clone();
+        match customs.file_document(request.clone()).await {
+            Ok(response) => Ok(response),
+            Err(status) => Err(in_full(&mut customs, request, Refused::from(status)).await),
+        }
+    };
     let mut answers = std::pin::pin!(answers(documents, options, session.party(), &send));
     let mut report = Report::default();
     while let Some(answer) = answers.try_next().await? {
@@ -92,7 +103,11 @@ struct Line {
     containers: Vec<String>,
     faults: Vec<FaultLine>,
     warnings: Vec<FaultLine>,
+    /// It is an answer given before: to the same request, or to another with the same content.
     repeated: bool,
+    /// The reference of the document is in use: by this declaration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    existing_declaration_id: Option<String>,
     /// `unsupported`: which kind of message it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     kind: Option<String>,
@@ -215,10 +230,12 @@ impl Line {
         lines
     }
 
-    /// A file that was not sent, because it cannot be read.
+    /// A file that was not sent, because it cannot be read from its beginning on.
     fn unreadable(file: String, cause: String) -> Self {
         Self {
             outcome: "unreadable",
+            line: Some(1),
+            column: Some(1),
             cause: Some(cause),
             ..Self::empty(file)
         }
@@ -238,7 +255,7 @@ impl Line {
             containers: filing.containers,
             faults: filing.faults.into_iter().map(FaultLine::from).collect(),
             warnings: filing.warnings.into_iter().map(FaultLine::from).collect(),
-            repeated,
+            repeated: repeated || filing.answered_before,
             kind: Some(filing.unsupported_kind).filter(|kind| !kind.is_empty()),
             line: unreadable.as_ref().map(|place| place.line),
             column: unreadable.as_ref().map(|place| place.column),
@@ -261,8 +278,18 @@ impl Line {
                 ..Default::default()
             }));
         }
+        let says = |name: &str| refusal.metadata.get(name).cloned().unwrap_or_default();
         Self {
             outcome: "rejected",
+            lrn: says(told::LRN),
+            type_code: says(told::TYPE_CODE),
+            items: says(told::ITEMS).parse().unwrap_or_default(),
+            containers: serde_json::from_str(&says(told::CONTAINERS)).unwrap_or_default(),
+            existing_declaration_id: refusal
+                .resource
+                .as_ref()
+                .filter(|(kind, _)| kind == "declaration")
+                .map(|(_, id)| id.clone()),
             faults,
             repeated,
             ..Self::empty(file)
@@ -282,6 +309,7 @@ impl Line {
             faults: Vec::new(),
             warnings: Vec::new(),
             repeated: false,
+            existing_declaration_id: None,
             kind: None,
             line: None,
             column: None,
@@ -398,6 +426,16 @@ impl Found {
 struct Prepared {
     file: String,
     content: Result<(Uuid, Bytes), String>,
+    turn: Option<Turn>,
+}
+
+/// What documents share that must be sent one after the other.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Turn {
+    /// The filer's reference: with other content, the second one is the conflict.
+    Reference(String),
+    /// The request: the second one is the repetition.
+    Request(Uuid),
 }
 
 fn prepare(found: Found, options: Options, party: &str) -> Prepared {
@@ -405,17 +443,36 @@ fn prepare(found: Found, options: Options, party: &str) -> Prepared {
         Some(trouble) => Err(trouble),
         None => read(&found.path),
     };
+    let content = content.map(|bytes| {
+        // A check is never stored, so it must not take a filing's id.
+        let id = if options.again || options.check {
+            kernel::new_id()
+        } else {
+            request_id(party, &bytes)
+        };
+        (id, bytes)
+    });
+    let turn = content
+        .as_ref()
+        .ok()
+        .map(|(id, bytes)| match reference(bytes) {
+            Some(reference) => Turn::Reference(reference),
+            None => Turn::Request(*id),
+        });
     Prepared {
         file: found.path.to_string_lossy().into_owned(),
-        content: content.map(|bytes| {
-            // A check is never stored, so it must not take a filing's id.
-            let id = if options.again || options.check {
-                kernel::new_id()
-            } else {
-                request_id(party, &bytes)
-            };
-            (id, bytes)
-        }),
+        content,
+        turn,
+    }
+}
+
+/// The filer's reference as customs compares it; only a filing takes one.
+fn reference(bytes: &[u8]) -> Option<String> {
+    match wco::read(bytes) {
+        wco::Reading::Filing(filing) => kernel::Lrn::parse(&filing.facts.lrn)
+            .ok()
+            .map(|reference| reference.to_string()),
+        wco::Reading::Unsupported(_) | wco::Reading::Unreadable(_) => None,
     }
 }
 
@@ -440,15 +497,15 @@ fn read(path: &Path) -> Result<Bytes, String> {
     Ok(Bytes::from(bytes))
 }
 
-/// One turn for each request id: an equal document waits until the first is answered, so that it gets the
-/// first one's answer as a repetition.
+/// Who is to be sent next: a document waits until an earlier one with its reference, or of its bytes, is
+/// answered. So of two the first is filed and the second is the repetition or the conflict, on every run.
 #[derive(Default)]
-struct Turns(HashMap<Uuid, Arc<Mutex<()>>>);
+struct Turns(HashMap<Turn, Arc<Mutex<()>>>);
 
 impl Turns {
     fn of(&mut self, prepared: &Prepared) -> Option<Arc<Mutex<()>>> {
-        let (id, _) = prepared.content.as_ref().ok()?;
-        Some(self.0.entry(*id).or_default().clone())
+        let turn = prepared.turn.clone()?;
+        Some(self.0.entry(turn).or_default().clone())
     }
 }
 
@@ -460,7 +517,7 @@ fn answers<S>(
     send: &S,
 ) -> impl Stream<Item = Result<Answer, ClientError>>
 where
-    S: AsyncFn(FileDocumentRequest) -> Result<Response<FileDocumentResponse>, Status>,
+    S: AsyncFn(FileDocumentRequest) -> Result<Response<FileDocumentResponse>, Refused>,
 {
     let mut turns = Turns::default();
     // Read one after the other, so that of two equal files the first is also the first to be sent.
@@ -486,7 +543,7 @@ async fn answer<S>(
     send: &S,
 ) -> Result<Answer, ClientError>
 where
-    S: AsyncFn(FileDocumentRequest) -> Result<Response<FileDocumentResponse>, Status>,
+    S: AsyncFn(FileDocumentRequest) -> Result<Response<FileDocumentResponse>, Refused>,
 {
     let (request_id, document) = match prepared.content {
         Ok(content) => content,
@@ -508,15 +565,98 @@ where
             let filing = response.into_inner().filing.unwrap_or_default();
             Line::answered(prepared.file, filing, repeated)?
         }
-        Err((refusal, repeated)) if is_about_the_document(&refusal) => {
-            Line::refused(prepared.file, &refusal, repeated)
+        Err(refused) if is_about_the_document(&refused.refusal) => {
+            Line::refused(prepared.file, &refused.refusal, refused.repeated)
         }
-        Err((refusal, _)) if refusal.kind == RefusalKind::Internal => {
-            return Ok(Answer::Missing(prepared.file, Box::new(refusal)));
+        Err(refused) if refused.refusal.kind == RefusalKind::Internal => {
+            return Ok(Answer::Missing(prepared.file, Box::new(refused.refusal)));
         }
-        Err((refusal, _)) => return Err(ClientError::from(refusal)),
+        Err(refused) => return Err(ClientError::from(refused.refusal)),
     };
     Ok(Answer::Given(Box::new(line)))
+}
+
+/// Why a document was not decided.
+#[derive(Debug)]
+struct Refused {
+    refusal: Refusal,
+    /// It is the stored answer to an earlier, equal request.
+    repeated: bool,
+}
+
+impl From<Status> for Refused {
+    fn from(status: Status) -> Self {
+        Self {
+            refusal: chassis::from_status(&status),
+            repeated: says_repeated(status.metadata()),
+        }
+    }
+}
+
+/// The refusal with all that it has to tell. A status has room for little and says what it left out; a stream
+/// answers the same request in a message, which has room for everything.
+async fn in_full(
+    customs: &mut CustomsServiceClient<Transport>,
+    request: FileDocumentRequest,
+    refused: Refused,
+) -> Refused {
+    if !is_cut(&refused.refusal) {
+        return refused;
+    }
+    let again = FileDeclarationsRequest {
+        request_id: request.request_id,
+        validate_only: request.validate_only,
+        filing: Some(file_declarations_request::Filing::Document(
+            request.document,
+        )),
+    };
+    let answer = match customs
+        .file_declarations(futures::stream::iter([again]))
+        .await
+    {
+        Ok(answers) => answers.into_inner().message().await,
+        Err(status) => Err(status),
+    };
+    match answer.ok().flatten().and_then(|answer| answer.answer) {
+        Some(file_declarations_response::Answer::Refusal(whole)) => Refused {
+            refusal: completed(refused.refusal, whole),
+            ..refused
+        },
+        // What is known is told.
+        _ => refused,
+    }
+}
+
+/// Whether a status had no room for what a reference in use tells of the document.
+fn is_cut(refusal: &Refusal) -> bool {
+    let left_out = |name: &str| !refusal.metadata.contains_key(name);
+    refusal.reason == "LRN_IN_USE"
+        && (!left_out("faults_omitted")
+            || [told::LRN, told::TYPE_CODE, told::ITEMS, told::CONTAINERS]
+                .into_iter()
+                .any(left_out))
+}
+
+fn completed(refusal: Refusal, whole: FilingRefusal) -> Refusal {
+    let faults = whole.faults.into_iter().map(|fault| kernel::Fault {
+        code: fault.code,
+        path: fault.path,
+        pointer: fault.pointer,
+        value: fault.value,
+        rule: fault.rule,
+        description: fault.description,
+    });
+    Refusal {
+        faults: faults.collect(),
+        ..refusal
+    }
+    .with_metadata(told::LRN, whole.lrn)
+    .with_metadata(told::TYPE_CODE, whole.type_code)
+    .with_metadata(told::ITEMS, whole.items.to_string())
+    .with_metadata(
+        told::CONTAINERS,
+        serde_json::json!(whole.containers).to_string(),
+    )
 }
 
 /// Whether an answer or a refusal is the stored one to an earlier, equal request.
@@ -526,26 +666,25 @@ fn says_repeated(metadata: &MetadataMap) -> bool {
         .is_some_and(|value| value.as_bytes() == b"true")
 }
 
-/// Sends until there is an answer, or a refusal that waiting does not help; with it, whether it is a
-/// repeated one.
+/// Sends until there is an answer, or a refusal that waiting does not help.
 async fn send_until_taken<S>(
     request: FileDocumentRequest,
     send: &S,
-) -> Result<Response<FileDocumentResponse>, (Refusal, bool)>
+) -> Result<Response<FileDocumentResponse>, Refused>
 where
-    S: AsyncFn(FileDocumentRequest) -> Result<Response<FileDocumentResponse>, Status>,
+    S: AsyncFn(FileDocumentRequest) -> Result<Response<FileDocumentResponse>, Refused>,
 {
     let mut attempt = 1;
     loop {
-        let status = match send(request.clone()).await {
+        let refused = match send(request.clone()).await {
             Ok(response) => return Ok(response),
-            Err(status) => status,
+            Err(refused) => refused,
         };
-        let refusal = chassis::from_status(&status);
-        if attempt == ATTEMPTS_MAX || !passes_by_itself(&refusal) {
-            return Err((refusal, says_repeated(status.metadata())));
+        if attempt == ATTEMPTS_MAX || !passes_by_itself(&refused.refusal) {
+            return Err(refused);
         }
-        tokio::time::sleep(wait_before_next(attempt, refusal.retry_after_millis)).await;
+        let asked = refused.refusal.retry_after_millis;
+        tokio::time::sleep(wait_before_next(attempt, asked)).await;
         attempt += 1;
     }
 }
@@ -638,6 +777,7 @@ mod tests {
         let line = Line::unreadable(prepared.file, prepared.content.unwrap_err());
         let object = serde_json::to_value(&line).unwrap();
         assert_eq!(object["outcome"], "unreadable");
+        assert_eq!((&object["line"], &object["column"]), (&1.into(), &1.into()));
         assert!(object["cause"].as_str().unwrap().contains("No such file"));
     }
 
@@ -697,13 +837,62 @@ mod tests {
 
     #[test]
     fn a_refusal_about_the_document_is_its_answer() {
+        let fault = |code: &str, value: &str| kernel::Fault::new(code, "/p", value, "r", "d");
         let refusal = Refusal::already_exists("LRN_IN_USE", "The reference L-1 is in use.")
-            .with_resource("declaration", "D-1");
-        assert!(is_about_the_document(&refusal));
+            .with_resource("declaration", "D-1")
+            .with_faults([fault("LRN_IN_USE", "L-1"), fault("AMOUNT_FORM", "1e3")])
+            .with_metadata("lrn", "L-1")
+            .with_metadata("type_code", "IMA")
+            .with_metadata("items", "3")
+            .with_metadata("containers", r#"["CONU1234567"]"#);
+        assert!(is_about_the_document(&refusal) && !is_cut(&refusal));
         let line = Line::refused("1.xml".to_owned(), &refusal, false);
-        assert_eq!(line.outcome, "rejected");
-        assert_eq!(line.faults[0].code, "LRN_IN_USE");
-        assert!(line.faults[0].description.contains("declaration D-1"));
+        let object = serde_json::to_value(&line).unwrap();
+        let described = |code, value| serde_json::json!({"code": code, "path": "/p", "pointer": "", "value": value, "rule": "r", "description": "d"});
+        assert_eq!(
+            object,
+            serde_json::json!({
+                "file": "1.xml", "outcome": "rejected", "declaration_id": "", "mrn": "",
+                "lrn": "L-1", "type": "IMA", "items": 3, "containers": ["CONU1234567"],
+                "faults": [described("LRN_IN_USE", "L-1"), described("AMOUNT_FORM", "1e3")],
+                "warnings": [], "repeated": false, "existing_declaration_id": "D-1"
+            })
+        );
+    }
+
+    #[test]
+    fn a_refusal_that_was_cut_is_completed_from_the_streams_answer() {
+        let cut = Refusal::already_exists("LRN_IN_USE", "In use.")
+            .with_resource("declaration", "D-1")
+            .with_metadata("lrn", "L-1")
+            .with_metadata("faults_omitted", "2");
+        assert!(is_cut(&cut));
+        let whole = FilingRefusal {
+            lrn: "L-1".to_owned(),
+            type_code: "IMA".to_owned(),
+            items: 999,
+            containers: vec!["A".to_owned(), "B".to_owned()],
+            faults: vec![Fault::default(), Fault::default(), Fault::default()],
+            ..Default::default()
+        };
+        let line = Line::refused("1.xml".to_owned(), &completed(cut, whole), false);
+        assert_eq!((line.type_code.as_str(), line.items), ("IMA", 999));
+        assert_eq!((line.containers.len(), line.faults.len()), (2, 3));
+        assert_eq!(line.existing_declaration_id.as_deref(), Some("D-1"));
+    }
+
+    #[test]
+    fn an_answer_that_was_given_to_the_same_content_before_is_a_repeated_one() {
+        let filing = Filing {
+            outcome: FilingOutcome::Accepted.into(),
+            answered_before: true,
+            ..Default::default()
+        };
+        assert!(
+            Line::answered("1.xml".to_owned(), filing, false)
+                .unwrap()
+                .repeated
+        );
     }
 
     /// A folder with these documents, and what is found in it.
@@ -739,6 +928,7 @@ mod tests {
     where
         S: AsyncFn(FileDocumentRequest) -> Result<Response<FileDocumentResponse>, Status>,
     {
+        let send = async |request| send(request).await.map_err(Refused::from);
         let answers: Vec<Answer> = answers(documents, options, "broker-a", &send)
             .try_collect()
             .await
@@ -800,6 +990,44 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn of_files_that_share_a_reference_the_first_is_sent_first_and_others_do_not_wait() {
+        let document = |lrn: &str, office: &str| {
+            format!(
+                "<Declaration><FunctionCode>9</FunctionCode><FunctionalReferenceID>{lrn}</FunctionalReferenceID>\
+                 <TypeCode>IMA</TypeCode><DeclarationOfficeID>{office}</DeclarationOfficeID></Declaration>"
+            )
+        };
+        let documents = [
+            // The same reference, once composed and once not.
+            ("1.xml", document("L-\u{e9}", "first")),
+            ("2.xml", document("L-2", "alone")),
+            ("3.xml", document("L-e\u{301}", "second")),
+        ];
+        let documents = documents
+            .each_ref()
+            .map(|(name, text)| (*name, text.as_str()));
+        let (_folder, found) = folder_of(&documents);
+        let sent: RefCell<Vec<String>> = RefCell::default();
+        let finished: RefCell<Vec<String>> = RefCell::default();
+        lines(found, FILED, async |request| {
+            let text = text_of(&request);
+            let office = ["first", "second", "alone"]
+                .into_iter()
+                .find(|office| text.contains(office))
+                .unwrap();
+            sent.borrow_mut().push(office.to_owned());
+            for _ in 0..if office == "first" { 40 } else { 1 } {
+                tokio::task::yield_now().await;
+            }
+            finished.borrow_mut().push(office.to_owned());
+            Ok(accepted(office, false))
+        })
+        .await;
+        assert_eq!(*sent.borrow(), ["first", "alone", "second"]);
+        assert_eq!(*finished.borrow(), ["alone", "first", "second"]);
+    }
+
+    #[tokio::test]
     async fn a_repeated_refusal_is_a_repetition_too() {
         let (_folder, found) = folder_of(&[("1.xml", "same"), ("2.xml", "same")]);
         let seen: RefCell<HashSet<String>> = RefCell::default();
@@ -854,7 +1082,10 @@ mod tests {
     async fn what_this_party_may_not_do_ends_the_command() {
         let (_folder, found) = folder_of(&[("1.xml", "one"), ("2.xml", "two")]);
         let denied = async |_: FileDocumentRequest| {
-            Err(chassis::to_status(&Refusal::denied("ROLE_REQUIRED", "x")))
+            Err(Refused::from(chassis::to_status(&Refusal::denied(
+                "ROLE_REQUIRED",
+                "x",
+            ))))
         };
         let answers: Result<Vec<Answer>, _> = answers(found, FILED, "haulier-a", &denied)
             .try_collect()
@@ -868,7 +1099,9 @@ mod tests {
     async fn one_failure_of_the_service_does_not_silence_the_other_files() {
         let (_folder, found) = folder_of(&[("1.xml", "one"), ("2.xml", "two")]);
         let failing = async |request: FileDocumentRequest| match text_of(&request).as_str() {
-            "one" => Err(chassis::to_status(&Refusal::internal("INTERNAL", "x"))),
+            "one" => Err(Refused::from(chassis::to_status(&Refusal::internal(
+                "INTERNAL", "x",
+            )))),
             _ => Ok(accepted("two", false)),
         };
         let answers: Vec<Answer> = answers(found, FILED, "broker-a", &failing)

@@ -3,8 +3,8 @@
 use thiserror::Error;
 
 use crate::limits::{
-    ATTRIBUTES_MAX, DEPTH_MAX, DOCUMENT_BYTES_MAX, ELEMENTS_MAX, NAME_BYTES_MAX,
-    UNMAPPED_VALUES_MAX, VALUE_BYTES_MAX,
+    ATTRIBUTES_MAX, DEPTH_MAX, DOCUMENT_BYTES_MAX, ELEMENTS_MAX, ENVELOPE_VALUES_MAX,
+    NAME_BYTES_MAX, VALUE_BYTES_MAX,
 };
 
 /// Why a document cannot be read.
@@ -58,10 +58,9 @@ pub enum Cause {
         /// How many are allowed.
         max: usize,
     },
-    /// More values that have no place in a declaration than
-    /// [`UNMAPPED_VALUES_MAX`].
-    #[error("more than {UNMAPPED_VALUES_MAX} values have no place in a declaration")]
-    TooManyUnmapped,
+    /// More values around the declaration than [`ENVELOPE_VALUES_MAX`].
+    #[error("more than {ENVELOPE_VALUES_MAX} values around the declaration; send it with fewer")]
+    EnvelopeTooLarge,
     /// No document that customs knows.
     #[error("<{0}> is no customs document that is known here; send <MetaData> or <Declaration>")]
     UnknownDocument(String),

@@ -9,7 +9,10 @@ use proto::customs::v1::{Amount, DocumentTime, Measure};
 
 use crate::document::{Attribute, Document, Element, Token};
 use crate::fault::{Cause, Fault};
-use crate::limits::{ITEMS_MAX, OCCURRENCES_MAX, UNMAPPED_VALUES_MAX, VALUE_BYTES_MAX};
+use crate::limits::{
+    OCCURRENCES_MAX, REPEATED_ELEMENTS_MAX, UNMAPPED_BYTES_MAX, UNMAPPED_VALUES_MAX,
+    VALUE_BYTES_MAX,
+};
 use crate::mapping::Class;
 use crate::pointer::Pointer;
 
@@ -41,6 +44,29 @@ pub enum UnmappedReason {
     StrayText,
 }
 
+/// An element that may stand only once in its place and stands again, not empty.
+/// What is in it is listed as [`Unmapped`] too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repeated {
+    /// Where it stands, as paths of [`Unmapped`] are spelled:
+    /// `/Declaration/GoodsShipment[2]`.
+    pub path: String,
+    /// Its own value, trimmed; empty where it only holds other elements.
+    pub value: String,
+}
+
+/// The name of a goods item.
+const ITEM: &str = "GovernmentAgencyGoodsItem";
+
+/// Goods items and containers in places that the message has no room for: a
+/// second shipment, say. The document holds them all the same.
+#[derive(Default)]
+pub(crate) struct Unplaced {
+    pub(crate) items: usize,
+    /// Container numbers as written.
+    pub(crate) containers: Vec<String>,
+}
+
 /// The state of reading one document.
 pub(crate) struct Intake<'a> {
     pub(crate) document: Document<'a>,
@@ -49,7 +75,12 @@ pub(crate) struct Intake<'a> {
     pub(crate) function_code: String,
     /// Values without a place; only those of filings are wanted.
     pub(crate) unmapped: Vec<Unmapped>,
-    /// The first value too many, if there was one.
+    /// How many more there are than are listed.
+    pub(crate) unmapped_omitted: usize,
+    unmapped_bytes: usize,
+    pub(crate) repeated: Vec<Repeated>,
+    pub(crate) unplaced: Unplaced,
+    /// The first value around the declaration too many, if there was one.
     pub(crate) overflow: Option<Fault>,
 }
 
@@ -85,8 +116,20 @@ impl<'a> Intake<'a> {
             path: Vec::new(),
             function_code: String::new(),
             unmapped: Vec::new(),
+            unmapped_omitted: 0,
+            unmapped_bytes: 0,
+            repeated: Vec::new(),
+            unplaced: Unplaced::default(),
             overflow: None,
         })
+    }
+
+    /// Forgets what was listed, of a declaration that is no filing.
+    pub(crate) fn forget_listed(&mut self) {
+        self.unmapped.clear();
+        self.unmapped_omitted = 0;
+        self.unmapped_bytes = 0;
+        self.repeated.clear();
     }
 
     /// Reads the content of an element into a message, up to and with its close.
@@ -131,20 +174,34 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
-    /// Reads an element without a field: all its values are noted.
+    /// Reads an element without a field: all its values are noted. Gives back the
+    /// text of its own.
     pub(crate) fn skip(
         &mut self,
         element: Element<'a>,
         name: &'a str,
         occurrence: usize,
         reason: UnmappedReason,
-    ) -> Result<(), Fault> {
+    ) -> Result<Cow<'a, str>, Fault> {
+        let plain = without_glued_prefix(name);
+        if plain == ITEM {
+            self.unplaced.items += 1;
+        }
+        let of_container = plain == "ID"
+            && self
+                .path
+                .last()
+                .is_some_and(|parent| without_glued_prefix(parent.name) == "TransportEquipment");
         self.path.push(Step { name, occurrence });
         self.note_attributes(element.attributes, reason);
         let text = self.content()?;
         self.note(&text, reason);
         self.path.pop();
-        Ok(())
+        let value = text.trim();
+        if of_container && !value.is_empty() {
+            self.unplaced.containers.push(value.to_owned());
+        }
+        Ok(text)
     }
 
     /// A value that may stand once.
@@ -270,19 +327,8 @@ impl<'a> Intake<'a> {
         tag: &'static str,
         field: &mut Vec<C::Message>,
     ) -> Result<(), Fault> {
-        let max = match tag {
-            "GovernmentAgencyGoodsItem" => ITEMS_MAX,
-            _ => OCCURRENCES_MAX,
-        };
-        if field.len() >= max {
-            let element_name = tag;
-            return Err(Fault::at(
-                element.offset,
-                Cause::TooManyOccurrences {
-                    element: element_name,
-                    max,
-                },
-            ));
+        if field.len() >= OCCURRENCES_MAX {
+            return Err(too_many(tag, element.offset));
         }
         let mut message = C::Message::default();
         self.class::<C>(element, tag, field.len() + 1, &mut message)?;
@@ -312,7 +358,17 @@ impl<'a> Intake<'a> {
         level: &mut Level<'a>,
     ) -> Result<(), Fault> {
         let occurrence = level.occurrence(tag, 1);
-        self.skip(element, tag, occurrence, UnmappedReason::Repeated)
+        let (listed, items) = (self.unmapped_count(), self.unplaced.items);
+        let value = self.skip(element, tag, occurrence, UnmappedReason::Repeated)?;
+        let says_something = (self.unmapped_count(), self.unplaced.items) != (listed, items);
+        if says_something && self.repeated.len() < REPEATED_ELEMENTS_MAX {
+            self.enter(tag, occurrence);
+            let path = self.written_path(None);
+            self.leave();
+            let value = value.trim().to_owned();
+            self.repeated.push(Repeated { path, value });
+        }
+        Ok(())
     }
 
     /// A value and its one meaningful attribute.
@@ -392,19 +448,26 @@ impl<'a> Intake<'a> {
     }
 
     fn note_at(&mut self, attribute: Option<&str>, value: &str, reason: UnmappedReason) {
-        if self.unmapped.len() >= UNMAPPED_VALUES_MAX {
-            let offset = self.document.offset();
-            self.overflow
-                .get_or_insert_with(|| Fault::at(offset, Cause::TooManyUnmapped));
+        if self.unmapped_omitted > 0 || self.unmapped.len() >= UNMAPPED_VALUES_MAX {
+            self.unmapped_omitted += 1;
             return;
         }
         let path = self.written_path(attribute);
+        self.unmapped_bytes += path.len() + value.len();
+        if self.unmapped_bytes > UNMAPPED_BYTES_MAX {
+            self.unmapped_omitted += 1;
+            return;
+        }
         self.unmapped.push(Unmapped {
             pointer: Pointer::of_path(&path),
             path,
             value: value.to_owned(),
             reason,
         });
+    }
+
+    fn unmapped_count(&self) -> usize {
+        self.unmapped.len() + self.unmapped_omitted
     }
 
     pub(crate) fn written_path(&self, attribute: Option<&str>) -> String {
@@ -430,6 +493,12 @@ impl<'a> Intake<'a> {
     pub(crate) fn leave(&mut self) {
         self.path.pop();
     }
+}
+
+/// More of a repeatable element than are looked at.
+pub(crate) fn too_many(element: &'static str, offset: usize) -> Fault {
+    let max = OCCURRENCES_MAX;
+    Fault::at(offset, Cause::TooManyOccurrences { element, max })
 }
 
 /// A name without the namespace prefix that a sender has run into it: `MetaData`

@@ -16,7 +16,7 @@ pub mod tax;
 mod write;
 
 pub use fault::Cause;
-pub use intake::{Unmapped, UnmappedReason};
+pub use intake::{Repeated, Unmapped, UnmappedReason};
 pub use pointer::Pointer;
 pub use read::{
     EnvelopeValue, Facts, Filing, Reading, Unreadable, Unsupported, additional_procedures,

@@ -9,7 +9,8 @@ use proto::customs::v1::{Declaration, GoodsItem, Procedure};
 
 use crate::document::{Element, Token, line_and_column, shortened};
 use crate::fault::{Cause, Fault};
-use crate::intake::{Intake, Level, Unmapped, without_glued_prefix};
+use crate::intake::{Intake, Level, Repeated, Unmapped, too_many, without_glued_prefix};
+use crate::limits::{CONTAINERS_BYTES_MAX, ENVELOPE_VALUES_MAX, OCCURRENCES_MAX};
 use crate::write::ORIGINAL;
 
 /// What a document turned out to be.
@@ -35,8 +36,13 @@ pub struct Filing {
     /// The values of the wrapping around the declaration: transport, nothing to
     /// warn of.
     pub envelope: Vec<EnvelopeValue>,
-    /// Every value of the declaration that has no place in the message.
+    /// Every value of the declaration that has no place in the message, as far as
+    /// the limits list them.
     pub unmapped: Vec<Unmapped>,
+    /// How many more such values there are.
+    pub unmapped_omitted: usize,
+    /// Every element that may stand once and stands again.
+    pub repeated: Vec<Repeated>,
 }
 
 /// A known document that is no filing.
@@ -68,10 +74,56 @@ pub struct Facts {
     pub type_code: String,
     /// The filer's reference of its declaration; empty where there is none.
     pub lrn: String,
-    /// How many goods items it has.
+    /// How many goods items it has, also those that the message has no place for.
     pub items: usize,
-    /// The distinct container numbers, shipment first, in their order.
+    /// The distinct container numbers, shipment first, in their order; of
+    /// [`CONTAINERS_BYTES_MAX`] bytes at most.
     pub containers: Vec<String>,
+}
+
+impl Facts {
+    /// What a message says about itself, in the words of a document that says the
+    /// same.
+    pub fn of(declaration: &Declaration) -> Self {
+        let mut facts = Self::default();
+        facts.learn(declaration, &mut Numbers::default());
+        facts
+    }
+
+    /// A notification may hold two declarations (what it answers, what changed);
+    /// the first to say something is believed.
+    fn learn(&mut self, declaration: &Declaration, known: &mut Numbers) {
+        if self.type_code.is_empty() {
+            self.type_code.clone_from(&declaration.type_code);
+        }
+        if self.lrn.is_empty() {
+            self.lrn.clone_from(&declaration.lrn);
+        }
+        self.items += declaration.items.len();
+        for number in container_numbers(declaration) {
+            known.add(number, &mut self.containers);
+        }
+    }
+}
+
+/// The container numbers that were met.
+#[derive(Default)]
+struct Numbers {
+    seen: HashSet<String>,
+    bytes: usize,
+}
+
+impl Numbers {
+    /// Lists a number that is new, while there is room.
+    fn add(&mut self, number: &str, listed: &mut Vec<String>) {
+        if number.is_empty() || self.bytes + number.len() > CONTAINERS_BYTES_MAX {
+            return;
+        }
+        if self.seen.insert(number.to_owned()) {
+            self.bytes += number.len();
+            listed.push(number.to_owned());
+        }
+    }
 }
 
 /// A value outside of the declaration.
@@ -91,15 +143,21 @@ pub fn read(bytes: &[u8]) -> Reading {
 /// The distinct container numbers that a declaration names, as written: those of
 /// the shipment, then those that only items name.
 pub fn containers(declaration: &Declaration) -> Vec<String> {
-    let of_items = declaration.items.iter().flat_map(|item| &item.containers);
     let mut seen = HashSet::new();
+    container_numbers(declaration)
+        .filter(|number| !number.is_empty() && seen.insert(*number))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Every container number, those of the shipment first.
+fn container_numbers(declaration: &Declaration) -> impl Iterator<Item = &str> {
+    let of_items = declaration.items.iter().flat_map(|item| &item.containers);
     declaration
         .containers
         .iter()
         .chain(of_items)
-        .filter(|container| !container.id.is_empty() && seen.insert(container.id.as_str()))
-        .map(|container| container.id.clone())
-        .collect()
+        .map(|container| container.id.as_str())
 }
 
 /// An item's procedure (DE 1/10): the first entry that names what the goods were
@@ -134,6 +192,8 @@ fn read_document(bytes: &[u8]) -> Result<Reading, Fault> {
         notification: None,
         envelope: Vec::new(),
         facts: Facts::default(),
+        numbers: Numbers::default(),
+        declarations: 0,
         root: Root::Filing,
     };
     let root = survey.first_element()?;
@@ -184,6 +244,8 @@ struct Survey<'a> {
     notification: Option<String>,
     envelope: Vec<EnvelopeValue>,
     facts: Facts,
+    numbers: Numbers,
+    declarations: usize,
     root: Root,
 }
 
@@ -250,6 +312,10 @@ impl<'a> Survey<'a> {
         if is_filing && self.declaration.is_some() {
             return Err(Fault::at(offset, Cause::SecondDeclaration));
         }
+        if self.declarations >= OCCURRENCES_MAX {
+            return Err(too_many("Declaration", offset));
+        }
+        self.declarations += 1;
         let mut declaration = Box::<Declaration>::default();
         let around = std::mem::take(&mut self.intake.path);
         self.intake
@@ -259,26 +325,20 @@ impl<'a> Survey<'a> {
         if is_filing {
             self.declaration = Some(declaration);
         } else {
-            self.intake.unmapped.clear();
+            self.intake.forget_listed();
         }
         Ok(())
     }
 
-    /// A notification may hold two declarations (what it answers, what changed);
-    /// the first to say something is believed.
+    /// What the declaration says, and what stands in it where the message has no
+    /// place: a second shipment has goods too.
     fn learn(&mut self, declaration: &Declaration) {
-        if self.facts.type_code.is_empty() {
-            self.facts.type_code.clone_from(&declaration.type_code);
+        self.facts.learn(declaration, &mut self.numbers);
+        let unplaced = std::mem::take(&mut self.intake.unplaced);
+        self.facts.items += unplaced.items;
+        for number in &unplaced.containers {
+            self.numbers.add(number, &mut self.facts.containers);
         }
-        if self.facts.lrn.is_empty() {
-            self.facts.lrn.clone_from(&declaration.lrn);
-        }
-        self.facts.items += declaration.items.len();
-        let known: HashSet<String> = self.facts.containers.iter().cloned().collect();
-        let new = containers(declaration)
-            .into_iter()
-            .filter(|number| !known.contains(number));
-        self.facts.containers.extend(new);
     }
 
     fn note(&mut self, attribute: Option<&str>, value: &str) {
@@ -286,11 +346,11 @@ impl<'a> Survey<'a> {
             return;
         }
         if self.envelope.len() >= ENVELOPE_VALUES_MAX {
-            // The declaration's own limit reports it, at the place of the excess.
+            // Only a filing is refused for it, and whether it is one shows at the end.
             let offset = self.intake.document.offset();
             self.intake
                 .overflow
-                .get_or_insert_with(|| Fault::at(offset, Cause::TooManyUnmapped));
+                .get_or_insert_with(|| Fault::at(offset, Cause::EnvelopeTooLarge));
             return;
         }
         self.envelope.push(EnvelopeValue {
@@ -317,6 +377,8 @@ impl<'a> Survey<'a> {
                                 facts: self.facts,
                                 envelope: self.envelope,
                                 unmapped: self.intake.unmapped,
+                                unmapped_omitted: self.intake.unmapped_omitted,
+                                repeated: self.intake.repeated,
                             })),
                         };
                     }
@@ -335,9 +397,6 @@ impl<'a> Survey<'a> {
         }))
     }
 }
-
-/// Most values in the wrapping of a filing.
-const ENVELOPE_VALUES_MAX: usize = 200;
 
 /// The first two letters say import, export or special; COR is no declaration
 /// of the kind CO but a correction.

@@ -1,7 +1,10 @@
 //! Documents that are unusual, wrong in one place, or another kind than asked.
 
-use wco::limits::{DEPTH_MAX, ITEMS_MAX, UNMAPPED_VALUES_MAX, VALUE_BYTES_MAX};
-use wco::{Cause, Filing, Reading, UnmappedReason, Unreadable, read};
+use wco::limits::{
+    DEPTH_MAX, ENVELOPE_VALUES_MAX, OCCURRENCES_MAX, UNMAPPED_BYTES_MAX, UNMAPPED_VALUES_MAX,
+    VALUE_BYTES_MAX,
+};
+use wco::{Cause, Facts, Filing, Reading, UnmappedReason, Unreadable, read};
 
 fn declaration(content: &str) -> String {
     format!(
@@ -392,10 +395,19 @@ fn limits_hold_and_name_themselves() {
             item.repeat(count)
         ))
     };
-    assert_eq!(filing(shipment(ITEMS_MAX)).facts.items, ITEMS_MAX);
-    let cause = unreadable(shipment(ITEMS_MAX + 1)).cause;
+    assert_eq!(
+        filing(shipment(OCCURRENCES_MAX)).facts.items,
+        OCCURRENCES_MAX
+    );
+    let cause = unreadable(shipment(OCCURRENCES_MAX + 1)).cause;
     assert!(
-        matches!(cause, Cause::TooManyOccurrences { max: ITEMS_MAX, .. }),
+        matches!(
+            cause,
+            Cause::TooManyOccurrences {
+                max: OCCURRENCES_MAX,
+                ..
+            }
+        ),
         "{cause}"
     );
 
@@ -403,9 +415,103 @@ fn limits_hold_and_name_themselves() {
     let element = format!("<FunctionalReferenceID>{long}</FunctionalReferenceID>");
     assert_eq!(unreadable(declaration(&element)).cause, Cause::ValueTooLong);
 
-    let unknown = "<A>1</A>".repeat(UNMAPPED_VALUES_MAX + 1);
+    let around = "<A>1</A>".repeat(ENVELOPE_VALUES_MAX + 1);
+    let wrapped = declaration("").replace("<Declaration>", &format!("{around}<Declaration>"));
+    assert_eq!(unreadable(wrapped).cause, Cause::EnvelopeTooLarge);
+}
+
+#[test]
+fn values_without_a_place_beyond_the_limit_are_counted_and_the_document_is_read_on() {
+    let end = "<FunctionalReferenceID>L</FunctionalReferenceID>";
+    let many = "<A>1</A>".repeat(UNMAPPED_VALUES_MAX + 7);
+    let read = filing(declaration(&format!("{many}{end}")));
     assert_eq!(
-        unreadable(declaration(&unknown)).cause,
-        Cause::TooManyUnmapped
+        (read.unmapped.len(), read.unmapped_omitted),
+        (UNMAPPED_VALUES_MAX, 7)
     );
+    assert_eq!(read.facts.lrn, "L");
+
+    let value = "x".repeat(VALUE_BYTES_MAX);
+    let count = 2 * UNMAPPED_BYTES_MAX / VALUE_BYTES_MAX;
+    let long = format!("<A>{value}</A>").repeat(count);
+    let read = filing(declaration(&format!("{long}{end}")));
+    assert_eq!(read.unmapped.len() + read.unmapped_omitted, count);
+    let listed: usize = read.unmapped.iter().map(|one| one.value.len()).sum();
+    assert!(listed <= UNMAPPED_BYTES_MAX && read.unmapped_omitted > 0);
+}
+
+#[test]
+fn what_stands_again_is_named_and_its_goods_and_containers_are_counted() {
+    let shipment = |item: &str, number: &str| {
+        format!(
+            "<GoodsShipment><Consignment><TransportEquipment><ID>{number}</ID></TransportEquipment></Consignment>\
+             <GovernmentAgencyGoodsItem><SequenceNumeric>{item}</SequenceNumeric></GovernmentAgencyGoodsItem></GoodsShipment>"
+        )
+    };
+    let filing = filing(declaration(&format!(
+        "<TypeCode>EXA</TypeCode><TypeCode/>{}{}{}<GoodsShipment/>",
+        shipment("1", "A"),
+        shipment("2", "B"),
+        shipment("3", "A"),
+    )));
+    assert_eq!(filing.facts.items, 3);
+    assert_eq!(filing.facts.containers, ["A", "B"]);
+    assert_eq!(filing.declaration.items.len(), 1);
+    let repeated: Vec<_> = filing
+        .repeated
+        .iter()
+        .map(|one| (one.path.as_str(), one.value.as_str()))
+        .collect();
+    assert_eq!(
+        repeated,
+        [
+            ("/Declaration/TypeCode[2]", "EXA"),
+            ("/Declaration/GoodsShipment[2]", ""),
+            ("/Declaration/GoodsShipment[3]", ""),
+        ]
+    );
+}
+
+#[test]
+fn a_message_tells_the_facts_that_its_document_tells() {
+    let filing = filing(declaration(
+        "<FunctionalReferenceID>L</FunctionalReferenceID><GoodsShipment><Consignment><TransportEquipment><ID>A</ID></TransportEquipment></Consignment><GovernmentAgencyGoodsItem/></GoodsShipment>",
+    ));
+    assert_eq!(Facts::of(&filing.declaration), filing.facts);
+}
+
+/// A set of all numbers copied for every declaration takes minutes here.
+#[test]
+fn many_declarations_with_many_containers_cost_no_more_than_their_size() {
+    let box_of =
+        |number: usize| format!("<TransportEquipment><ID>N{number}</ID></TransportEquipment>");
+    let shipment = |boxes: std::ops::Range<usize>| {
+        let boxes: String = boxes.map(box_of).collect();
+        format!(
+            "<Declaration><GoodsShipment><Consignment>{boxes}</Consignment></GoodsShipment></Declaration>"
+        )
+    };
+    let many: String = (0..4_000)
+        .map(|number| shipment(number..number + 1))
+        .collect();
+    let document = format!(
+        "<DeclarationFullResponse>{}{many}</DeclarationFullResponse>",
+        shipment(0..9_000)
+    );
+    let start = std::time::Instant::now();
+    let Reading::Unsupported(read) = read(document.as_bytes()) else {
+        panic!("an answer about declarations is no filing");
+    };
+    assert_eq!(read.facts.containers.len(), 9_000);
+    assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
+
+    let too_many = "<Declaration/>".repeat(OCCURRENCES_MAX + 1);
+    let document = format!("<DeclarationFullResponse>{too_many}</DeclarationFullResponse>");
+    assert!(matches!(
+        unreadable(document).cause,
+        Cause::TooManyOccurrences {
+            element: "Declaration",
+            ..
+        }
+    ));
 }
