@@ -112,9 +112,13 @@ const STATEMENTS: &[(&str, &str)] = &[
     ),
     (
         "release",
-        // A commercial release that was given before the stay was heard of names the document only.
-        "select format('timeline of %s: %s %s', coalesce(container_numbers[1], title), service, fact)
-         from timeline_entry where container_numbers && $1 or title = any($1)",
+        "select format('timeline of %s: %s %s', container_numbers[1], service, fact)
+         from timeline_entry where container_numbers && $1",
+    ),
+    (
+        "release",
+        "select format('timeline of %s: %s %s', transport_document, service, fact)
+         from timeline_entry where transport_document = any($1)",
     ),
 ];
 
@@ -122,18 +126,11 @@ const STATEMENTS: &[(&str, &str)] = &[
 /// and says nothing about the end: that it was said does.
 const SAID_AGAIN: [&str; 2] = ["PRE_ARRIVAL_BLOCKED", "RELEASE_WITHHELD"];
 
-/// Facts that are told to whoever is known to be concerned when release hears of them. Whom a declaration, a
-/// pre-arrival or another hold makes concerned may be heard of later, so only those are compared whom the
-/// train's list names.
-const CONCERN_GROWS: [&str; 6] = [
-    "CONTAINER_VISIT_ANNOUNCED",
-    "CONTAINER_VISIT_ARRIVED",
-    "CONTAINER_VISIT_AVAILABLE",
-    "HOLD_PLACED",
-    "HOLD_LIFTED",
-    "RELEASE_WITHHELD",
-];
-const CONCERNED_AT_ONCE: [&str; 2] = ["terminal", "line-a"];
+/// A decision that another has replaced is told to nobody who is heard of later: what was in the way before a
+/// party came is no news to it, and may be the business of somebody else. So whether a party was told of one
+/// on the way depends on whether release heard first of the party or of what was in the way. What is decided
+/// in the end is told to everybody.
+const ON_THE_WAY: &str = "RELEASE_WITHHELD";
 
 /// Lines, and how often each is there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -237,8 +234,7 @@ impl Ledgers {
             ));
         }
         for (party, fact, subject) in self.notices(&names).await {
-            let at_once = CONCERNED_AT_ONCE.contains(&party.as_str());
-            if CONCERN_GROWS.contains(&fact.as_str()) && !at_once {
+            if fact == ON_THE_WAY {
                 continue;
             }
             let subject = without_names(&subject, journeys);

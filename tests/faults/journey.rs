@@ -14,7 +14,7 @@ use proto::release::v1 as release;
 use tonic::Status;
 
 use crate::parties::Parties;
-use crate::script::{Script, Step};
+use crate::script::{Closing, Script, Step};
 use crate::site::document;
 use crate::waiting::{answered, if_so, seen};
 
@@ -305,18 +305,82 @@ impl<'a> Journey<'a> {
     }
 
     async fn make_available(&mut self) {
+        self.set_available(true, "").await;
+    }
+
+    async fn set_available(&mut self, available: bool, reason: &str) {
         let request = gate::SetAvailabilityRequest {
             request_id: request_id(),
             container_visit_id: self.container_visit.clone(),
-            available: true,
-            reason: String::new(),
+            available,
+            reason: reason.to_owned(),
             expected_version: 0,
         };
-        answered("the container is available", async || {
+        answered("the terminal says whether it is available", async || {
             let mut gate = self.parties.terminal.gate();
             gate.set_availability(request.clone()).await
         })
         .await;
+    }
+
+    /// Closes the barrier for a truck that is inside.
+    pub async fn close(&mut self, closing: Closing) {
+        match closing {
+            Closing::TerminalHold => self.hold_by_terminal().await,
+            Closing::Unavailable => self.set_available(false, "a crane is down").await,
+            Closing::Inspection => self.order_inspection().await,
+            Closing::CustomsHold => self.hold_by_customs().await,
+            Closing::LineHold => self.hold_by_line().await,
+            Closing::Revocation => self.revoke_commercially().await,
+        }
+    }
+
+    /// Waits until the truck is recalled.
+    pub async fn until_recalled(&self) {
+        seen("the truck is recalled", async || {
+            let request = gate::GetTruckVisitRequest {
+                truck_visit_id: self.truck_visit.truck_visit_id.clone(),
+            };
+            let mut gate = self.parties.terminal.gate();
+            let answer = gate.get_truck_visit(request).await?.into_inner();
+            let visit = answer.truck_visit.unwrap_or_default();
+            let recalled = visit.state() == gate::TruckVisitState::Recalled;
+            let instead = format!("{:?} {:?}", visit.state(), codes(&visit.conditions));
+            Ok(if_so(recalled, (), instead))
+        })
+        .await;
+    }
+
+    async fn hold_by_line(&mut self) {
+        let request = release::PlaceHoldRequest {
+            request_id: request_id(),
+            validate_only: false,
+            scope: Some(self.hold_scope()),
+            kind: HoldKind::Commercial.into(),
+            reason: "freight not paid".to_owned(),
+        };
+        answered("the line holds the container", async || {
+            let mut release = self.parties.line.release();
+            release.place_hold(request.clone()).await
+        })
+        .await;
+    }
+
+    async fn revoke_commercially(&mut self) {
+        let request = release::RevokeCommercialReleaseRequest {
+            request_id: request_id(),
+            transport_document: self.transport_document.clone(),
+            site_id: PORT.to_owned(),
+            reason: "freight not paid".to_owned(),
+            ..Default::default()
+        };
+        let answer = answered("the line takes its release back", async || {
+            let mut release = self.parties.line.release();
+            release.revoke_commercial_release(request.clone()).await
+        })
+        .await;
+        let asked = answer.revocation_asked_container_visit_ids;
+        assert_eq!(asked, [self.container_visit.as_str()]);
     }
 
     async fn hold_by_terminal(&mut self) {
@@ -680,11 +744,17 @@ impl<'a> Journey<'a> {
     }
 }
 
-/// Waits until gate knows of release's decisions and customs' clearances, and how old that is.
+/// Waits until gate knows of everything of others that it weighs at the barrier, and how old that is.
 pub async fn knowledge_is_fresh(parties: &Parties) {
     seen("gate's knowledge is fresh", async || {
         let answer = knowledge(parties).await?;
-        let known = ["release.decision", "customs.clearance"].map(|topic| {
+        let weighed = [
+            "release.decision",
+            "release.hold",
+            "customs.clearance",
+            "customs.hold",
+        ];
+        let known = weighed.map(|topic| {
             let source = answer.sources.iter().find(|source| source.topic == topic);
             source.and_then(|source| source.age_millis)
         });

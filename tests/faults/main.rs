@@ -28,7 +28,7 @@ use journey::Journey;
 use outage::{Outage, Target, Victim, Way};
 use performance::{Plan, Stage};
 use proto::gate::v1::{CheckOutOutcome, TruckVisitState};
-use script::Step;
+use script::{Closing, Step};
 use site::{Site, world};
 
 #[test]
@@ -84,6 +84,38 @@ fn a_truck_on_old_knowledge_of_its_release_goes_to_a_person() {
         assert_eq!(let_in.state(), TruckVisitState::GatedIn, "{let_in:?}");
         for truck in [&mut inside, &mut outside] {
             stage.play_from(truck, Step::CheckOut).await;
+        }
+    });
+}
+
+/// Gate rules 2 and 11: whatever closes the barrier after a truck went in keeps it in, whoever was away when
+/// it was said. What gate cannot have heard of it must hear of as soon as everybody is back.
+#[test]
+fn what_closes_the_barrier_while_somebody_is_away_recalls_the_truck_that_is_inside() {
+    let site = alone();
+    run(async {
+        let stage = Stage::open(site.0).await;
+        let chance = Chance::from_environment("closing");
+        for closing in Closing::ALL {
+            let victim = chance.one_of(&closing.victims());
+            let way = chance.one_of(&[Way::Kill, Way::End, Way::Freeze]);
+            println!("{chance}: {closing:?} while {victim} is away: {way:?}");
+            let mut truck = Journey::new(&stage.parties, &script::IMPORT_PICK_UP);
+            stage.play_until(&mut truck, Step::CheckOut).await;
+
+            let target = Target::find(site.0, victim).await;
+            let outage = Outage::begin(target, way, true).await;
+            truck.close(closing).await;
+            if closing.reaches_gate_without(victim) {
+                truck.until_recalled().await;
+                let kept = truck.ask_for_the_way_out().await;
+                assert_ne!(kept.outcome(), CheckOutOutcome::LetOut, "{kept:?}");
+            }
+            outage.end().await;
+
+            truck.until_recalled().await;
+            let kept = truck.ask_for_the_way_out().await;
+            assert_eq!(kept.outcome(), CheckOutOutcome::Refused, "{kept:?}");
         }
     });
 }

@@ -122,6 +122,62 @@ pub struct Script {
     pub steps: &'static [Step],
 }
 
+/// What closes the barrier for a truck that is inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closing {
+    /// The terminal holds the container.
+    TerminalHold,
+    /// The terminal says that the container cannot be picked up.
+    Unavailable,
+    /// An inspection of the truck is ordered.
+    Inspection,
+    /// Customs holds the container.
+    CustomsHold,
+    /// The line holds it.
+    LineHold,
+    /// The line takes its commercial release back.
+    Revocation,
+}
+
+impl Closing {
+    /// All of them.
+    pub const ALL: [Closing; 6] = [
+        Closing::TerminalHold,
+        Closing::Unavailable,
+        Closing::Inspection,
+        Closing::CustomsHold,
+        Closing::LineHold,
+        Closing::Revocation,
+    ];
+
+    /// The service that is told.
+    fn calls(self) -> Victim {
+        match self {
+            Closing::TerminalHold | Closing::Unavailable | Closing::Inspection => Victim::Gate,
+            Closing::CustomsHold => Victim::Customs,
+            Closing::LineHold | Closing::Revocation => Victim::Release,
+        }
+    }
+
+    /// Who may be away while it is said: whoever has a part in it, but for whom it is said to.
+    pub fn victims(self) -> Vec<Victim> {
+        let all = [
+            Victim::Gate,
+            Victim::Customs,
+            Victim::Release,
+            Victim::Kafka,
+        ];
+        all.into_iter()
+            .filter(|victim| *victim != self.calls())
+            .collect()
+    }
+
+    /// Whether gate hears of it although this one is away: its own word at once, others' through Kafka.
+    pub fn reaches_gate_without(self, away: Victim) -> bool {
+        self.calls() == Victim::Gate || !matches!(away, Victim::Gate | Victim::Kafka)
+    }
+}
+
 impl Step {
     /// The service that is called; none where there is only something to wait for.
     pub fn calls(self) -> Option<Victim> {

@@ -40,6 +40,12 @@ pub static CATALOGUE: &[Entry] = &[
         "The consignment is released to another haulier.",
     ),
     entry(
+        "COMMERCIAL_RELEASE_REVOCATION_PENDING",
+        Code::FailedPrecondition,
+        "the line",
+        "A revocation for the same consignment waits for gate's answer.",
+    ),
+    entry(
         "COMMERCIAL_RELEASES_EXHAUSTED",
         Code::ResourceExhausted,
         "the line",

@@ -16,8 +16,10 @@ pub struct Agreed {
     pub item: u32,
     /// "A00" customs duty, "B00" VAT.
     pub tax_type: String,
-    /// What is payable.
-    pub payable: Amount,
+    /// What is payable as our customs has it.
+    pub ours: Amount,
+    /// What is payable as the authority's notification has it.
+    pub theirs: Amount,
 }
 
 /// An amount with its currency; equal only to the cent, and in the same currency.
@@ -45,19 +47,25 @@ type Taxes = BTreeMap<(u32, String), (Amount, Amount)>;
 /// They differ, in whatever: the message names both.
 pub fn compare(ours: &DutyStatement) -> Result<Vec<Agreed>, Mishap> {
     let assessed = ours_of(ours)?;
+    let mut agreed = Vec::new();
     for (file, bytes) in TAX_NOTIFICATIONS {
         let theirs = theirs_of(file, bytes)?;
         if assessed != theirs {
             let expected = format!("duty as in the authority's {file}: {}", listed(&theirs));
             return Err(Mishap::otherwise(expected, listed(&assessed)));
         }
+        // The same items and taxes, in the same order.
+        let beside = assessed.iter().zip(theirs.into_values());
+        agreed = beside
+            .map(|(((item, tax_type), (_, ours)), (_, theirs))| Agreed {
+                item: *item,
+                tax_type: tax_type.clone(),
+                ours: ours.clone(),
+                theirs,
+            })
+            .collect();
     }
-    let agreed = |((item, tax_type), (_, payable))| Agreed {
-        item,
-        tax_type,
-        payable,
-    };
-    Ok(assessed.into_iter().map(agreed).collect())
+    Ok(agreed)
 }
 
 fn ours_of(statement: &DutyStatement) -> Result<Taxes, Mishap> {
@@ -138,9 +146,10 @@ mod tests {
         let agreed: Vec<_> = compare(&ours)
             .unwrap()
             .iter()
-            .map(|tax| tax.payable.to_string())
+            .map(|tax| (tax.ours.to_string(), tax.theirs.to_string()))
             .collect();
-        assert_eq!(agreed, ["40.00 GBP", "208.00 GBP"]);
+        let both = |amount: &str| (amount.to_owned(), amount.to_owned());
+        assert_eq!(agreed, [both("40.00 GBP"), both("208.00 GBP")]);
     }
 
     #[test]

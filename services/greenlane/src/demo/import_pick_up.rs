@@ -59,9 +59,10 @@ pub async fn play(journey: &mut Journey<'_>) -> Result<Ending, Mishap> {
         let duty::Agreed {
             item,
             tax_type,
-            payable,
+            ours,
+            theirs,
         } = tax;
-        journey.outcome(format!("duty on item {item}, {tax_type}: {payable}, and the authority's own notification says {payable}"));
+        journey.outcome(format!("duty on item {item}, {tax_type}: {ours}, and the authority's own notification says {theirs}"));
     }
 
     journey

@@ -1,4 +1,5 @@
-//! A line gives a consignment to a haulier, or takes it back.
+//! A line gives a consignment to a haulier, or takes it back. What was granted on it is asked back from
+//! gate, and only gate's answers make the revocation final: one TOO_LATE fails the whole.
 
 use std::collections::BTreeSet;
 
@@ -8,8 +9,12 @@ use uuid::Uuid;
 
 use super::state::State;
 use super::tell::{self, Told};
-use super::{Heading, hears, reconsider};
-use crate::domain::commercial_release::{self, CommercialRelease, Granted, ReleaseScope};
+use super::{Answer, Heading, hears, reconsider};
+use crate::domain::commercial_release::{
+    self, Ask, CommercialRelease, Granted, ReleaseScope, Settled,
+};
+use crate::domain::container_visit::{self, ContainerVisit};
+use crate::domain::decision::DecisionState;
 use crate::domain::notice::{Concern, Concerned, Sort};
 use crate::domain::reader::Reader;
 use crate::grpc::respond;
@@ -99,7 +104,12 @@ pub fn grant(
             Decision::respond(respond::commercially_released(&release, false, true))
         }
         Ok(Granted::New(release)) => {
-            let (facts, _) = apply(state, &release, "COMMERCIAL_RELEASE_GRANTED", context);
+            state.put_release(release.clone());
+            let numbers = hears::containers_of_document(state, &scope.transport_document);
+            let numbers = numbers.iter().map(String::as_str);
+            let decided = reconsider::containers(state, numbers, &BTreeSet::new(), context);
+            let mut facts = tell_of(state, &release, "COMMERCIAL_RELEASE_GRANTED", "", context);
+            facts.extend(decided);
             Decision::respond(respond::commercially_released(&release, false, false))
                 .with_facts(facts)
         }
@@ -139,23 +149,19 @@ pub fn revoke(
         context.now,
     ) {
         Err(refusal) => Decision::refuse(*refusal),
-        Ok(None) => Decision::respond(respond::commercial_release_revoked(
-            &release,
-            true,
-            Vec::new(),
-        )),
-        Ok(Some(revoked)) if command.validate_only => Decision::respond(
-            respond::commercial_release_revoked(&revoked, false, Vec::new()),
-        ),
+        Ok(None) => Decision::respond(respond::commercial_release_revoked(&release, true)),
+        Ok(Some(revoked)) if command.validate_only => {
+            Decision::respond(respond::commercial_release_revoked(&revoked, false))
+        }
         Ok(Some(revoked)) => {
-            let (facts, asked) = apply(state, &revoked, "COMMERCIAL_RELEASE_REVOKED", context);
-            Decision::respond(respond::commercial_release_revoked(&revoked, false, asked))
+            let (release, facts) = take_back(state, &revoked, context);
+            Decision::respond(respond::commercial_release_revoked(&release, false))
                 .with_facts(facts)
         }
     }
 }
 
-/// By scope the standing one, else the one that was revoked last.
+/// By scope the one that is not revoked, else the one that was revoked last.
 fn find(state: &State, command: &RevokeCommercialRelease) -> Option<CommercialRelease> {
     let releases = || {
         state
@@ -167,71 +173,145 @@ fn find(state: &State, command: &RevokeCommercialRelease) -> Option<CommercialRe
         RevokeWhich::Id(id) => releases().find(|release| release.id == *id).cloned(),
         RevokeWhich::Scope(scope) => releases()
             .filter(|release| release.scope == *scope && release.line_party == command.by.party)
-            .max_by_key(|release| (release.stands(), release.granted_at, release.id))
+            .max_by_key(|release| (release.revoked.is_none(), release.granted_at, release.id))
             .cloned(),
     }
 }
 
-/// Keeps the release, tells of it, and weighs it. Gives also the stays asked back because of it.
-fn apply(
+/// Takes the release back, and asks gate for every stay that was granted on it. A container of which it
+/// is known that it has left needs no asking.
+fn take_back(
+    state: &mut State,
+    revoked: &CommercialRelease,
+    context: &Context<'_>,
+) -> (CommercialRelease, Vec<Fact>) {
+    state.put_release(revoked.clone());
+    let numbers = hears::containers_of_document(state, &revoked.scope.transport_document);
+    let numbers = numbers.iter().map(String::as_str);
+    let decided = reconsider::containers(state, numbers, &BTreeSet::new(), context);
+    let asks = asked_back(state, revoked);
+    let (release, fact) = if asks.is_empty() {
+        (revoked.clone(), "COMMERCIAL_RELEASE_REVOKED")
+    } else {
+        let asking = revoked.clone().asking(asks);
+        (asking, "COMMERCIAL_RELEASE_REVOCATION_ASKED")
+    };
+    state.put_release(release.clone());
+    let mut facts = tell_of(state, &release, fact, "", context);
+    facts.extend(decided);
+    (release, facts)
+}
+
+/// What gate is being asked of the stays that the release is for, be it because of the release alone or
+/// of something else too: the one answer says whether the container can still be kept.
+fn asked_back(state: &State, release: &CommercialRelease) -> Vec<Ask> {
+    let is_asked = |visit: &&ContainerVisit| {
+        visit.decision.state == Some(DecisionState::RevocationAsked)
+            && !visit.decision.too_late
+            && !visit.stay.is_over()
+            && visit.decision.haulier_party.as_deref() == Some(release.haulier_party.as_str())
+            && release.is_for(&visit.stay)
+    };
+    let visits = state
+        .containers
+        .iter()
+        .flat_map(|(_, visits)| visits.rows());
+    visits
+        .filter(is_asked)
+        .filter_map(|visit| {
+            Some(Ask {
+                ask_id: visit.decision.ask_id?,
+                container_visit_id: visit.stay.container_visit_id.clone(),
+                verdict: None,
+            })
+        })
+        .collect()
+}
+
+/// Takes gate's answer for the revocations that wait for it. Gives the facts, and the stays on which is to
+/// be decided anew: a release that could not be taken back counts again.
+pub fn answered(
+    state: &mut State,
+    answer: &Answer,
+    context: &Context<'_>,
+) -> (Vec<Fact>, BTreeSet<String>) {
+    let (mut facts, mut visits) = (Vec::new(), BTreeSet::new());
+    let Some(ask_id) = answer.ask_id else {
+        return (facts, visits);
+    };
+    let waiting: Vec<CommercialRelease> = state
+        .releases
+        .iter()
+        .flat_map(|(_, releases)| releases.rows())
+        .filter(|release| release.revocation.is_some())
+        .cloned()
+        .collect();
+    for mut release in waiting {
+        let asked = release.revocation.clone();
+        let settled = release.answered(ask_id, answer.verdict);
+        state.put_release(release.clone());
+        let (Some(settled), Some(asked)) = (settled, asked) else {
+            continue;
+        };
+        visits.extend(asked.asks.iter().map(|ask| ask.container_visit_id.clone()));
+        let (fact, left) = match settled {
+            Settled::Revoked => ("COMMERCIAL_RELEASE_REVOKED", String::new()),
+            Settled::Failed => {
+                let left = asked.left_with(ask_id, answer.verdict);
+                let left: Vec<&str> = left
+                    .into_iter()
+                    .map(|visit| container_visit::named_by(visit).map_or(visit, |(_, box_)| box_))
+                    .collect();
+                let left = format!("{} had left.", left.join(", "));
+                ("COMMERCIAL_RELEASE_REVOCATION_FAILED", left)
+            }
+        };
+        facts.extend(tell_of(state, &release, fact, &left, context));
+        // Stays that were never granted on it wait for what becomes of it too.
+        let open = state
+            .containers
+            .iter()
+            .flat_map(|(_, visits)| visits.rows())
+            .filter(|visit| !visit.stay.is_over() && release.is_for(&visit.stay));
+        visits.extend(open.map(|visit| visit.stay.container_visit_id.clone()));
+    }
+    (facts, visits)
+}
+
+/// Tells of a change of the release. Which containers it is about follows from the document, whenever they
+/// are announced; only a container that it names itself is written beside it.
+fn tell_of(
     state: &mut State,
     release: &CommercialRelease,
     fact: &str,
+    remark: &str,
     context: &Context<'_>,
-) -> (Vec<Fact>, Vec<String>) {
-    state.put_release(release.clone());
-    let numbers = hears::containers_of_document(state, &release.scope.transport_document);
-    let before: BTreeSet<String> =
-        reconsider::asked_back(state, numbers.iter().map(String::as_str))
-            .into_iter()
-            .collect();
-    let decided = reconsider::containers(state, numbers.iter().map(String::as_str), context);
-    let mut asked = reconsider::asked_back(state, numbers.iter().map(String::as_str));
-    asked.retain(|visit| !before.contains(visit));
-    let container_numbers = release.scope.container_number.as_ref().map_or_else(
-        || numbers.into_iter().collect(),
-        |number| vec![number.clone()],
-    );
+) -> Vec<Fact> {
+    let scope = &release.scope;
     let heading = Heading {
         fact: fact.to_owned(),
         observed_at: context.now,
         recorded_at: context.now,
         party: release.line_party.clone(),
+        restated: false,
     };
     let mut concerned = Concerned::default();
     concerned.add(Concern::Line, &release.line_party);
     concerned.add(Concern::Haulier, &release.haulier_party);
+    let detail = format!(
+        "Transport document {}, line {}, haulier {}. {remark}",
+        scope.transport_document, release.line_party, release.haulier_party
+    );
     let told = Told {
         event_id: release.fact_id(),
         service: "release".to_owned(),
         subject: format!("commercial-release/{}", release.id),
-        title: release.scope.transport_document.clone(),
-        detail: format!(
-            "Transport document {}, line {}, haulier {}.",
-            release.scope.transport_document, release.line_party, release.haulier_party
-        ),
-        container_visit_ids: visits_of(state, release),
-        container_numbers,
+        title: scope.transport_document.clone(),
+        detail: detail.trim_end().to_owned(),
+        site_id: scope.site_id.clone().unwrap_or_default(),
+        container_numbers: scope.container_number.iter().cloned().collect(),
+        transport_document: scope.transport_document.clone(),
         ..Told::default()
     };
-    let mut facts = tell::everybody(
-        state,
-        Sort::CommercialRelease,
-        &heading,
-        told,
-        concerned,
-        |_| None,
-    );
-    facts.extend(decided);
-    (facts, asked)
-}
-
-fn visits_of(state: &State, release: &CommercialRelease) -> Vec<String> {
-    let open = state
-        .containers
-        .iter()
-        .flat_map(|(_, visits)| visits.rows());
-    open.filter(|visit| !visit.stay.is_over() && release.is_for(&visit.stay))
-        .map(|visit| visit.stay.container_visit_id.clone())
-        .collect()
+    tell::everybody(state, Sort::CommercialRelease, &heading, told, concerned)
 }

@@ -5,17 +5,18 @@ use std::collections::BTreeSet;
 
 use fabric::{Context, Decision, Fact};
 
-use super::tell::{self, Told};
+use super::tell::{self, Pin, Told};
 use super::{Book, DecisionHeard, Heading, TruckVisit, reconsider, state::State};
 use crate::domain::clearance::Clearance;
 use crate::domain::condition::Condition;
-use crate::domain::container_visit::{ContainerVisit, Stay};
+use crate::domain::container_visit::{self, ContainerVisit, Stay};
 use crate::domain::declaration::Declaration;
-use crate::domain::hold::{Hold, ScopeKind};
+use crate::domain::hold::{Hold, Scope, ScopeKind};
 use crate::domain::notice::{Concern, Concerned, Sort};
 use crate::domain::party::KnownParty;
 use crate::domain::pre_arrival::{PreArrival, PreArrivalContainer};
 use crate::domain::site::Site;
+use crate::events::publish;
 
 /// A site: the newest is kept.
 pub fn site(state: &mut State, site: &Site) -> Decision {
@@ -58,18 +59,20 @@ pub fn container_visit(
         }
     };
     state.put_visit(visit);
-    let decided = reconsider::container(
-        state,
-        &stay.container_number,
-        Some(&stay.container_visit_id),
-        context,
-    );
-    let concerned = concerned_with(state, &stay.container_visit_id);
-    let told = Told {
-        open_to_visit_readers: true,
-        ..about_stay(stay, context)
+    let touched = [stay.container_visit_id.as_str()].into();
+    let decided = reconsider::container(state, &stay.container_number, &touched, context);
+    let pin = Pin {
+        scope: &tell::stay_scope(&stay.container_visit_id),
+        sort: Sort::Stay,
+        own: Concerned::default(),
+        granted_to: None,
     };
-    let mut facts = tell::everybody(state, Sort::Stay, heading, told, concerned, |_| None);
+    let told = Told {
+        service: "gate".to_owned(),
+        ..about_stay(&stay.container_visit_id, context)
+    };
+    let concerned = concerned_with(state, &stay.container_visit_id);
+    let mut facts = tell::pinned(state, pin, heading, told, &concerned);
     facts.extend(decided);
     Decision::applied().with_facts(facts)
 }
@@ -87,15 +90,24 @@ pub fn clearance(state: &mut State, clearance: &Clearance, context: &Context<'_>
     state
         .clearances
         .put(clearance.key.clone(), clearance.clone());
-    let facts = match clearance.key.split_once('/') {
-        Some(("container", number)) => reconsider::container(state, number, None, context),
+    let bound: BTreeSet<&str> = clearance.bound_visits().collect();
+    let mut numbers: BTreeSet<String> = bound
+        .iter()
+        .filter_map(|visit| state.visit_by_id(visit))
+        .map(|visit| visit.stay.container_number.clone())
+        .collect();
+    match clearance.key.split_once('/') {
+        Some(("container", number)) => {
+            numbers.insert(number.to_owned());
+        }
         Some(("transport-document", document)) => {
-            let numbers = containers_of_document(state, document);
-            reconsider::containers(state, numbers.iter().map(String::as_str), context)
+            numbers.extend(containers_of_document(state, document));
         }
         // A key of another kind is kept and weighs on no container.
-        _ => Vec::new(),
-    };
+        _ => numbers.clear(),
+    }
+    let numbers = numbers.iter().map(String::as_str);
+    let facts = reconsider::containers(state, numbers, &bound, context);
     Decision::applied().with_facts(facts)
 }
 
@@ -115,8 +127,9 @@ pub fn hold(state: &mut State, heading: &Heading, hold: &Hold, context: &Context
     };
     state.put_hold(joined);
     let numbers = containers_of_scope(state, hold);
-    let decided = reconsider::containers(state, numbers.iter().map(String::as_str), context);
-    let mut facts = tell_hold(state, heading, hold, &numbers, context);
+    let numbers = numbers.iter().map(String::as_str);
+    let decided = reconsider::containers(state, numbers, &BTreeSet::new(), context);
+    let mut facts = tell_hold(state, heading, hold, context);
     facts.extend(decided);
     Decision::applied().with_facts(facts)
 }
@@ -125,11 +138,10 @@ fn tell_hold(
     state: &mut State,
     heading: &Heading,
     hold: &Hold,
-    numbers: &BTreeSet<String>,
     context: &Context<'_>,
 ) -> Vec<Fact> {
-    let mut concerned = Concerned::default();
-    concerned.add(Concern::Holder, &hold.placed_by_party);
+    let mut own = Concerned::default();
+    own.add(Concern::Placer, &hold.placed_by_party);
     let mut told = Told {
         event_id: event_id(context),
         service: hold.id.service.clone(),
@@ -138,32 +150,43 @@ fn tell_hold(
         detail: hold_detail(hold),
         ..Told::default()
     };
-    match hold.scope.kind {
+    let concerned = match hold.scope.kind {
         ScopeKind::ContainerVisit => {
-            if let Some(visit) = state.visit_by_id(&hold.scope.key) {
-                concerned.extend(visit.concerned.clone());
-                told.title.clone_from(&visit.stay.container_number);
-                told.site_id.clone_from(&visit.stay.site_id);
-                told.container_numbers = vec![visit.stay.container_number.clone()];
-            }
-            told.container_visit_ids = vec![hold.scope.key.clone()];
-            told.open_to_visit_readers = true;
+            told = Told {
+                service: told.service,
+                subject: told.subject,
+                detail: told.detail,
+                ..about_stay(&hold.scope.key, context)
+            };
+            concerned_with(state, &hold.scope.key)
         }
         ScopeKind::Declaration => {
-            if let Some(declaration) = state.declarations.get(&hold.scope.key) {
-                concerned.add(Concern::Filer, &declaration.filer_party);
-                concerned.add(Concern::Trader, &declaration.trader_party);
-                declaration.title().clone_into(&mut told.title);
-                told.mrn.clone_from(&declaration.mrn);
-            }
             told.declaration_id.clone_from(&hold.scope.key);
-            told.container_numbers = numbers.iter().cloned().collect();
+            match state.declarations.get(&hold.scope.key) {
+                Some(declaration) => {
+                    declaration.title().clone_into(&mut told.title);
+                    told.mrn.clone_from(&declaration.mrn);
+                    parties_of(declaration)
+                }
+                None => Concerned::default(),
+            }
         }
         // The party that is held may know; its competitors may not.
-        ScopeKind::Party => concerned.add(Concern::Haulier, &hold.scope.key),
-        ScopeKind::StockList | ScopeKind::Plate => {}
-    }
-    tell::everybody(state, Sort::Hold, heading, told, concerned, |_| None)
+        ScopeKind::Party => {
+            own.add(Concern::Haulier, &hold.scope.key);
+            return tell::everybody(state, Sort::Hold, heading, told, own);
+        }
+        ScopeKind::StockList | ScopeKind::Plate => {
+            return tell::everybody(state, Sort::Hold, heading, told, own);
+        }
+    };
+    let pin = Pin {
+        scope: &hold.scope,
+        sort: Sort::Hold,
+        own,
+        granted_to: None,
+    };
+    tell::pinned(state, pin, heading, told, &concerned)
 }
 
 fn hold_detail(hold: &Hold) -> String {
@@ -199,7 +222,8 @@ pub fn pre_arrival(
         .iter()
         .map(|container| container.container_number.as_str())
         .collect();
-    let decided = reconsider::containers(state, numbers, context);
+    let touched: BTreeSet<&str> = pre_arrival.visits().collect();
+    let decided = reconsider::containers(state, numbers, &touched, context);
     let mut concerned = Concerned::default();
     concerned.add(Concern::Haulier, &pre_arrival.haulier_party);
     let (container_numbers, container_visit_ids) = named(&pre_arrival.containers);
@@ -215,7 +239,7 @@ pub fn pre_arrival(
         pre_arrival_id: pre_arrival.pre_arrival_id.clone(),
         ..Told::default()
     };
-    let mut facts = tell::everybody(state, Sort::PreArrival, heading, told, concerned, |_| None);
+    let mut facts = tell::everybody(state, Sort::PreArrival, heading, told, concerned);
     facts.extend(decided);
     Decision::applied().with_facts(facts)
 }
@@ -229,6 +253,8 @@ pub fn truck_visit(
 ) -> Decision {
     let mut concerned = Concerned::default();
     concerned.add(Concern::Haulier, &truck_visit.haulier_party);
+    // A nominated firm's driver sits in the truck that is recalled.
+    concerned.add(Concern::Haulier, &truck_visit.carrier_party);
     let (container_numbers, container_visit_ids) = named(&truck_visit.containers);
     let told = Told {
         event_id: event_id(context),
@@ -249,7 +275,6 @@ pub fn truck_visit(
         heading,
         told,
         concerned,
-        |_| None,
     ))
 }
 
@@ -270,9 +295,13 @@ pub fn declaration(
             .declarations
             .put(declaration.declaration_id.clone(), declaration.clone());
     }
-    let mut concerned = Concerned::default();
-    concerned.add(Concern::Filer, &declaration.filer_party);
-    concerned.add(Concern::Trader, &declaration.trader_party);
+    let concerned = parties_of(declaration);
+    // Holds on it may have been heard of before whose it is.
+    let scope = Scope::new(ScopeKind::Declaration, &declaration.declaration_id);
+    let mut board = state.board(&scope);
+    board.rename(declaration.title());
+    let notices = board.tell(&concerned);
+    state.put_board(&scope, board);
     let told = Told {
         event_id: event_id(context),
         service: "customs".to_owned(),
@@ -284,14 +313,16 @@ pub fn declaration(
         mrn: declaration.mrn.clone(),
         ..Told::default()
     };
-    Decision::applied().with_facts(tell::everybody(
-        state,
-        Sort::Declaration,
-        heading,
-        told,
-        concerned,
-        |_| None,
-    ))
+    let mut facts = tell::everybody(state, Sort::Declaration, heading, told, concerned);
+    facts.extend(notices.iter().map(publish::notice));
+    Decision::applied().with_facts(facts)
+}
+
+fn parties_of(declaration: &Declaration) -> Concerned {
+    let mut concerned = Concerned::default();
+    concerned.add(Concern::Filer, &declaration.filer_party);
+    concerned.add(Concern::Trader, &declaration.trader_party);
+    concerned
 }
 
 /// A fact about an account book.
@@ -311,18 +342,10 @@ pub fn book(state: &mut State, heading: &Heading, book: &Book, context: &Context
         book_number: book.book_number.clone(),
         ..Told::default()
     };
-    Decision::applied().with_facts(tell::everybody(
-        state,
-        Sort::Book,
-        heading,
-        told,
-        concerned,
-        |_| None,
-    ))
+    Decision::applied().with_facts(tell::everybody(state, Sort::Book, heading, told, concerned))
 }
 
-/// Our own decision, come back with its event id: only now can it be told. Who is told of a grant is
-/// remembered, so that its end reaches them too.
+/// Our own decision, come back with its event id: only now can it be told.
 pub fn own_decision(
     state: &mut State,
     heading: &Heading,
@@ -330,53 +353,45 @@ pub fn own_decision(
     context: &Context<'_>,
 ) -> Decision {
     let mut concerned = concerned_with(state, &decision.container_visit_id);
-    let mut sort = Sort::Decision;
-    if decision.taken_back
-        && let Some(visit) = state.visit_by_id(&decision.container_visit_id)
-    {
-        sort = Sort::Revocation;
-        concerned.add_all(Concern::Told, visit.told_parties.iter().map(String::as_str));
+    let told = Told {
+        service: "release".to_owned(),
+        conditions: decision.conditions.clone(),
+        ..about_stay(&decision.container_visit_id, context)
+    };
+    let visit = state.visit_by_id(&decision.container_visit_id).cloned();
+    if decision.taken_back {
+        // Whoever was told of the grant is told of its end.
+        concerned.add_all(Concern::Told, told_of_grant(visit.as_ref()));
+        let facts = tell::everybody(state, Sort::Revocation, heading, told, concerned);
+        return Decision::applied().with_facts(facts);
     }
-    if decision.granted
-        && let Some(visit) = state.visit_by_id(&decision.container_visit_id)
-    {
-        let mut visit = visit.clone();
-        visit
-            .told_parties
-            .extend(concerned.audience(sort).into_iter().map(str::to_owned));
+    let scope = tell::stay_scope(&decision.container_visit_id);
+    let pin = Pin {
+        scope: &scope,
+        sort: Sort::Decision,
+        own: Concerned::default(),
+        granted_to: decision.granted.then(|| decision.haulier_party.clone()),
+    };
+    let facts = tell::pinned(state, pin, heading, told, &concerned);
+    let mut board = state.board(&scope);
+    if let Some(mut visit) = visit {
+        if let Some(told) = board.told_of_grant() {
+            visit.told_parties.clone_from(told);
+        }
+        if visit.decision.version > decision.version {
+            board.take_decision_off();
+            state.put_board(&scope, board);
+        }
         state.put_visit(visit);
     }
-    let told = Told {
-        event_id: event_id(context),
-        service: "release".to_owned(),
-        subject: format!("container-visit/{}", decision.container_visit_id),
-        title: decision.container_number.clone(),
-        conditions: decision.conditions.clone(),
-        site_id: decision.site_id.clone(),
-        container_numbers: vec![decision.container_number.clone()],
-        container_visit_ids: vec![decision.container_visit_id.clone()],
-        open_to_visit_readers: true,
-        ..Told::default()
-    };
-    let hauliers: BTreeSet<String> = concerned.hauliers();
-    let text = |party: &str| {
-        decision
-            .granted
-            .then(|| granted_text(party, &decision.haulier_party, &hauliers))
-    };
-    Decision::applied().with_facts(tell::everybody(state, sort, heading, told, concerned, text))
+    Decision::applied().with_facts(facts)
 }
 
-/// A haulier is not told who its competitor is.
-fn granted_text(party: &str, haulier_party: &str, hauliers: &BTreeSet<String>) -> String {
-    if party == haulier_party {
-        "The container may leave with your truck.".to_owned()
-    } else if hauliers.contains(party) {
-        "The container may leave with another haulier; ask the line if it should be yours."
-            .to_owned()
-    } else {
-        format!("The container may leave with {haulier_party}.")
-    }
+fn told_of_grant(visit: Option<&ContainerVisit>) -> impl Iterator<Item = &str> {
+    visit
+        .into_iter()
+        .flat_map(|visit| &visit.told_parties)
+        .map(String::as_str)
 }
 
 /// Gate's answer to a revocation, told to everybody who had been told of the grant.
@@ -386,24 +401,14 @@ pub fn told_answer(
     container_visit_id: &str,
     context: &Context<'_>,
 ) -> Vec<Fact> {
-    let mut concerned = Concerned::default();
-    let mut told = Told {
-        event_id: event_id(context),
+    let mut concerned = concerned_with(state, container_visit_id);
+    let visit = state.visit_by_id(container_visit_id);
+    concerned.add_all(Concern::Told, told_of_grant(visit));
+    let told = Told {
         service: "gate".to_owned(),
-        subject: format!("container-visit/{container_visit_id}"),
-        title: container_visit_id.to_owned(),
-        container_visit_ids: vec![container_visit_id.to_owned()],
-        open_to_visit_readers: true,
-        ..Told::default()
+        ..about_stay(container_visit_id, context)
     };
-    if let Some(visit) = state.visit_by_id(container_visit_id) {
-        concerned.extend(visit.concerned.clone());
-        concerned.add_all(Concern::Told, visit.told_parties.iter().map(String::as_str));
-        told.title.clone_from(&visit.stay.container_number);
-        told.site_id.clone_from(&visit.stay.site_id);
-        told.container_numbers = vec![visit.stay.container_number.clone()];
-    }
-    tell::everybody(state, Sort::Revocation, heading, told, concerned, |_| None)
+    tell::everybody(state, Sort::Revocation, heading, told, concerned)
 }
 
 /// The containers with a stay on this transport document.
@@ -463,15 +468,22 @@ fn concerned_with(state: &State, container_visit_id: &str) -> Concerned {
         .unwrap_or_default()
 }
 
-fn about_stay(stay: &Stay, context: &Context<'_>) -> Told {
+/// What is told about a stay. Its id says where it is and of which container, so that it need not have
+/// been heard of.
+fn about_stay(container_visit_id: &str, context: &Context<'_>) -> Told {
+    let named = container_visit::named_by(container_visit_id);
+    let container_numbers: Vec<String> = named
+        .into_iter()
+        .map(|(_, container_number)| container_number.to_owned())
+        .collect();
     Told {
         event_id: event_id(context),
-        service: "gate".to_owned(),
-        subject: stay.subject(),
-        title: stay.container_number.clone(),
-        site_id: stay.site_id.clone(),
-        container_numbers: vec![stay.container_number.clone()],
-        container_visit_ids: vec![stay.container_visit_id.clone()],
+        subject: format!("container-visit/{container_visit_id}"),
+        title: title_of(&container_numbers, container_visit_id),
+        site_id: named.map_or_else(String::new, |(site_id, _)| site_id.to_owned()),
+        container_numbers,
+        container_visit_ids: vec![container_visit_id.to_owned()],
+        open_to_visit_readers: true,
         ..Told::default()
     }
 }

@@ -1,5 +1,7 @@
 //! Placing and lifting the holds that release keeps: commercial, finance, legal.
 
+use std::collections::BTreeSet;
+
 use fabric::{Context, Decision, Fact};
 use kernel::{Fault, Refusal};
 
@@ -162,6 +164,7 @@ fn apply(state: &mut State, hold: &Hold, context: &Context<'_>) -> Vec<Fact> {
     facts.extend(reconsider::containers(
         state,
         numbers.iter().map(String::as_str),
+        &BTreeSet::new(),
         context,
     ));
     facts

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{HoldTarget, Input, RevokeWhich, kind};
 use crate::domain::clearance::{container_key, transport_document_key};
-use crate::domain::container_visit::Stay;
+use crate::domain::container_visit::{self, Stay};
 use crate::domain::hold::{HoldId, Scope, ScopeKind};
 
 /// What the relations are looked up for.
@@ -26,6 +26,8 @@ pub struct Seeds {
     pub releases: BTreeSet<Uuid>,
     /// Holds of release.
     pub holds: BTreeSet<HoldId>,
+    /// Asks that gate has answered.
+    pub asks: BTreeSet<Uuid>,
     /// Whether the containers are wanted on whose decisions parked records weigh, or no longer do.
     pub unknown: bool,
 }
@@ -35,6 +37,9 @@ pub struct Seeds {
 pub struct Links {
     /// The transport document of a commercial release.
     pub release_document: BTreeMap<Uuid, String>,
+    /// The transport documents of which a commercial release waits for the answer to an ask, and the
+    /// stays for which it does.
+    pub ask_waits: BTreeMap<Uuid, (BTreeSet<String>, BTreeSet<String>)>,
     /// The scope of a hold.
     pub hold_scope: BTreeMap<HoldId, Scope>,
     /// The container of a visit.
@@ -90,10 +95,10 @@ pub fn subjects(input: &Input) -> Subjects {
             let named = none
                 .write(kind::HOLD_SCOPE, hold.scope.to_string())
                 .write(kind::HOLD, hold.id.to_string());
-            if hold.scope.kind == ScopeKind::Declaration {
-                named.read(kind::DECLARATION, &hold.scope.key)
-            } else {
-                named
+            match hold.scope.kind {
+                ScopeKind::Declaration => named.read(kind::DECLARATION, &hold.scope.key),
+                ScopeKind::ContainerVisit => site_of(&hold.scope.key, named),
+                ScopeKind::StockList | ScopeKind::Plate | ScopeKind::Party => named,
             }
         }
         Input::PreArrival(_, pre_arrival, _) => {
@@ -108,12 +113,19 @@ pub fn subjects(input: &Input) -> Subjects {
                 })
         }
         Input::TruckVisit(_, truck_visit) => none.read(kind::SITE, &truck_visit.site_id),
-        Input::Declaration(_, declaration, _) => {
-            none.write(kind::DECLARATION, &declaration.declaration_id)
-        }
+        Input::Declaration(_, declaration, _) => none
+            .write(kind::DECLARATION, &declaration.declaration_id)
+            .write(
+                kind::HOLD_SCOPE,
+                Scope::new(ScopeKind::Declaration, &declaration.declaration_id).to_string(),
+            ),
         Input::Book(_, book) => none.write(kind::BOOK, &book.book_number),
         Input::Decision(_, decision) => none
             .write(kind::CONTAINER, &decision.container_number)
+            .write(
+                kind::HOLD_SCOPE,
+                Scope::new(ScopeKind::ContainerVisit, &decision.container_visit_id).to_string(),
+            )
             .read(kind::SITE, &decision.site_id),
         Input::GrantCommercialRelease(command) => {
             let named = none
@@ -138,7 +150,16 @@ pub fn subjects(input: &Input) -> Subjects {
             kind::HOLD_SCOPE,
             Scope::new(ScopeKind::ContainerVisit, &command.container_visit_id).to_string(),
         ),
-        Input::Answer(..) | Input::Recheck => none,
+        Input::Answer(_, answer) => site_of(&answer.container_visit_id, none),
+        Input::Recheck => none,
+    }
+}
+
+/// The site that a stay's id names: its terminal is told also of a stay that was not heard of.
+fn site_of(container_visit_id: &str, named: Subjects) -> Subjects {
+    match container_visit::named_by(container_visit_id) {
+        Some((site_id, _)) => named.read(kind::SITE, site_id),
+        None => named,
     }
 }
 
@@ -167,20 +188,27 @@ pub fn seeds(inputs: &[&Input]) -> Seeds {
                     .documents
                     .extend(stay.transport_documents().into_iter().map(str::to_owned));
             }
-            Input::Clearance(clearance) => match clearance_subject(&clearance.key) {
-                Some((kind::CONTAINER, number)) => {
-                    seeds.containers.insert(number);
+            Input::Clearance(clearance) => {
+                match clearance_subject(&clearance.key) {
+                    Some((kind::CONTAINER, number)) => {
+                        seeds.containers.insert(number);
+                    }
+                    Some((_, document)) => {
+                        seeds.documents.insert(document);
+                    }
+                    None => {}
                 }
-                Some((_, document)) => {
-                    seeds.documents.insert(document);
-                }
-                None => {}
-            },
+                seeds
+                    .visits
+                    .extend(clearance.bound_visits().map(str::to_owned));
+            }
             Input::Hold(_, hold) => seed_scope(&hold.scope, &mut seeds),
             Input::Answer(_, answer) => {
                 seeds.visits.insert(answer.container_visit_id.clone());
+                seeds.asks.extend(answer.ask_id);
             }
             Input::PreArrival(_, pre_arrival, _) => {
+                seeds.visits.extend(pre_arrival.visits().map(str::to_owned));
                 seeds.containers.extend(
                     pre_arrival
                         .containers
@@ -236,13 +264,31 @@ pub fn following(input: &Input, links: &Links) -> Subjects {
                 |named, document| of_key(&transport_document_key(document), named, links),
             )
         }
-        Input::Clearance(clearance) => match clearance_subject(&clearance.key) {
-            Some((kind::CONTAINER, number)) => of_container(&number, links),
-            Some((_, document)) => of_document(&document, links),
-            None => none,
-        },
+        Input::Clearance(clearance) => {
+            let named = match clearance_subject(&clearance.key) {
+                Some((kind::CONTAINER, number)) => of_container(&number, links),
+                Some((_, document)) => of_document(&document, links),
+                None => none,
+            };
+            clearance
+                .bound_visits()
+                .fold(named, |named, visit| named.and(of_visit(visit, links)))
+        }
         Input::Hold(_, hold) => of_scope(&hold.scope, links),
-        Input::Answer(_, answer) => of_visit(&answer.container_visit_id, links),
+        Input::Answer(_, answer) => {
+            let named = of_visit(&answer.container_visit_id, links);
+            let waits = answer.ask_id.and_then(|ask| links.ask_waits.get(&ask));
+            waits.map_or(named.clone(), |(documents, visits)| {
+                let named = documents.iter().fold(named, |named, document| {
+                    named
+                        .write(kind::DOCUMENT, document)
+                        .and(of_document(document, links))
+                });
+                visits
+                    .iter()
+                    .fold(named, |named, visit| named.and(of_visit(visit, links)))
+            })
+        }
         Input::PreArrival(_, pre_arrival, _) => pre_arrival
             .containers
             .iter()

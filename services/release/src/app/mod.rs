@@ -5,12 +5,16 @@
 //! | --- | --- | --- |
 //! | stay | container, its transport documents, hold scope of the stay | site, what follows |
 //! | clearance | container or transport document, hold scopes of its declarations | what follows |
-//! | hold | its scope | declaration, what follows |
-//! | answer, revocation | the stay's container (follows), its hold scope | what follows |
+//! | hold | its scope | declaration or site, what follows |
+//! | answer | the stay's container (follows), what waits for the answer | what follows |
+//! | revocation | the stay's container (follows), its hold scope | what follows |
 //! | pre-arrival | pre-arrival, its containers | site, what follows |
-//! | decision come back | container | site |
+//! | decision come back | container, hold scope of the stay | site |
 //! | commercial release | transport document | haulier, site, what follows |
-//! | site, party, declaration, book | itself | |
+//! | declaration | itself, its hold scope | |
+//! | site, party, book | itself | |
+//!
+//! The notice board of a stay or declaration goes with its hold scope: who holds the one holds the other.
 //!
 //! What follows, for all that may change a decision: the containers concerned, and for each of their
 //! open stays the transport documents, the hold scopes and the site. What leads to something else
@@ -28,9 +32,10 @@ mod tell;
 
 use std::time::Duration;
 
+use chassis::convert::hold_aspect;
 use chrono::{DateTime, Utc};
 use fabric::{
-    Context, Decision, Record, Service, StoreError, SubjectSet, Subjects, Timer, Unreadable,
+    Context, Decision, Fact, Record, Service, StoreError, SubjectSet, Subjects, Timer, Unreadable,
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -88,6 +93,8 @@ pub struct Heading {
     pub recorded_at: DateTime<Utc>,
     /// By whom; empty where a rule or another fact caused it.
     pub party: String,
+    /// It states again what was published before: it counts, and nobody is told of it.
+    pub restated: bool,
 }
 
 /// A truck at the gate, as a record states it.
@@ -101,6 +108,8 @@ pub struct TruckVisit {
     pub pre_arrival_id: String,
     /// Whose truck it is; empty if unknown.
     pub haulier_party: String,
+    /// Who carries: the haulier, or a firm that holds its nomination; empty if gate has not looked.
+    pub carrier_party: String,
     /// The containers it came for or brings.
     pub containers: Vec<PreArrivalContainer>,
     /// Why it was turned away, recalled or put to review.
@@ -134,6 +143,8 @@ pub struct Book {
 pub struct DecisionHeard {
     /// The stay.
     pub container_visit_id: String,
+    /// Which of its decisions.
+    pub version: u64,
     /// The site.
     pub site_id: String,
     /// The container.
@@ -142,7 +153,7 @@ pub struct DecisionHeard {
     pub haulier_party: String,
     /// What is missing.
     pub conditions: Vec<Condition>,
-    /// It grants: who is told of it is told of its end too.
+    /// It grants: whoever is told of it is told of its end too.
     pub granted: bool,
     /// It takes a grant back.
     pub taken_back: bool,
@@ -191,6 +202,23 @@ pub enum Input {
 #[derive(Debug, Default)]
 pub struct Release;
 
+impl Input {
+    /// What a record says of itself; none of what nobody is told of.
+    fn heading_mut(&mut self) -> Option<&mut Heading> {
+        match self {
+            Self::ContainerVisit(heading, ..)
+            | Self::Hold(heading, ..)
+            | Self::Answer(heading, ..)
+            | Self::PreArrival(heading, ..)
+            | Self::TruckVisit(heading, ..)
+            | Self::Declaration(heading, ..)
+            | Self::Book(heading, ..)
+            | Self::Decision(heading, ..) => Some(heading),
+            _ => None,
+        }
+    }
+}
+
 impl Service for Release {
     const NAME: &'static str = "release";
     type Input = Input;
@@ -205,7 +233,19 @@ impl Service for Release {
     }
 
     fn decode(&self, record: &Record) -> Result<Input, Unreadable> {
-        events::read(record)
+        let mut input = events::read(record)?;
+        if let Some(heading) = input.heading_mut() {
+            heading.restated = record.is_restated();
+        }
+        Ok(input)
+    }
+
+    fn aspect(&self, fact: &Fact) -> Option<String> {
+        match fact.topic {
+            events::publish::HOLD_TOPIC => Some(hold_aspect(&fact.payload)),
+            events::publish::NOTICE_TOPIC => None,
+            _ => Some(String::new()),
+        }
     }
 
     fn timers(&self) -> Vec<Timer<Input>> {

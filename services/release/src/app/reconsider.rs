@@ -1,24 +1,26 @@
 //! Decides anew on the open stays of a container after something about them changed: every use case
 //! that changes a fact ends here. What is published, and to whom a stay is of concern, follows.
 
+use std::collections::BTreeSet;
+
 use fabric::{Context, Decision, Fact};
 
 use super::state::State;
+use super::tell;
 use crate::domain::container_visit::ContainerVisit;
-use crate::domain::decision::DecisionState;
 use crate::domain::notice::{Concern, Concerned};
 use crate::domain::requirements::{self, VisitFacts};
 use crate::events::publish;
 
-/// Decides anew on every stay of the container that is not over, and on `touched` even if it is:
-/// the stay whose end was just learnt. Gives what is to be published.
+/// Decides anew on every stay of the container that is not over, and on those that are `touched` even if
+/// they are: what an input names may have been learnt after the end. Gives what is to be published.
 ///
 /// # Panics
 /// If a subject was forgotten: the loop fails that input alone.
 pub fn container(
     state: &mut State,
     container_number: &str,
-    touched: Option<&str>,
+    touched: &BTreeSet<&str>,
     context: &Context<'_>,
 ) -> Vec<Fact> {
     let number = container_number.to_owned();
@@ -29,7 +31,7 @@ pub fn container(
         .flat_map(|visits| visits.rows().cloned())
         .collect();
     let is_due = |visit: &ContainerVisit| {
-        !visit.stay.is_over() || touched == Some(visit.stay.container_visit_id.as_str())
+        !visit.stay.is_over() || touched.contains(visit.stay.container_visit_id.as_str())
     };
     visits
         .into_iter()
@@ -38,15 +40,16 @@ pub fn container(
         .collect()
 }
 
-/// Decides anew on the open stays of several containers.
+/// Decides anew on the open stays of several containers, and on those that are touched.
 pub fn containers<'a>(
     state: &mut State,
     numbers: impl IntoIterator<Item = &'a str>,
+    touched: &BTreeSet<&str>,
     context: &Context<'_>,
 ) -> Vec<Fact> {
     numbers
         .into_iter()
-        .flat_map(|number| container(state, number, None, context))
+        .flat_map(|number| container(state, number, touched, context))
         .collect()
 }
 
@@ -83,10 +86,21 @@ fn one(state: &mut State, mut visit: ContainerVisit, context: &Context<'_>) -> V
     let published = visit
         .decision
         .follow(&outcome, context.now, &|| context.new_id());
-    let facts = published
-        .iter()
-        .filter_map(|decision| publish::decision(&visit.stay, decision, context.now))
-        .collect();
+    let scope = tell::stay_scope(&visit.stay.container_visit_id);
+    let mut board = state.board(&scope);
+    if !published.is_empty() {
+        board.take_decision_off();
+    }
+    let mut facts = tell::newcomers(state, &visit, &mut board);
+    if let Some(told) = board.told_of_grant() {
+        visit.told_parties.clone_from(told);
+    }
+    state.put_board(&scope, board);
+    facts.extend(
+        published
+            .iter()
+            .filter_map(|decision| publish::decision(&visit.stay, decision, context.now)),
+    );
     state.put_visit(visit);
     facts
 }
@@ -131,19 +145,4 @@ fn concerned(state: &State, facts: &VisitFacts<'_>) -> Concerned {
         coming.map(|(_, pre_arrival)| pre_arrival.haulier_party.as_str()),
     );
     concerned
-}
-
-/// The stays of these containers whose release is asked back from gate.
-pub fn asked_back<'a>(state: &State, numbers: impl IntoIterator<Item = &'a str>) -> Vec<String> {
-    let mut asked = Vec::new();
-    for number in numbers {
-        let visits = state.containers.get(&number.to_owned());
-        for visit in visits.into_iter().flat_map(|visits| visits.rows()) {
-            if visit.decision.state == Some(DecisionState::RevocationAsked) && !visit.stay.is_over()
-            {
-                asked.push(visit.stay.container_visit_id.clone());
-            }
-        }
-    }
-    asked
 }

@@ -1,11 +1,13 @@
 //! Taking a granted release back: a hold that keeps it from being granted anew, the ask to gate that
 //! follows from it, and gate's answer.
 
+use std::collections::BTreeSet;
+
 use fabric::{Context, Decision};
 use kernel::Refusal;
 
 use super::state::State;
-use super::{Answer, Heading, hears, reconsider};
+use super::{Answer, Heading, commercial_release, hears, reconsider};
 use crate::domain::decision::DecisionState;
 use crate::domain::hold::{self, HoldKind, Placing, Scope, ScopeKind};
 use crate::domain::reader::Reader;
@@ -84,7 +86,8 @@ fn try_revoke(
     }
     let mut facts = vec![publish::hold(&placed, context.now)];
     state.put_hold(placed.clone());
-    facts.extend(reconsider::container(state, &number, None, context));
+    let untouched = BTreeSet::new();
+    facts.extend(reconsider::container(state, &number, &untouched, context));
     let visit = state
         .visit_by_id(&command.container_visit_id)
         .ok_or_else(not_found)?;
@@ -94,40 +97,49 @@ fn try_revoke(
     )
 }
 
-/// Gate has answered an ask. Applied: the release is revoked and decided anew at once.
+/// Gate has answered an ask. Applied: the release is revoked and decided anew at once. A line's revocation
+/// that waited for the answer may be settled by it, and then more is decided anew.
 pub fn answered(
     state: &mut State,
     heading: &Heading,
     answer: &Answer,
     context: &Context<'_>,
 ) -> Decision {
-    let mut facts = Vec::new();
-    let mut ours = None;
+    let mut published = Vec::new();
+    let mut touched = BTreeSet::new();
     if let (Some(ask_id), Some(visit)) =
         (answer.ask_id, state.visit_by_id(&answer.container_visit_id))
     {
         let mut visit = visit.clone();
-        let published = visit.decision.answered(ask_id, answer.verdict, context.now);
-        let revoked = published
+        let decisions = visit.decision.answered(ask_id, answer.verdict, context.now);
+        if decisions
             .iter()
-            .any(|decision| decision.state == Some(DecisionState::Revoked));
-        facts.extend(
-            published
+            .any(|decision| decision.state == Some(DecisionState::Revoked))
+        {
+            touched.insert(answer.container_visit_id.clone());
+        }
+        published.extend(
+            decisions
                 .iter()
                 .filter_map(|decision| publish::decision(&visit.stay, decision, context.now)),
         );
-        ours = revoked.then(|| visit.stay.container_number.clone());
         state.put_visit(visit);
     }
-    let mut told = hears::told_answer(state, heading, &answer.container_visit_id, context);
-    if let Some(number) = ours {
-        facts.extend(reconsider::container(
-            state,
-            &number,
-            Some(&answer.container_visit_id),
-            context,
-        ));
-    }
-    told.extend(facts);
-    Decision::applied().with_facts(told)
+    let mut facts = hears::told_answer(state, heading, &answer.container_visit_id, context);
+    let (settled, waited) = commercial_release::answered(state, answer, context);
+    facts.extend(settled);
+    facts.extend(published);
+    touched.extend(waited);
+    let numbers: BTreeSet<String> = touched
+        .iter()
+        .filter_map(|visit| state.visit_by_id(visit))
+        .map(|visit| visit.stay.container_number.clone())
+        .collect();
+    facts.extend(reconsider::containers(
+        state,
+        numbers.iter().map(String::as_str),
+        &touched.iter().map(String::as_str).collect(),
+        context,
+    ));
+    Decision::applied().with_facts(facts)
 }

@@ -12,6 +12,7 @@ use crate::domain::commercial_release::CommercialRelease;
 use crate::domain::container_visit::{ContainerVisit, Stay};
 use crate::domain::declaration::Declaration;
 use crate::domain::hold::{Hold, HoldId, Scope};
+use crate::domain::notice_board::NoticeBoard;
 use crate::domain::party::KnownParty;
 use crate::domain::pre_arrival::PreArrival;
 use crate::domain::requirements::{self, VisitFacts};
@@ -86,6 +87,8 @@ pub struct State {
     pub pre_arrivals: Working<String, PreArrival>,
     /// By declaration.
     pub declarations: Working<String, Declaration>,
+    /// The notice boards of stays and declarations, by what holds on them are on.
+    pub boards: Working<Scope, NoticeBoard>,
     /// Consumed partitions that have stopped: what they hold is unknown.
     pub stopped: StoppedPartitions,
     /// The operators of bonded centres, where a book is read.
@@ -159,11 +162,18 @@ impl State {
     /// Writes a visit back; nothing happens if it is as it was.
     pub fn put_visit(&mut self, visit: ContainerVisit) {
         let number = visit.stay.container_number.clone();
-        let mut visits = self.containers.get(&number).cloned().unwrap_or_default();
         let id = visit.stay.container_visit_id.clone();
-        if visits.get(&id) != Some(&visit) {
-            visits.put(id, visit);
-            self.containers.put(number, visits);
+        let visits = self.containers.get(&number);
+        if visits.and_then(|visits| visits.get(&id)) == Some(&visit) {
+            return;
+        }
+        match self.containers.edit(&number) {
+            Some(visits) => visits.put(id, visit),
+            None => {
+                let mut visits = Group::default();
+                visits.put(id, visit);
+                self.containers.put(number, visits);
+            }
         }
     }
 
@@ -173,6 +183,25 @@ impl State {
         let scope = hold.scope.clone();
         holds.put(hold.id.clone(), hold);
         self.holds.put(scope, holds);
+    }
+
+    /// A notice board; an empty one where nothing was pinned yet.
+    ///
+    /// # Panics
+    /// If its scope is the subject of no input: the loop fails that input alone.
+    pub fn board(&self, scope: &Scope) -> NoticeBoard {
+        self.boards.get(scope).cloned().unwrap_or_default()
+    }
+
+    /// Writes a board back; nothing happens if it is as it was.
+    pub fn put_board(&mut self, scope: &Scope, board: NoticeBoard) {
+        let as_it_was = match self.boards.get(scope) {
+            Some(held) => *held == board,
+            None => board == NoticeBoard::default(),
+        };
+        if !as_it_was {
+            self.boards.put(scope.clone(), board);
+        }
     }
 
     /// Writes a commercial release back.

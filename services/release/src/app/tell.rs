@@ -1,5 +1,6 @@
-//! Writes a fact into the timeline and tells the parties that it concerns. What the fact means for a
-//! decision is none of its business.
+//! Writes a fact into the timeline and tells the parties that it concerns: at once those who are known,
+//! and of what is pinned to a notice board also those of whom it is learnt later. What the fact means for
+//! a decision is none of its business.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +9,10 @@ use fabric::Fact;
 use super::Heading;
 use super::state::State;
 use crate::domain::condition::Condition;
+use crate::domain::container_visit::ContainerVisit;
+use crate::domain::hold::{Scope, ScopeKind};
 use crate::domain::notice::{Concern, Concerned, Notice, Sort, text_of};
+use crate::domain::notice_board::{NoticeBoard, Pinned};
 use crate::domain::timeline::TimelineEntry;
 use crate::events::publish;
 
@@ -33,6 +37,8 @@ pub struct Told {
     pub container_numbers: Vec<String>,
     /// The stays that it is about.
     pub container_visit_ids: Vec<String>,
+    /// The transport document, where it is about every container of one.
+    pub transport_document: String,
     /// The declaration, where there is one.
     pub declaration_id: String,
     /// Its MRN.
@@ -47,42 +53,112 @@ pub struct Told {
     pub open_to_visit_readers: bool,
 }
 
-/// Keeps and tells a fact. `text` says it to one party where the usual words do not do.
+/// Keeps and tells a fact that is of no concern to anybody of whom it is not known yet.
 pub fn everybody(
     state: &mut State,
     sort: Sort,
     heading: &Heading,
     told: Told,
     mut concerned: Concerned,
-    text: impl Fn(&str) -> Option<String>,
 ) -> Vec<Fact> {
-    if !told.site_id.is_empty()
-        && state.sites.is_loaded(&told.site_id)
-        && let Some(site) = state.sites.get(&told.site_id)
-    {
-        concerned.add(Concern::Terminal, &site.terminal_party);
+    if heading.restated {
+        return Vec::new();
     }
+    concerned.extend(terminal_of(state, &told.site_id));
+    let notice = notice(heading, &told);
+    let to = |party: &str| Notice {
+        party: party.to_owned(),
+        ..notice.clone()
+    };
     let facts = concerned
         .audience(sort)
         .into_iter()
-        .map(|party| publish::notice(&notice(party, heading, &told, text(party))))
+        .map(|party| publish::notice(&to(party)))
         .collect();
-    let mut reader_parties: BTreeSet<String> = concerned.readers();
+    keep(state, heading, told, &concerned);
+    facts
+}
+
+/// What is pinned, and to which board.
+pub struct Pin<'a> {
+    /// The board's stay or declaration.
+    pub scope: &'a Scope,
+    /// The fact's sort.
+    pub sort: Sort,
+    /// Whom the fact concerns besides those whom the whole board concerns.
+    pub own: Concerned,
+    /// The haulier, where it grants a release.
+    pub granted_to: Option<String>,
+}
+
+/// Keeps a fact, pins it, and tells it. `concerned` are those whom the whole board concerns.
+pub fn pinned(
+    state: &mut State,
+    pin: Pin<'_>,
+    heading: &Heading,
+    told: Told,
+    concerned: &Concerned,
+) -> Vec<Fact> {
+    if heading.restated {
+        return Vec::new();
+    }
+    let mut all = concerned.clone();
+    all.extend(terminal_of(state, &told.site_id));
+    let mut board = state.board(pin.scope);
+    board.pin(Pinned {
+        sort: pin.sort,
+        notice: notice(heading, &told),
+        granted_to: pin.granted_to,
+        concerned: pin.own.clone(),
+        told: BTreeSet::new(),
+    });
+    let notices = board.tell(&all);
+    state.put_board(pin.scope, board);
+    all.extend(pin.own);
+    keep(state, heading, told, &all);
+    notices.iter().map(publish::notice).collect()
+}
+
+/// Tells whoever has come to be concerned with a stay what stands on its board.
+pub fn newcomers(state: &State, visit: &ContainerVisit, board: &mut NoticeBoard) -> Vec<Fact> {
+    let mut all = visit.concerned.clone();
+    all.extend(terminal_of(state, &visit.stay.site_id));
+    board.tell(&all).iter().map(publish::notice).collect()
+}
+
+/// The board of a stay.
+pub fn stay_scope(container_visit_id: &str) -> Scope {
+    Scope::new(ScopeKind::ContainerVisit, container_visit_id)
+}
+
+fn terminal_of(state: &State, site_id: &str) -> Concerned {
+    let mut concerned = Concerned::default();
+    let site_id = site_id.to_owned();
+    if !site_id.is_empty()
+        && state.sites.is_loaded(&site_id)
+        && let Some(site) = state.sites.get(&site_id)
+    {
+        concerned.add(Concern::Terminal, &site.terminal_party);
+    }
+    concerned
+}
+
+fn keep(state: &mut State, heading: &Heading, told: Told, concerned: &Concerned) {
+    let mut reader_parties = concerned.readers();
     if !heading.party.is_empty() {
         reader_parties.insert(heading.party.clone());
     }
     state.timeline.push(entry(heading, told, reader_parties));
-    facts
 }
 
-fn notice(party: &str, heading: &Heading, told: &Told, text: Option<String>) -> Notice {
-    let mut text = text.unwrap_or_else(|| text_of(&heading.fact));
+fn notice(heading: &Heading, told: &Told) -> Notice {
+    let mut text = text_of(&heading.fact);
     if !told.detail.is_empty() {
         text.push(' ');
         text.push_str(&told.detail);
     }
     Notice {
-        party: party.to_owned(),
+        party: String::new(),
         fact: heading.fact.clone(),
         service: told.service.clone(),
         subject: told.subject.clone(),
@@ -114,6 +190,7 @@ fn entry(heading: &Heading, told: Told, reader_parties: BTreeSet<String>) -> Tim
         site_id: told.site_id,
         container_numbers: told.container_numbers,
         container_visit_ids: told.container_visit_ids,
+        transport_document: told.transport_document,
         declaration_id: told.declaration_id,
         mrn: told.mrn,
         pre_arrival_id: told.pre_arrival_id,

@@ -59,6 +59,15 @@ pub enum Direction {
     Neither,
 }
 
+impl Clearance {
+    /// The stays that its consignments are bound to.
+    pub fn bound_visits(&self) -> impl Iterator<Item = &str> {
+        self.consignments
+            .iter()
+            .filter_map(|consignment| consignment.container_visit_id.as_deref())
+    }
+}
+
 impl Consignment {
     /// Whether it is bound to this stay as an import.
     pub fn counts_for(&self, container_visit_id: &str) -> bool {

@@ -1,11 +1,13 @@
 //! Commercial releases: a line's leave for one haulier to collect a consignment. Which one counts for
-//! which stay is decided here; it must not know customs, terminals or gates.
+//! which stay is decided here, and when a revocation is final; it must not know customs or terminals.
 
 use chrono::{DateTime, Utc};
 use kernel::{Fault, Refusal};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::container_visit::Stay;
+use super::decision::Verdict;
 use super::party::KnownParty;
 use super::reader::Reader;
 
@@ -13,11 +15,18 @@ use super::reader::Reader;
 pub const PER_LINE_AND_DOCUMENT_MAX: usize = 200;
 
 /// A line's leave for one haulier.
+///
+/// ```text
+/// GRANTED -> REVOKED                   nothing was granted on it: final at once
+/// GRANTED -> REVOCATION_ASKED          containers were: gate is asked for each
+/// REVOCATION_ASKED -> REVOKED          gate: APPLIED for every one of them
+/// REVOCATION_ASKED -> GRANTED          gate: TOO_LATE for one, which fails the whole
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommercialRelease {
     /// Its id.
     pub id: Uuid,
-    /// 1, and 2 once revoked.
+    /// Counts up by one with every change.
     pub version: u64,
     /// Who gave it.
     pub line_party: String,
@@ -29,8 +38,10 @@ pub struct CommercialRelease {
     pub granted_at: DateTime<Utc>,
     /// The person who gave it.
     pub granted_by_subject: String,
-    /// How it was taken back; none while it stands.
+    /// How it was taken back; none until that is final.
     pub revoked: Option<Revoked>,
+    /// A revocation that gate has not answered for every container. Meanwhile the release does not count.
+    pub revocation: Option<Revocation>,
 }
 
 /// What a commercial release is for.
@@ -45,7 +56,7 @@ pub struct ReleaseScope {
 }
 
 /// How a commercial release was taken back.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revoked {
     /// When.
     pub at: DateTime<Utc>,
@@ -53,6 +64,37 @@ pub struct Revoked {
     pub by_subject: String,
     /// Why.
     pub reason: String,
+    /// The release's version by which the line said so.
+    pub version: u64,
+}
+
+/// A revocation that waits for gate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revocation {
+    /// By whom, when and why.
+    pub by: Revoked,
+    /// What gate is asked: an ask for each stay that was granted on the release.
+    pub asks: Vec<Ask>,
+}
+
+/// One stay that is asked back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ask {
+    /// The ask.
+    pub ask_id: Uuid,
+    /// The stay.
+    pub container_visit_id: String,
+    /// Gate's answer; none until it has come.
+    pub verdict: Option<Verdict>,
+}
+
+/// What gate's last answer made of a revocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// Every container could be kept.
+    Revoked,
+    /// One had left: the release stands as before.
+    Failed,
 }
 
 /// What granting came to.
@@ -65,14 +107,32 @@ pub enum Granted {
 }
 
 impl CommercialRelease {
-    /// Whether it still stands.
+    /// Whether it stands.
     pub fn stands(&self) -> bool {
-        self.revoked.is_none()
+        self.revoked.is_none() && self.revocation.is_none()
+    }
+
+    /// Whether a container could leave on it at this time. A revocation that waits for gate does not
+    /// count yet: whether it came in time is what gate is asked.
+    fn stood_at(&self, at: DateTime<Utc>) -> bool {
+        self.granted_at <= at && self.revoked.as_ref().is_none_or(|revoked| revoked.at > at)
+    }
+
+    /// How the line took it back, be it final or not.
+    pub fn taken_back(&self) -> Option<&Revoked> {
+        self.revoked
+            .as_ref()
+            .or(self.revocation.as_ref().map(|revocation| &revocation.by))
     }
 
     /// What conditions and notices cite: no topic carries it, so it is cited by id and version.
     pub fn fact_id(&self) -> String {
-        format!("commercial-release/{}/{}", self.id, self.version)
+        self.fact_id_at(self.version)
+    }
+
+    /// The fact of one of its versions.
+    pub fn fact_id_at(&self, version: u64) -> String {
+        format!("commercial-release/{}/{version}", self.id)
     }
 
     /// Whether it was given for this stay, as far as its scope says.
@@ -91,18 +151,20 @@ impl CommercialRelease {
     }
 
     /// Whether another stay of the container has used it up: a container that left while the release
-    /// stood left on it. It rests on the facts' own clocks, so the order of learning does not matter.
+    /// stood left on it. It rests on when gate and release recorded the two, so that neither the order of
+    /// learning nor a lane's clock matters.
     pub fn is_spent_for(&self, stay: &Stay, stays: &[&Stay]) -> bool {
         stays.iter().any(|other| {
             other.container_visit_id != stay.container_visit_id
                 && self.is_for(other)
-                && other.departed_at.is_some_and(|left| {
-                    left >= self.granted_at && stay.departed_at.is_none_or(|own| left < own)
+                && other.left_at().is_some_and(|left| {
+                    left >= self.granted_at && stay.left_at().is_none_or(|own| left < own)
                 })
         })
     }
 
-    /// Takes it back. None: it was taken back already, which is as good.
+    /// Takes it back, final as long as gate need not be asked ([`Self::asking`]). None: it was taken back
+    /// already, or gate is being asked, which is as good.
     ///
     /// # Errors
     /// `NOT_FOUND` for another line's, `STALE_VERSION`.
@@ -125,16 +187,49 @@ impl CommercialRelease {
         if expected_version != 0 && expected_version != self.version {
             return Err(Box::new(Refusal::stale(self.version)));
         }
+        let version = self.version.saturating_add(1);
         let revoked = Revoked {
             at: now,
             by_subject: by.subject.clone(),
             reason: reason.to_owned(),
+            version,
         };
         Ok(Some(Self {
-            version: self.version.saturating_add(1),
+            version,
             revoked: Some(revoked),
             ..self.clone()
         }))
+    }
+
+    /// Makes a revocation wait for gate's answers to these asks.
+    pub fn asking(mut self, asks: Vec<Ask>) -> Self {
+        self.revocation = self.revoked.take().map(|by| Revocation { by, asks });
+        self
+    }
+
+    /// Takes gate's answer to one of its asks. Some once every ask is answered. The stays that were
+    /// answered APPLIED are decided anew by the caller: on the release that stands again, or without it.
+    pub fn answered(&mut self, ask_id: Uuid, verdict: Verdict) -> Option<Settled> {
+        let revocation = self.revocation.as_mut()?;
+        let ask = revocation
+            .asks
+            .iter_mut()
+            .find(|ask| ask.ask_id == ask_id)?;
+        ask.verdict.get_or_insert(verdict);
+        if revocation.asks.iter().any(|ask| ask.verdict.is_none()) {
+            return None;
+        }
+        let failed = revocation
+            .asks
+            .iter()
+            .any(|ask| ask.verdict == Some(Verdict::TooLate));
+        let revocation = self.revocation.take()?;
+        self.version = self.version.saturating_add(1);
+        if failed {
+            return Some(Settled::Failed);
+        }
+        self.revoked = Some(revocation.by);
+        Some(Settled::Revoked)
     }
 
     /// The more precise one wins; of two alike the later.
@@ -148,8 +243,22 @@ impl CommercialRelease {
     }
 }
 
-/// The release that counts for one consignment of a stay: given by the manifest's own line, standing,
-/// not used up, and the most precise of those.
+impl Revocation {
+    /// The stays that had left before gate heard of it, once this last answer has come.
+    pub fn left_with(&self, ask_id: Uuid, verdict: Verdict) -> Vec<&str> {
+        self.asks
+            .iter()
+            .filter(|ask| {
+                let answer = (ask.ask_id == ask_id).then_some(verdict);
+                ask.verdict.or(answer) == Some(Verdict::TooLate)
+            })
+            .map(|ask| ask.container_visit_id.as_str())
+            .collect()
+    }
+}
+
+/// The release that counts for one consignment of a stay: given by the manifest's own line, standing, not
+/// used up, and the most precise of those. For a stay that is over, as it was when the container left.
 pub fn counting<'a>(
     releases: &[&'a CommercialRelease],
     transport_document: &str,
@@ -164,9 +273,11 @@ pub fn counting<'a>(
             release.scope.transport_document == transport_document
                 && release.line_party == line_party
         })
-        .filter(|release| {
-            release.stands() && release.is_for(stay) && !release.is_spent_for(stay, stays)
+        .filter(|release| match stay.left_at() {
+            Some(left) => release.stood_at(left),
+            None => release.stands(),
         })
+        .filter(|release| release.is_for(stay) && !release.is_spent_for(stay, stays))
         .max_by_key(|release| release.precision())
 }
 
@@ -175,7 +286,7 @@ pub fn counting<'a>(
 ///
 /// # Errors
 /// `NOT_FOUND` where the consignment is another line's, `HAULIER_UNKNOWN`, `COMMERCIAL_RELEASE_EXISTS`,
-/// `COMMERCIAL_RELEASES_EXHAUSTED`.
+/// `COMMERCIAL_RELEASE_REVOCATION_PENDING`, `COMMERCIAL_RELEASES_EXHAUSTED`.
 pub fn grant(
     scope: &ReleaseScope,
     haulier: (&str, Option<&KnownParty>),
@@ -216,6 +327,17 @@ pub fn grant(
             .with_metadata("haulier_party", &standing.haulier_party),
         ));
     }
+    let asked = |release: &&&CommercialRelease| release.revocation.is_some();
+    if let Some(pending) = own().filter(asked).find(|release| release.scope == *scope) {
+        return Err(Box::new(
+            Refusal::unmet(
+                "COMMERCIAL_RELEASE_REVOCATION_PENDING",
+                "A revocation for the same consignment waits for gate's answer; release it again once you are told what came of it.",
+                Vec::new(),
+            )
+            .with_resource("commercial release", pending.id.to_string()),
+        ));
+    }
     if own().count() >= PER_LINE_AND_DOCUMENT_MAX {
         return Err(Box::new(
             Refusal::exhausted("COMMERCIAL_RELEASES_EXHAUSTED", "So many releases were given and revoked for this transport document that another is refused; ask the operator of the platform.")
@@ -231,5 +353,6 @@ pub fn grant(
         granted_at: now,
         granted_by_subject: by.subject.clone(),
         revoked: None,
+        revocation: None,
     }))
 }

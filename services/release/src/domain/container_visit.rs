@@ -55,6 +55,9 @@ pub struct Stay {
     pub arrived_at: Option<DateTime<Utc>>,
     /// When it left.
     pub departed_at: Option<DateTime<Utc>>,
+    /// When gate first recorded that the stay was over, whatever a device's clock said.
+    #[serde(default)]
+    pub over_since: Option<DateTime<Utc>>,
 }
 
 /// One consignment of the manifest.
@@ -110,16 +113,37 @@ impl ContainerVisit {
     /// so that "since" does not depend on the order of arrival.
     pub fn learn(&mut self, stay: Stay, recorded_at: DateTime<Utc>) {
         self.known_since = self.known_since.min(recorded_at);
+        let over_since = [self.stay.over_since, stay.over_since]
+            .into_iter()
+            .flatten()
+            .min();
         if stay.version > self.stay.version {
             self.stay = stay;
         }
+        self.stay.over_since = over_since.filter(|_| self.stay.is_over());
     }
+}
+
+/// The site and the container that a container visit's id names: gate mints it of site, container
+/// number and ordinal. None if it is not such an id.
+pub fn named_by(container_visit_id: &str) -> Option<(&str, &str)> {
+    let (rest, ordinal) = container_visit_id.rsplit_once('/')?;
+    let (site_id, container_number) = rest.rsplit_once('/')?;
+    let whole = !site_id.is_empty() && !container_number.is_empty() && !ordinal.is_empty();
+    whole.then_some((site_id, container_number))
 }
 
 impl Stay {
     /// Whether the stay has ended.
     pub fn is_over(&self) -> bool {
         matches!(self.phase, Phase::Departed | Phase::ShortLanded)
+    }
+
+    /// When the container left, by the clock of gate's record: the lanes' clocks may be wrong.
+    pub fn left_at(&self) -> Option<DateTime<Utc>> {
+        (self.phase == Phase::Departed)
+            .then(|| self.over_since.or(self.departed_at))
+            .flatten()
     }
 
     /// Whether the container is, or was, at the site.
@@ -155,5 +179,21 @@ impl Stay {
     /// The stay as conditions and notices name it.
     pub fn subject(&self) -> String {
         format!("container-visit/{}", self.container_visit_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_names_its_site_and_its_container() {
+        assert_eq!(
+            named_by("GUOYUAN-PORT/MRKU4976720/2"),
+            Some(("GUOYUAN-PORT", "MRKU4976720"))
+        );
+        for other in ["", "MRKU4976720", "GUOYUAN-PORT/MRKU4976720", "//1", "S/C/"] {
+            assert_eq!(named_by(other), None, "{other}");
+        }
     }
 }

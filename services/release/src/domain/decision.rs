@@ -25,8 +25,8 @@ pub struct Decision {
     pub version: u64,
     /// The journey that was asked about.
     pub journey: String,
-    /// The haulier: while granted or asked back, the one it was granted to; else the one that the
-    /// commercial releases name.
+    /// The haulier: while granted or asked back, the one it was granted to; once the container has left,
+    /// the one that the commercial releases named then; else the one that they name now.
     pub haulier_party: Option<String>,
     /// What is missing, by the newest facts.
     pub conditions: Vec<Condition>,
@@ -57,7 +57,8 @@ pub enum DecisionState {
 }
 
 /// Gate's answer to an ask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Verdict {
     /// The barrier will not open on it any more.
     Applied,
@@ -94,15 +95,15 @@ impl Decision {
             journey.clone_into(&mut self.journey);
         }
         let next = self.next(outcome);
+        // Who took the container may turn out only when gate has answered a revocation.
         let changed = self.state != Some(next)
             || (next == DecisionState::Withheld
-                && identities(&self.conditions) != identities(&outcome.conditions));
+                && identities(&self.conditions) != identities(&outcome.conditions))
+            || (next == DecisionState::Consumed && self.haulier_party != outcome.haulier_party);
         self.conditions.clone_from(&outcome.conditions);
         self.evidence.clone_from(&outcome.evidence);
-        // Whom it was granted to stays named while it is asked back, and once the container has left.
-        let keeps_haulier = next == DecisionState::RevocationAsked
-            || (next == DecisionState::Consumed && self.haulier_party.is_some());
-        if !keeps_haulier {
+        // Whom it was granted to stays named while it is asked back.
+        if next != DecisionState::RevocationAsked {
             self.haulier_party.clone_from(&outcome.haulier_party);
         }
         if !changed {

@@ -10,6 +10,7 @@ pub mod decision;
 pub mod declaration;
 pub mod hold;
 pub mod notice;
+pub mod notice_board;
 pub mod party;
 pub mod pre_arrival;
 pub mod reader;

@@ -1,6 +1,7 @@
 //! Notices: who is told what, in one table, and in which words. Every notice goes to one party, once
 //! per fact; it must not know how parties read them.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
@@ -9,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::condition::Condition;
 
 /// Sorts of facts, by who is concerned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Sort {
     /// The decision on a stay.
     Decision,
@@ -45,8 +47,10 @@ pub enum Concern {
     Line,
     /// It runs the site's gate.
     Terminal,
-    /// It placed the hold.
+    /// A hold of its stands on the stay.
     Holder,
+    /// It placed the very hold that the fact is about.
+    Placer,
     /// It was told of the grant.
     Told,
     /// It runs the bonded centre.
@@ -99,7 +103,7 @@ pub const AUDIENCES: &[(Sort, &[Concern])] = &[
             Concern::Trader,
             Concern::Line,
             Concern::Terminal,
-            Concern::Holder,
+            Concern::Placer,
         ],
     ),
     (Sort::CommercialRelease, &[Concern::Haulier, Concern::Line]),
@@ -130,6 +134,16 @@ impl Concerned {
     /// Adds everybody that another fact concerns.
     pub fn extend(&mut self, other: Concerned) {
         self.parties.extend(other.parties);
+    }
+
+    /// Everybody, and everybody that another fact concerns.
+    pub fn with<'a>(&'a self, other: &Self) -> Cow<'a, Self> {
+        if other.parties.is_empty() {
+            return Cow::Borrowed(self);
+        }
+        let mut all = self.clone();
+        all.extend(other.clone());
+        Cow::Owned(all)
     }
 
     /// The parties that are told of this sort of fact: each once.
@@ -165,7 +179,7 @@ impl Concerned {
 }
 
 /// One notice to one party.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
     /// The party that it is for.
     pub party: String,
@@ -189,6 +203,18 @@ pub struct Notice {
     pub container_number: String,
     /// What is missing, for a refusal.
     pub conditions: Vec<Condition>,
+}
+
+/// With whom a container may leave, as one party is told: a haulier is not told who its competitor is.
+pub fn granted_text(party: &str, haulier_party: &str, concerned: &Concerned) -> String {
+    if party == haulier_party {
+        "The container may leave with your truck.".to_owned()
+    } else if concerned.hauliers().contains(party) {
+        "The container may leave with another haulier; ask the line if it should be yours."
+            .to_owned()
+    } else {
+        format!("The container may leave with {haulier_party}.")
+    }
 }
 
 /// What a fact means, and what to do. A fact that is not in the table is said in its own words.
@@ -358,8 +384,16 @@ const TEXTS: &[(&str, &str)] = &[
         "The line lets the haulier collect the consignment.",
     ),
     (
+        "COMMERCIAL_RELEASE_REVOCATION_ASKED",
+        "The line takes its release of the consignment back, if no container of it has left yet: do not send a truck. Gate answers next.",
+    ),
+    (
         "COMMERCIAL_RELEASE_REVOKED",
         "The line takes its release of the consignment back.",
+    ),
+    (
+        "COMMERCIAL_RELEASE_REVOCATION_FAILED",
+        "The line's release of the consignment could not be taken back, because a container of it had left: it stands as before. The line revokes it again for what is still here, or holds that.",
     ),
     ("BOOK_OPENED", "The account book is open."),
     (

@@ -30,11 +30,15 @@ pub struct PreArrivalContainer {
 }
 
 impl PreArrival {
+    /// The stays that its containers are bound to.
+    pub fn visits(&self) -> impl Iterator<Item = &str> {
+        self.containers
+            .iter()
+            .filter_map(|container| container.container_visit_id.as_deref())
+    }
+
     /// Whether a truck is, or was, to come for this stay.
     pub fn concerns(&self, container_visit_id: &str) -> bool {
-        !self.withdrawn
-            && self.containers.iter().any(|container| {
-                container.container_visit_id.as_deref() == Some(container_visit_id)
-            })
+        !self.withdrawn && self.visits().any(|visit| visit == container_visit_id)
     }
 }

@@ -477,7 +477,10 @@ fn commercial_release_missing(line: &ManifestLine, facts: &VisitFacts<'_>) -> Co
         .commercial_releases
         .iter()
         .filter(given)
-        .filter_map(|release| Some((release.revoked.as_ref()?.at, release.fact_id())))
+        .filter_map(|release| {
+            let by = release.taken_back()?;
+            Some((by.at, release.fact_id_at(by.version)))
+        })
         .max();
     let (since, evidence) =
         revoked.unwrap_or_else(|| (facts.known_since, facts.stay.event_id.clone()));
@@ -548,6 +551,10 @@ fn one_haulier(facts: &VisitFacts<'_>) -> Option<String> {
 }
 
 fn evidence(facts: &VisitFacts<'_>) -> Vec<String> {
+    // That a container has left needs no other evidence than its departure.
+    if facts.stay.phase == Phase::Departed {
+        return vec![facts.stay.event_id.clone()];
+    }
     let mut evidence = BTreeSet::from([facts.stay.event_id.clone()]);
     evidence.extend(bound(facts.stay, &facts.clearances).map(|(_, event_id)| event_id.to_owned()));
     evidence.extend(counting_all(facts).map(CommercialRelease::fact_id));

@@ -31,6 +31,8 @@ pub struct TimelineEntry {
     pub container_numbers: Vec<String>,
     /// The stays that it is about.
     pub container_visit_ids: Vec<String>,
+    /// The transport document, where it is about every container of one.
+    pub transport_document: String,
     /// The declaration, where there is one.
     pub declaration_id: String,
     /// Its MRN.

@@ -46,6 +46,7 @@ pub fn read(record: &Record) -> Result<Input, Unreadable> {
         observed_at,
         recorded_at,
         party: event.trader_party.clone(),
+        restated: false,
     };
     let book = Book {
         book_number: wire::filled("book_number", &event.book_number)?,

@@ -24,6 +24,7 @@ pub fn read(record: &Record) -> Result<Input, Unreadable> {
         observed_at: wire::observed(event.observed_at.as_ref(), recorded_at)?,
         recorded_at,
         party: event.recorded_by_party,
+        restated: false,
     };
     let declaration = Declaration {
         declaration_id: wire::filled("declaration_id", &state.declaration_id)?,

@@ -34,6 +34,7 @@ pub fn read(record: &Record) -> Result<Input, Unreadable> {
         observed_at: wire::observed(event.observed_at.as_ref(), recorded_at)?,
         recorded_at,
         party: String::new(),
+        restated: false,
     };
     let answer = Answer {
         ask_id: uuid::Uuid::parse_str(&event.ask_id).ok(),

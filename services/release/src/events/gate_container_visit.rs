@@ -22,6 +22,7 @@ pub fn read(record: &Record) -> Result<Input, Unreadable> {
         observed_at: wire::observed(event.observed_at.as_ref(), recorded_at)?,
         recorded_at,
         party: event.recorded_by_party.clone(),
+        restated: false,
     };
     let visit = wire::required("visit", event.visit)?;
     let mut stay = stay(visit, record)?;
@@ -29,6 +30,7 @@ pub fn read(record: &Record) -> Result<Input, Unreadable> {
     if stay.phase == Phase::Departed && stay.departed_at.is_none() {
         stay.departed_at = Some(heading.observed_at);
     }
+    stay.over_since = stay.is_over().then_some(recorded_at);
     Ok(Input::ContainerVisit(heading, stay))
 }
 
@@ -53,6 +55,7 @@ fn stay(visit: gate::ContainerVisit, record: &Record) -> Result<Stay, Unreadable
         empty: visit.empty,
         arrived_at: wire::optional_time("arrived_at", visit.arrived_at.as_ref())?,
         departed_at: wire::optional_time("departed_at", visit.departed_at.as_ref())?,
+        over_since: None,
     })
 }
 

@@ -23,6 +23,7 @@ pub fn read(record: &Record) -> Result<Input, Unreadable> {
         observed_at: wire::observed(event.observed_at.as_ref(), recorded_at)?,
         recorded_at,
         party: state.haulier_party.clone(),
+        restated: false,
     };
     let conditions = wire::conditions(&state.conditions)?;
     let pre_arrival = PreArrival {

@@ -22,6 +22,7 @@ pub fn read(record: &Record) -> Result<Input, Unreadable> {
         observed_at: wire::observed(event.observed_at.as_ref(), recorded_at)?,
         recorded_at,
         party: String::new(),
+        restated: false,
     };
     Ok(Input::TruckVisit(
         heading,
@@ -31,6 +32,7 @@ pub fn read(record: &Record) -> Result<Input, Unreadable> {
             site_id: state.site_id,
             pre_arrival_id: state.pre_arrival_id,
             haulier_party: state.haulier_party,
+            carrier_party: state.carrier_party,
             containers: containers(state.containers),
         },
     ))

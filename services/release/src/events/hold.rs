@@ -40,6 +40,7 @@ pub fn read(service: &str, record: &Record) -> Result<Input, Unreadable> {
         observed_at,
         recorded_at,
         party: message.placed_by_party.clone(),
+        restated: false,
     };
     Ok(Input::Hold(
         heading,

@@ -23,11 +23,13 @@ pub fn read(record: &Record) -> Result<Input, Unreadable> {
         observed_at: wire::observed(event.observed_at.as_ref(), recorded_at)?,
         recorded_at,
         party: String::new(),
+        restated: false,
     };
     Ok(Input::Decision(
         heading,
         DecisionHeard {
             container_visit_id: wire::filled("container_visit_id", &decision.container_visit_id)?,
+            version: decision.version,
             site_id: decision.site_id,
             container_number: wire::filled("container_number", &decision.container_number)?,
             haulier_party: decision.haulier_party,

@@ -8,7 +8,7 @@ use proto::release::v1 as api;
 
 use crate::domain::commercial_release::CommercialRelease;
 use crate::domain::condition::{Condition, Who};
-use crate::domain::container_visit::ContainerVisit;
+use crate::domain::container_visit::{ContainerVisit, named_by};
 use crate::domain::decision::{Decision, DecisionState};
 use crate::domain::hold::Hold;
 use crate::domain::notice::text_of;
@@ -35,16 +35,15 @@ pub fn commercially_released(
     .encode_to_vec()
 }
 
-/// A commercial release was taken back, or had been already.
-pub fn commercial_release_revoked(
-    release: &CommercialRelease,
-    already_revoked: bool,
-    asked: Vec<String>,
-) -> Vec<u8> {
+/// A commercial release was taken back, or had been already, or gate is asked.
+pub fn commercial_release_revoked(release: &CommercialRelease, already_revoked: bool) -> Vec<u8> {
+    let asks = release.revocation.iter().flat_map(|asked| &asked.asks);
     api::RevokeCommercialReleaseResponse {
         commercial_release: Some(commercial_release(release)),
         already_revoked,
-        revocation_asked_container_visit_ids: asked,
+        revocation_asked_container_visit_ids: asks
+            .map(|ask| ask.container_visit_id.clone())
+            .collect(),
     }
     .encode_to_vec()
 }
@@ -81,11 +80,12 @@ pub fn release_revoked(visit: &ContainerVisit, hold: Option<&Hold>, by: &Reader)
 
 /// A commercial release on the wire.
 pub fn commercial_release(release: &CommercialRelease) -> api::CommercialRelease {
-    let state = if release.stands() {
-        api::CommercialReleaseState::Granted
-    } else {
-        api::CommercialReleaseState::Revoked
+    let state = match (&release.revocation, &release.revoked) {
+        (Some(_), _) => api::CommercialReleaseState::RevocationAsked,
+        (None, Some(_)) => api::CommercialReleaseState::Revoked,
+        (None, None) => api::CommercialReleaseState::Granted,
     };
+    let taken_back = release.taken_back();
     api::CommercialRelease {
         commercial_release_id: release.id.to_string(),
         version: release.version,
@@ -97,15 +97,8 @@ pub fn commercial_release(release: &CommercialRelease) -> api::CommercialRelease
         state: state.into(),
         granted_at: Some(timestamp(release.granted_at)),
         granted_by_subject: release.granted_by_subject.clone(),
-        revoked_at: release
-            .revoked
-            .as_ref()
-            .map(|revoked| timestamp(revoked.at)),
-        revoke_reason: release
-            .revoked
-            .as_ref()
-            .map(|revoked| revoked.reason.clone())
-            .unwrap_or_default(),
+        revoked_at: taken_back.map(|by| timestamp(by.at)),
+        revoke_reason: taken_back.map(|by| by.reason.clone()).unwrap_or_default(),
     }
 }
 
@@ -224,18 +217,20 @@ fn sees_detail(entry: &TimelineEntry, reader: &Reader) -> bool {
 }
 
 /// A fact of the timeline as this reader may see it. The number asked for is shown where an entry has
-/// several, and a party is named to itself, to its site's terminal and to authorities.
+/// several, or none because it is about a document; and a party is named to itself, to its site's terminal and to authorities.
 pub fn timeline_entry(entry: &TimelineEntry, whose: &Whose, reader: &Reader) -> api::TimelineEntry {
-    let first = |all: &[String], asked: Option<&String>| {
+    let first = |all: &[String], asked: Option<String>| {
         asked
-            .filter(|asked| all.contains(asked))
-            .or(all.first())
-            .cloned()
+            .filter(|asked| all.is_empty() || all.contains(asked))
+            .or_else(|| all.first().cloned())
             .unwrap_or_default()
     };
     let (number, visit) = match whose {
-        Whose::ContainerNumber(number) => (Some(number), None),
-        Whose::ContainerVisit(visit) => (None, Some(visit)),
+        Whose::ContainerNumber(number) => (Some(number.clone()), None),
+        Whose::ContainerVisit(visit) => {
+            let number = named_by(visit).map(|(_, number)| number.to_owned());
+            (number, Some(visit.clone()))
+        }
         _ => (None, None),
     };
     let names = entry.party == reader.party

@@ -9,6 +9,7 @@ use sqlx::types::Json;
 use super::undecodable;
 use crate::app::{Links, Seeds};
 use crate::domain::clearance::{Clearance, container_key, transport_document_key};
+use crate::domain::commercial_release::Revocation;
 use crate::domain::container_visit::{ContainerVisit, Stay};
 use crate::domain::hold::{HoldId, Scope, ScopeKind};
 use crate::domain::requirements;
@@ -37,6 +38,7 @@ pub async fn read(db: &mut PgConnection, seeds: &Seeds) -> Result<Links, sqlx::E
             .containers
             .extend(links.unknown_containers.iter().cloned());
     }
+    waiting_revocations(db, &mut seeds, &mut links).await?;
     release_documents(db, &mut seeds, &mut links).await?;
     hold_scopes(db, &mut seeds, &mut links).await?;
     visit_containers(db, &mut seeds, &mut links).await?;
@@ -152,6 +154,36 @@ async fn containers_behind_a_stop(db: &mut PgConnection) -> Result<BTreeSet<Stri
         .map(|stay| stay.container_number.clone())
         .take(STOPPED_CONTAINERS_MAX)
         .collect())
+}
+
+/// The commercial releases whose revocation waits for one of these answers.
+async fn waiting_revocations(
+    db: &mut PgConnection,
+    seeds: &mut Seeds,
+    links: &mut Links,
+) -> Result<(), sqlx::Error> {
+    if seeds.asks.is_empty() {
+        return Ok(());
+    }
+    let asks: Vec<_> = seeds.asks.iter().copied().collect();
+    let rows = sqlx::query!(
+        r#"select transport_document, revocation as "revocation!: Json<Revocation>" from commercial_release
+           where revocation is not null and revocation_ask_ids && $1"#,
+        &asks
+    )
+    .fetch_all(db)
+    .await?;
+    for row in rows {
+        let asked = &row.revocation.0.asks;
+        seeds.documents.insert(row.transport_document.clone());
+        for ask in asked {
+            seeds.visits.insert(ask.container_visit_id.clone());
+            let (documents, visits) = links.ask_waits.entry(ask.ask_id).or_default();
+            documents.insert(row.transport_document.clone());
+            visits.extend(asked.iter().map(|ask| ask.container_visit_id.clone()));
+        }
+    }
+    Ok(())
 }
 
 async fn release_documents(

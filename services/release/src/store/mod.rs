@@ -59,7 +59,10 @@ pub async fn load(db: &mut PgConnection, subjects: &SubjectSet) -> Result<State,
         declarations: subjects.keys(kind::DECLARATION),
         operators: subjects.has(kind::BOOK),
     };
-    load_keys(db, &keys).await
+    let mut state = load_keys(db, &keys).await?;
+    let scopes = keys.scopes.iter().filter_map(|scope| Scope::parse(scope));
+    state.boards = Working::loaded(scopes, rows::boards(db, &keys.scopes).await?);
+    Ok(state)
 }
 
 /// Reads everything about these keys.
@@ -134,6 +137,8 @@ pub async fn load_keys(db: &mut PgConnection, keys: &Keys) -> Result<State, sqlx
                 .into_iter()
                 .map(|declaration| (declaration.declaration_id.clone(), declaration)),
         ),
+        // Nothing is told to explain a decision: boards are read for batches only.
+        boards: Working::default(),
         stopped,
         operators,
         timeline: Vec::new(),

@@ -5,10 +5,11 @@ use sqlx::types::Json;
 
 use super::{undecodable, unsigned, visits_per_container_max};
 use crate::domain::clearance::Clearance;
-use crate::domain::commercial_release::{CommercialRelease, ReleaseScope, Revoked};
+use crate::domain::commercial_release::{CommercialRelease, ReleaseScope, Revocation, Revoked};
 use crate::domain::container_visit::ContainerVisit;
 use crate::domain::declaration::Declaration;
 use crate::domain::hold::{Hold, HoldId, HoldKind, Lifted, Scope};
+use crate::domain::notice_board::NoticeBoard;
 use crate::domain::party::KnownParty;
 use crate::domain::pre_arrival::{PreArrival, PreArrivalContainer};
 use crate::domain::site::Site;
@@ -61,9 +62,10 @@ pub async fn releases(
         return Ok(Vec::new());
     }
     let rows = sqlx::query!(
-        "select commercial_release_id, version, line_party, transport_document, haulier_party, site_id, container_number,
-                granted_at, granted_by_subject, revoked_at, revoked_by_subject, revoke_reason
-         from commercial_release where transport_document = any($1)",
+        r#"select commercial_release_id, version, line_party, transport_document, haulier_party, site_id, container_number,
+                  granted_at, granted_by_subject, revoked_at, revoked_by_subject, revoke_reason, revoked_version,
+                  revocation as "revocation: Json<Revocation>"
+           from commercial_release where transport_document = any($1)"#,
         documents
     )
     .fetch_all(db)
@@ -86,7 +88,9 @@ pub async fn releases(
                 at,
                 by_subject: row.revoked_by_subject.unwrap_or_default(),
                 reason: row.revoke_reason.unwrap_or_default(),
+                version: unsigned(row.revoked_version.unwrap_or(row.version)),
             }),
+            revocation: row.revocation.map(|revocation| revocation.0),
         })
         .collect())
 }
@@ -142,6 +146,29 @@ pub async fn holds(
                 }),
                 event_id: row.event_id,
             })
+        })
+        .collect()
+}
+
+/// The notice boards of these scopes.
+pub async fn boards(
+    db: &mut PgConnection,
+    scopes: &[String],
+) -> Result<Vec<(Scope, NoticeBoard)>, sqlx::Error> {
+    if scopes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query!(
+        r#"select scope, body as "body: Json<NoticeBoard>" from notice_board where scope = any($1)"#,
+        scopes
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let scope = Scope::parse(&row.scope)
+                .ok_or_else(|| undecodable(format!("notice_board.scope {}", row.scope)))?;
+            Ok((scope, row.body.0))
         })
         .collect()
 }

@@ -45,6 +45,7 @@ struct Row<'a> {
     site_id: &'a str,
     container_numbers: &'a [String],
     container_visit_ids: &'a [String],
+    transport_document: &'a str,
     declaration_id: &'a str,
     mrn: &'a str,
     pre_arrival_id: &'a str,
@@ -78,6 +79,7 @@ pub(super) async fn append(
             site_id: &entry.site_id,
             container_numbers: &entry.container_numbers,
             container_visit_ids: &entry.container_visit_ids,
+            transport_document: &entry.transport_document,
             declaration_id: &entry.declaration_id,
             mrn: &entry.mrn,
             pre_arrival_id: &entry.pre_arrival_id,
@@ -89,12 +91,12 @@ pub(super) async fn append(
         .collect();
     sqlx::query!(
         "insert into timeline_entry (event_id, service, fact, subject, party, observed_at, recorded_at, title, detail, site_id,
-                                     container_numbers, container_visit_ids, declaration_id, mrn, pre_arrival_id,
-                                     truck_visit_id, book_number, open_to_visit_readers, reader_parties)
+                                     container_numbers, container_visit_ids, transport_document, declaration_id, mrn,
+                                     pre_arrival_id, truck_visit_id, book_number, open_to_visit_readers, reader_parties)
          select * from jsonb_to_recordset($1) as r (event_id text, service text, fact text, subject text, party text,
               observed_at timestamptz, recorded_at timestamptz, title text, detail text, site_id text,
-              container_numbers text[], container_visit_ids text[], declaration_id text, mrn text, pre_arrival_id text,
-              truck_visit_id text, book_number text, open_to_visit_readers boolean, reader_parties text[])
+              container_numbers text[], container_visit_ids text[], transport_document text, declaration_id text, mrn text,
+              pre_arrival_id text, truck_visit_id text, book_number text, open_to_visit_readers boolean, reader_parties text[])
          on conflict (event_id) do nothing",
         json(&rows)?
     )
@@ -103,9 +105,85 @@ pub(super) async fn append(
     Ok(())
 }
 
-/// The entries that the reader may see, oldest first. A terminal reads what happened at its sites and,
-/// of what happened at none (declarations, commercial releases), what is about a container while it
-/// stays there.
+/// What a container, a stay or an MRN leads to: facts that name a transport document or a declaration only
+/// are about the container all the same, whichever of the two was heard of first.
+#[derive(Default)]
+struct Leads {
+    containers: Option<Vec<String>>,
+    visits: Option<Vec<String>>,
+    documents: Vec<String>,
+    /// The stays' containers and sites: a fact about a document may be about one of them only.
+    numbers: Vec<String>,
+    sites: Vec<String>,
+    declarations: Option<Vec<String>>,
+}
+
+impl Leads {
+    async fn of(pool: &PgPool, whose: &Whose) -> Result<Self, sqlx::Error> {
+        let (number, visit) = match whose {
+            Whose::ContainerNumber(number) => (Some(number.as_str()), None),
+            Whose::ContainerVisit(visit) => (None, Some(visit.as_str())),
+            Whose::Declaration(id) => {
+                return Ok(Self {
+                    declarations: Some(vec![id.clone()]),
+                    ..Self::default()
+                });
+            }
+            Whose::Mrn(mrn) => {
+                let ids = sqlx::query_scalar!(
+                    "select declaration_id from declaration where mrn = $1",
+                    mrn
+                )
+                .fetch_all(pool)
+                .await?;
+                return Ok(Self {
+                    declarations: Some(ids),
+                    ..Self::default()
+                });
+            }
+            Whose::PreArrival(_) | Whose::TruckVisit(_) | Whose::Book(_) => {
+                return Ok(Self::default());
+            }
+        };
+        let stays = sqlx::query!(
+            "select container_number, site_id, transport_documents from container_visit
+             where container_number = $1 or container_visit_id = $2",
+            number,
+            visit
+        )
+        .fetch_all(pool)
+        .await?;
+        let declarations = match number {
+            Some(number) => {
+                let names = [number.to_owned()];
+                let ids = sqlx::query_scalar!(
+                    "select declaration_id from declaration where container_numbers && $1",
+                    &names
+                );
+                Some(ids.fetch_all(pool).await?)
+            }
+            None => None,
+        };
+        Ok(Self {
+            containers: number.map(|number| vec![number.to_owned()]),
+            visits: visit.map(|visit| vec![visit.to_owned()]),
+            documents: stays
+                .iter()
+                .flat_map(|stay| stay.transport_documents.iter().cloned())
+                .collect(),
+            numbers: stays
+                .iter()
+                .map(|stay| stay.container_number.clone())
+                .collect(),
+            sites: stays.into_iter().map(|stay| stay.site_id).collect(),
+            declarations,
+        })
+    }
+}
+
+/// The entries that the reader may see, oldest first. A terminal reads what happened at its sites and, of
+/// what happened at none (declarations, commercial releases), what is about a container while it stays
+/// there; a declaration's own parties read what is about it.
 ///
 /// # Errors
 /// If the database does not answer.
@@ -116,48 +194,41 @@ pub async fn read(
     after: Option<After>,
     limit: i64,
 ) -> Result<Vec<TimelineEntry>, sqlx::Error> {
-    let (
-        mut number,
-        mut visit,
-        mut declaration,
-        mut mrn,
-        mut pre_arrival,
-        mut truck_visit,
-        mut book,
-    ) = (None, None, None, None, None, None, None);
+    let leads = Leads::of(pool, whose).await?;
+    let (mut mrn, mut pre_arrival, mut truck_visit, mut book) = (None, None, None, None);
     match whose {
-        Whose::ContainerNumber(key) => number = Some(vec![key.clone()]),
-        Whose::ContainerVisit(key) => visit = Some(vec![key.clone()]),
-        Whose::Declaration(key) => declaration = Some(key.as_str()),
         Whose::Mrn(key) => mrn = Some(key.as_str()),
         Whose::PreArrival(key) => pre_arrival = Some(key.as_str()),
         Whose::TruckVisit(key) => truck_visit = Some(key.as_str()),
         Whose::Book(key) => book = Some(key.as_str()),
+        Whose::ContainerNumber(_) | Whose::ContainerVisit(_) | Whose::Declaration(_) => {}
     }
     let (after_at, after_id) = after.unzip();
     let rows = sqlx::query!(
-        "select event_id, service, fact, subject, party, observed_at, recorded_at, title, detail, site_id, container_numbers,
-                container_visit_ids, declaration_id, mrn, pre_arrival_id, truck_visit_id, book_number, open_to_visit_readers,
-                reader_parties
-         from timeline_entry e
-         where ($1::text[] is null or container_numbers && $1)
-           and ($2::text[] is null or container_visit_ids && $2)
-           and ($3::text is null or declaration_id = $3)
-           and ($4::text is null or mrn = $4)
-           and ($5::text is null or pre_arrival_id = $5)
-           and ($6::text is null or truck_visit_id = $6)
-           and ($7::text is null or book_number = $7)
-           and ($8 or site_id = any($9) or $10 = any(reader_parties)
-                or (site_id = '' and exists (select from container_visit v
-                    where v.container_number = any(e.container_numbers) and v.site_id = any($9)
-                      and (not v.over or e.recorded_at <= v.recorded_at)))
-                or (open_to_visit_readers and exists (select from container_visit v
-                    where v.container_visit_id = any(e.container_visit_ids) and $10 = any(v.reader_parties))))
-           and ($11::timestamptz is null or (recorded_at, event_id) > ($11, $12))
-         order by recorded_at, event_id limit $13",
-        number.as_deref(),
-        visit.as_deref(),
-        declaration,
+        r#"select event_id, service, fact, subject, party, observed_at, e.recorded_at,
+                  case when e.title = e.declaration_id and d.mrn <> '' then d.mrn else e.title end as "title!",
+                  detail, site_id, e.container_numbers, container_visit_ids, transport_document, e.declaration_id,
+                  case when e.mrn = '' then coalesce(d.mrn, '') else e.mrn end as "mrn!",
+                  pre_arrival_id, truck_visit_id, book_number, open_to_visit_readers,
+                  e.reader_parties || array[d.filer_party, d.trader_party] as "reader_parties!: Vec<Option<String>>"
+           from timeline_entry e left join declaration d on d.declaration_id = e.declaration_id and e.declaration_id <> ''
+           where (e.container_numbers && $1 or container_visit_ids && $2 or e.declaration_id = any($3) or e.mrn = $4
+                  or (transport_document = any($14) and e.container_numbers <@ $16 and (site_id = '' or site_id = any($15)))
+                  or pre_arrival_id = $5 or truck_visit_id = $6 or book_number = $7)
+             and ($8 or site_id = any($9) or $10 = any(e.reader_parties) or $10 in (d.filer_party, d.trader_party)
+                  or (site_id = '' and exists (select from container_visit v
+                      where v.container_number = any(e.container_numbers || d.container_numbers) and v.site_id = any($9)
+                        and (not v.over or e.recorded_at <= v.recorded_at)))
+                  or (site_id = '' and transport_document <> '' and exists (select from container_visit v
+                      where (v.container_number = any($1) or v.container_visit_id = any($2)) and v.site_id = any($9)
+                        and transport_document = any(v.transport_documents) and (not v.over or e.recorded_at <= v.recorded_at)))
+                  or (open_to_visit_readers and exists (select from container_visit v
+                      where v.container_visit_id = any(e.container_visit_ids) and $10 = any(v.reader_parties))))
+             and ($11::timestamptz is null or (e.recorded_at, event_id) > ($11, $12))
+           order by e.recorded_at, event_id limit $13"#,
+        leads.containers.as_deref(),
+        leads.visits.as_deref(),
+        leads.declarations.as_deref(),
         mrn,
         pre_arrival,
         truck_visit,
@@ -167,7 +238,10 @@ pub async fn read(
         reader.party,
         after_at,
         after_id,
-        limit
+        limit,
+        &leads.documents,
+        &leads.sites,
+        &leads.numbers
     )
     .fetch_all(pool)
     .await?;
@@ -186,13 +260,19 @@ pub async fn read(
             site_id: row.site_id,
             container_numbers: row.container_numbers,
             container_visit_ids: row.container_visit_ids,
+            transport_document: row.transport_document,
             declaration_id: row.declaration_id,
             mrn: row.mrn,
             pre_arrival_id: row.pre_arrival_id,
             truck_visit_id: row.truck_visit_id,
             book_number: row.book_number,
             open_to_visit_readers: row.open_to_visit_readers,
-            reader_parties: row.reader_parties.into_iter().collect(),
+            reader_parties: row
+                .reader_parties
+                .into_iter()
+                .flatten()
+                .filter(|party| !party.is_empty())
+                .collect(),
         })
         .collect())
 }

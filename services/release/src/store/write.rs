@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{signed, timeline};
 use crate::app::state::State;
 use crate::domain::clearance::Clearance;
-use crate::domain::commercial_release::CommercialRelease;
+use crate::domain::commercial_release::{CommercialRelease, Revocation};
 use crate::domain::container_visit::ContainerVisit;
 use crate::domain::hold::Hold;
 
@@ -31,6 +31,7 @@ pub async fn store(
     clearances(db, state).await?;
     releases(db, state, now).await?;
     holds(db, state, now).await?;
+    boards(db, state, now).await?;
     timeline::append(db, &state.timeline).await
 }
 
@@ -164,6 +165,9 @@ struct ReleaseRow<'a> {
     revoked_at: Option<DateTime<Utc>>,
     revoked_by_subject: Option<&'a str>,
     revoke_reason: Option<&'a str>,
+    revoked_version: Option<i64>,
+    revocation: Option<&'a Revocation>,
+    revocation_ask_ids: Vec<Uuid>,
 }
 
 impl<'a> ReleaseRow<'a> {
@@ -182,6 +186,14 @@ impl<'a> ReleaseRow<'a> {
             revoked_at: revoked.map(|revoked| revoked.at),
             revoked_by_subject: revoked.map(|revoked| revoked.by_subject.as_str()),
             revoke_reason: revoked.map(|revoked| revoked.reason.as_str()),
+            revoked_version: revoked.map(|revoked| signed(revoked.version)),
+            revocation: release.revocation.as_ref(),
+            revocation_ask_ids: release
+                .revocation
+                .iter()
+                .flat_map(|revocation| &revocation.asks)
+                .map(|ask| ask.ask_id)
+                .collect(),
         }
     }
 }
@@ -204,14 +216,16 @@ async fn releases(
     let done = sqlx::query!(
         "insert into commercial_release (commercial_release_id, version, line_party, transport_document, haulier_party, site_id,
                                          container_number, granted_at, granted_by_subject, revoked_at, revoked_by_subject,
-                                         revoke_reason, recorded_at)
+                                         revoke_reason, revoked_version, revocation, revocation_ask_ids, recorded_at)
          select r.*, $2 from jsonb_to_recordset($1) as r (commercial_release_id uuid, version bigint, line_party text,
               transport_document text, haulier_party text, site_id text, container_number text, granted_at timestamptz,
-              granted_by_subject text, revoked_at timestamptz, revoked_by_subject text, revoke_reason text)
+              granted_by_subject text, revoked_at timestamptz, revoked_by_subject text, revoke_reason text,
+              revoked_version bigint, revocation jsonb, revocation_ask_ids uuid[])
          order by r.revoked_at is null
          on conflict (commercial_release_id) do update set version = excluded.version, revoked_at = excluded.revoked_at,
              revoked_by_subject = excluded.revoked_by_subject, revoke_reason = excluded.revoke_reason,
-             recorded_at = excluded.recorded_at",
+             revoked_version = excluded.revoked_version, revocation = excluded.revocation,
+             revocation_ask_ids = excluded.revocation_ask_ids, recorded_at = excluded.recorded_at",
         json(&rows)?,
         now
     )
@@ -283,6 +297,31 @@ async fn holds(db: &mut PgConnection, state: &State, now: DateTime<Utc>) -> Resu
     .execute(db)
     .await?;
     StoreError::check_rows("hold", rows.len(), done.rows_affected())
+}
+
+async fn boards(
+    db: &mut PgConnection,
+    state: &State,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let rows: Vec<Value> = state
+        .boards
+        .changed()
+        .map(|(scope, board)| serde_json::json!({ "scope": scope.to_string(), "body": board }))
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let done = sqlx::query!(
+        "insert into notice_board (scope, recorded_at, body)
+         select r.scope, $2, r.body from jsonb_to_recordset($1) as r (scope text, body jsonb)
+         on conflict (scope) do update set recorded_at = excluded.recorded_at, body = excluded.body",
+        json(&rows)?,
+        now
+    )
+    .execute(db)
+    .await?;
+    StoreError::check_rows("notice_board", rows.len(), done.rows_affected())
 }
 
 async fn sites(db: &mut PgConnection, state: &State) -> Result<(), StoreError> {

@@ -75,7 +75,8 @@ async fn journey_a_an_import_is_granted_when_the_last_condition_is_met_and_consu
 }
 
 #[tokio::test]
-async fn journey_e_why_names_two_controls_and_the_officer_and_each_hold_until_each_is_lifted() {
+async fn rule_3_in_journey_e_why_names_who_must_act_since_when_and_on_what_evidence_until_each_has()
+{
     let world = World::new().await;
     world.announced().await;
     world
@@ -171,7 +172,8 @@ async fn rule_1_a_release_never_carries_over_to_the_next_visit() {
         .collect();
     assert_eq!(codes, ["NOT_DECLARED", "COMMERCIAL_RELEASE_MISSING"]);
     // Given anew, after the first stay, it counts for the second.
-    world.line_releases_to_anew("haulier-a").await;
+    world.line_revokes().await;
+    world.line_releases_to("haulier-a").await;
     let release = world.explain("terminal").await.unwrap().release.unwrap();
     let codes: Vec<&str> = release
         .conditions
@@ -179,22 +181,6 @@ async fn rule_1_a_release_never_carries_over_to_the_next_visit() {
         .map(|condition| condition.code.as_str())
         .collect();
     assert_eq!(codes, ["NOT_DECLARED"]);
-}
-
-impl World {
-    async fn line_releases_to_anew(&self, haulier: &str) {
-        let request = api::RevokeCommercialReleaseRequest {
-            request_id: fresh(),
-            transport_document: DOCUMENT.into(),
-            reason: "spent".into(),
-            ..api::RevokeCommercialReleaseRequest::default()
-        };
-        self.handlers
-            .revoke_commercial_release(call("line-a", request))
-            .await
-            .unwrap();
-        self.line_releases_to(haulier).await;
-    }
 }
 
 #[tokio::test]
@@ -452,6 +438,44 @@ async fn rule_1_a_departure_of_which_nobody_wrote_down_the_time_uses_the_release
     };
     let key = format!("{}/{}", visit().site_id, visit().container_number);
     world.apply("gate.container-visit", &key, &left).await;
+    let second = gate::ContainerVisit {
+        container_visit_id: "GUOYUAN-PORT/MRKU4976720/2".into(),
+        ordinal: 2,
+        available: true,
+        ..arrived()
+    };
+    world.visit(gate::ContainerVisitFact::Arrived, second).await;
+    assert!(
+        world
+            .why("terminal")
+            .await
+            .contains(&"COMMERCIAL_RELEASE_MISSING".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn rule_1_a_departure_by_a_lane_whose_clock_is_slow_uses_the_release_up() {
+    let world = World::new().await;
+    world.granted().await;
+    let slow = chrono::Utc::now() - chrono::Duration::minutes(10);
+    let left = gate::ContainerVisitEvent {
+        fact: gate::ContainerVisitFact::Departed.into(),
+        observed_at: Some(timestamp(slow)),
+        recorded_at: Some(timestamp(chrono::Utc::now())),
+        recorded_by_party: "terminal".into(),
+        visit: Some(gate::ContainerVisit {
+            version: 100,
+            departed_at: Some(timestamp(slow)),
+            ..departed(arrived())
+        }),
+    };
+    let key = format!("{}/{}", visit().site_id, visit().container_number);
+    world.apply("gate.container-visit", &key, &left).await;
+    assert_eq!(
+        world.decisions().await.pop().unwrap().haulier_party,
+        "haulier-a",
+        "it left with whom it was granted to"
+    );
     let second = gate::ContainerVisit {
         container_visit_id: "GUOYUAN-PORT/MRKU4976720/2".into(),
         ordinal: 2,

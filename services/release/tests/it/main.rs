@@ -7,8 +7,10 @@
 mod commands;
 mod concurrency;
 mod journeys;
+mod latecomers;
 mod notices;
 mod orders;
+mod revocations;
 mod tenancy;
 mod timeline;
 mod unknown;

@@ -11,7 +11,7 @@ use proto::gate::events::v1 as gate;
 use proto::release::v1 as api;
 use proto::release::v1::release_service_server::ReleaseService;
 
-use crate::world::{World, call, customs_condition, noon};
+use crate::world::{SITE, World, call, customs_condition, noon};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -177,6 +177,33 @@ async fn an_officer_whose_hold_takes_a_release_back_is_told_what_came_of_it() {
         assert!(told.iter().any(|told| told == fact), "{fact}: {told:?}");
     }
     assert!(world.told("officer-2").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_nominated_carrier_is_told_that_its_truck_is_recalled() {
+    let world = World::new().await;
+    let recalled = |truck: &str, carrier: &str| gate::TruckVisitEvent {
+        fact: gate::TruckVisitFact::Recalled.into(),
+        observed_at: Some(timestamp(noon())),
+        recorded_at: Some(timestamp(noon())),
+        truck_visit: Some(gate::TruckVisitState {
+            truck_visit_id: truck.into(),
+            version: 1,
+            site_id: SITE.into(),
+            haulier_party: "haulier-a".into(),
+            carrier_party: carrier.into(),
+            conditions: vec![customs_condition("CUSTOMS_HOLD")],
+            ..gate::TruckVisitState::default()
+        }),
+    };
+    for (truck, carrier) in [("T1", "haulier-b"), ("T2", "haulier-a"), ("T3", "")] {
+        let event = recalled(truck, carrier);
+        world.apply("gate.truck-visit", truck, &event).await;
+    }
+    assert_eq!(world.facts_told("haulier-a").await.len(), 3);
+    let told = world.told("haulier-b").await;
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].subject, "truck-visit/T1");
 }
 
 #[tokio::test]

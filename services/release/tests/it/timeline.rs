@@ -9,7 +9,7 @@ use proto::release::v1::release_service_server::ReleaseService;
 
 use crate::world::{CONTAINER, VISIT, World, call};
 
-async fn timeline(
+pub async fn timeline(
     world: &World,
     party: &str,
     subject: Subject,

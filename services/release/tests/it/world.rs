@@ -2,6 +2,7 @@
 //! other services publish them; calls go through the handlers, as tokens of the development parties.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use chassis::convert::timestamp;
@@ -36,6 +37,8 @@ pub struct World {
     /// What of our own was read back already.
     read_back: Mutex<BTreeSet<(String, u32, u64)>>,
     versions: Mutex<BTreeMap<String, u64>>,
+    /// Whether what comes is stated again by its service.
+    pub states_again: AtomicBool,
 }
 
 /// A stay to be changed a little: the same fact with another phase, another availability.
@@ -172,6 +175,7 @@ impl World {
             pool,
             shutdown,
             read_back: Mutex::default(),
+            states_again: AtomicBool::new(false),
             versions: Mutex::default(),
         };
         world.site(SITE, "terminal").await;
@@ -194,8 +198,13 @@ impl World {
     }
 
     pub async fn apply(&self, topic: &str, key: &str, event: &impl Message) {
+        let event_type = if self.states_again.load(Ordering::Relaxed) {
+            "greenlane.test.restated"
+        } else {
+            "greenlane.test"
+        };
         self.fabric
-            .apply(topic, key, "greenlane.test", event.encode_to_vec())
+            .apply(topic, key, event_type, event.encode_to_vec())
             .await
             .unwrap();
         self.read_back().await;
@@ -252,7 +261,11 @@ impl World {
 
     pub async fn visit(&self, fact: gate::ContainerVisitFact, mut visit: gate::ContainerVisit) {
         visit.version = self.next(&visit.container_visit_id);
-        let at = noon() + Duration::minutes(i64::try_from(visit.version).unwrap());
+        // A departure is recorded after whatever was commanded before it.
+        let at = match visit.phase() {
+            gate::ContainerVisitPhase::Departed => Utc::now(),
+            _ => noon() + Duration::minutes(i64::try_from(visit.version).unwrap()),
+        };
         let event = gate::ContainerVisitEvent {
             fact: fact.into(),
             observed_at: Some(timestamp(at)),
@@ -295,7 +308,15 @@ impl World {
     }
 
     pub async fn clearance(&self, consignments: Vec<customs::ConsignmentClearance>) {
-        let key = format!("container/{CONTAINER}");
+        self.clearance_of(CONTAINER, consignments).await;
+    }
+
+    pub async fn clearance_of(
+        &self,
+        container: &str,
+        consignments: Vec<customs::ConsignmentClearance>,
+    ) {
+        let key = format!("container/{container}");
         let event = customs::ClearanceEvent {
             version: self.next(&key),
             recorded_at: Some(timestamp(noon())),
@@ -417,14 +438,36 @@ impl World {
     }
 
     pub async fn answer(&self, ask_id: &str, verdict: gate::AnswerVerdict) {
+        self.answer_about(VISIT, ask_id, verdict).await;
+    }
+
+    pub async fn answer_about(&self, visit: &str, ask_id: &str, verdict: gate::AnswerVerdict) {
         let event = gate::AnswerEvent {
             ask_id: ask_id.into(),
-            container_visit_id: VISIT.into(),
+            container_visit_id: visit.into(),
             verdict: verdict.into(),
             observed_at: Some(timestamp(noon())),
             recorded_at: Some(timestamp(noon())),
         };
         self.apply("gate.answer", ask_id, &event).await;
+    }
+
+    /// The line takes its release back; it may have to wait for gate.
+    pub async fn line_revokes(&self) -> api::RevokeCommercialReleaseResponse {
+        let request = api::RevokeCommercialReleaseRequest {
+            request_id: fresh(),
+            transport_document: DOCUMENT.into(),
+            reason: "freight not paid".into(),
+            ..api::RevokeCommercialReleaseRequest::default()
+        };
+        let response = self
+            .handlers
+            .revoke_commercial_release(call("line-a", request))
+            .await
+            .unwrap()
+            .into_inner();
+        self.read_back().await;
+        response
     }
 
     pub async fn line_releases_to(&self, haulier: &str) -> api::CommercialRelease {
@@ -497,9 +540,13 @@ impl World {
 
     /// The decisions published so far, oldest first.
     pub async fn decisions(&self) -> Vec<events::Decision> {
+        self.decisions_on(VISIT).await
+    }
+
+    pub async fn decisions_on(&self, visit: &str) -> Vec<events::Decision> {
         let rows = self.fabric.outbox().await.unwrap();
         rows.into_iter()
-            .filter(|row| row.topic == "release.decision" && row.key == VISIT)
+            .filter(|row| row.topic == "release.decision" && row.key == visit)
             .map(|row| {
                 events::DecisionEvent::decode(row.payload)
                     .unwrap()
