@@ -24,9 +24,10 @@ pub mod state;
 
 use std::time::Duration;
 
+use chassis::convert::hold_aspect;
 use chrono::{DateTime, Utc};
 use fabric::{
-    Context, Decision, Record, Service, StoreError, SubjectSet, Subjects, Timer, Unreadable,
+    Context, Decision, Fact, Record, Service, StoreError, SubjectSet, Subjects, Timer, Unreadable,
 };
 use sqlx::PgConnection;
 
@@ -129,6 +130,14 @@ impl Service for Customs {
             every: SECURE_WAITING_EVERY,
             input: || Input::SecureWaiting,
         }]
+    }
+
+    fn aspect(&self, fact: &Fact) -> Option<String> {
+        match fact.topic {
+            "customs.hold" => Some(hold_aspect(&fact.payload)),
+            "customs.party" => Some(crate::events::publish::party_aspect(&fact.payload)),
+            _ => Some(String::new()),
+        }
     }
 
     fn subjects(&self, input: &Input) -> Subjects {

@@ -264,3 +264,11 @@ fn party_fact(
         payload: event.encode_to_vec(),
     }
 }
+
+/// The aspect of a fact about a party: its entry, or one of the mandates that it gave.
+pub fn party_aspect(payload: &[u8]) -> String {
+    match wire::PartyEvent::decode(payload).unwrap_or_default().fact {
+        Some(wire::party_event::Fact::Mandate(mandate)) => mandate.mandate_id,
+        _ => String::new(),
+    }
+}

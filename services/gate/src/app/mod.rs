@@ -14,6 +14,7 @@ mod told;
 
 use std::time::Duration;
 
+use chassis::convert::hold_aspect;
 use chrono::{DateTime, Utc};
 use fabric::{
     Context, Decision, Fact, Record, Service, StoreError, SubjectSet, Subjects, Timer, Unreadable,
@@ -199,6 +200,15 @@ impl Service for Gate {
                 input: || Input::Recheck,
             },
         ]
+    }
+
+    fn aspect(&self, fact: &Fact) -> Option<String> {
+        let several = fact.topic == "gate.hold";
+        Some(
+            several
+                .then(|| hold_aspect(&fact.payload))
+                .unwrap_or_default(),
+        )
     }
 
     fn subjects(&self, input: &Input) -> Subjects {

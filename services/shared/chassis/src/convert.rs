@@ -4,6 +4,7 @@
 
 use chrono::{DateTime, Utc};
 use kernel::{Currency, Fault, Money, Quantity, Refusal, Unmet};
+use prost::Message as _;
 use prost_types::Timestamp;
 use proto::common::v1 as wire;
 
@@ -183,6 +184,12 @@ pub fn refusal_of(fault: Fault) -> Refusal {
         format!("{}: {}", fault.path, fault.description),
     )
     .with_fault(fault)
+}
+
+/// The aspect of a fact about a hold: several may stand on one scope, each with a life of its own.
+pub fn hold_aspect(payload: &[u8]) -> String {
+    let event = wire::HoldEvent::decode(payload).unwrap_or_default();
+    event.hold.unwrap_or_default().hold_id
 }
 
 #[cfg(test)]

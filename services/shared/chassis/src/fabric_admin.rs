@@ -88,6 +88,31 @@ impl<I: Send + Sync + 'static> FabricAdminService for FabricAdmin<I> {
         Ok(Response::new(wire::RepublishResponse { head_sequence }))
     }
 
+    async fn restate(
+        &self,
+        request: Request<wire::RestateRequest>,
+    ) -> Result<Response<wire::RestateResponse>, Status> {
+        let asked = request.into_inner();
+        let topic = Some(asked.topic.as_str()).filter(|topic| !topic.is_empty());
+        let facts = self.admin.restate(topic).await.map_err(refused)?;
+        Ok(Response::new(wire::RestateResponse {
+            facts: facts.into_iter().collect(),
+        }))
+    }
+
+    async fn open_epoch(
+        &self,
+        request: Request<wire::OpenEpochRequest>,
+    ) -> Result<Response<wire::OpenEpochResponse>, Status> {
+        let by = caller(&request)?.subject.clone();
+        let epoch = self
+            .admin
+            .open_epoch(&by, &request.get_ref().reason)
+            .await
+            .map_err(refused)?;
+        Ok(Response::new(wire::OpenEpochResponse { epoch }))
+    }
+
     async fn list_parked(
         &self,
         request: Request<wire::ListParkedRequest>,

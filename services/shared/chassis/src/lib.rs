@@ -19,6 +19,7 @@ pub mod service;
 pub mod shutdown;
 pub mod telemetry;
 
+mod ages;
 mod rpc;
 
 pub use admin::Readiness;

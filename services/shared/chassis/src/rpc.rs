@@ -1,6 +1,6 @@
 //! What happens around every call: a span that continues the caller's trace, a place within the limits,
-//! who calls and whether they may, a time limit, and the measure of it all. It must not know what the
-//! call does.
+//! who calls and whether they may, a time limit (a stream's is its token's), and the measure of it all. It
+//! must not know what the call does.
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
@@ -16,7 +16,7 @@ use http::{HeaderMap, Request, Response, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use kernel::Refusal;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::Service;
@@ -24,7 +24,7 @@ use tracing::{Instrument as _, Span, field};
 
 use crate::config::ServerConfig;
 use crate::errors;
-use crate::identity::{Caller, Permissions, Treatment, Verifier};
+use crate::identity::{self, Caller, Permissions, Treatment, Verifier};
 
 /// So many calls of health and reflection are in hand at once; they have places of their own, so that a
 /// full service still says how it is, but not without limit, for they need no token.
@@ -65,11 +65,17 @@ impl Surroundings {
             .map_err(|_| errors::overloaded())
     }
 
-    async fn admit(&self, path: &str, headers: &HeaderMap) -> Result<Arc<Caller>, Refusal> {
+    /// Who calls, and until when their token speaks for them.
+    async fn admit(
+        &self,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Result<(Arc<Caller>, Option<Instant>), Refusal> {
         let token = bearer(headers)?;
-        let caller = self.verifier.verify(token).await?;
+        let (caller, left) = self.verifier.verify_for(token).await?;
         self.permissions.check(path, &caller)?;
-        Ok(caller)
+        // None lies beyond any clock.
+        Ok((caller, Instant::now().checked_add(left)))
     }
 }
 
@@ -133,52 +139,73 @@ where
         Ok(place) => place,
         Err(full) => return observation.refuse(full),
     };
+    let mut limit = match treatment {
+        Treatment::Unary | Treatment::Unknown => Limit::Timeout(surroundings.request_timeout),
+        Treatment::Open | Treatment::Streaming => Limit::None,
+    };
     if treatment != Treatment::Open {
         match surroundings
             .admit(request.uri().path(), request.headers())
             .await
         {
-            Ok(caller) => {
+            Ok((caller, valid_until)) => {
                 observation.span.record("party", caller.party.as_str());
                 request.extensions_mut().insert(caller);
+                if let (Treatment::Streaming, Some(valid_until)) = (treatment, valid_until) {
+                    limit = Limit::Token(valid_until);
+                }
             }
             Err(refusal) => return observation.refuse(errors::to_status(&refusal)),
         }
     }
-    match handle(inner, request, surroundings.request_timeout, treatment).await {
+    match handle(inner, request, limit).await {
         Ok(response) => match errors::catalogued(response.headers()) {
             Some(status) => observation.refuse(status),
-            None => observation.watch(response, place),
+            None => observation.watch(response, place, limit),
         },
         Err(status) => observation.refuse(status),
     }
 }
 
-/// Runs the handler within the time limit; a stream is limited by its handler alone. A panic is an
-/// internal error of this call and harms no other.
+/// How long a call may take.
+#[derive(Clone, Copy, Debug)]
+enum Limit {
+    /// As long as its handler takes.
+    None,
+    /// So long until its handler has answered.
+    Timeout(Duration),
+    /// To its last byte as long as the caller's token is good.
+    Token(Instant),
+}
+
+/// Runs the handler within the limit. A panic is an internal error of this call and harms no other.
 async fn handle<S>(
     mut inner: S,
     request: Request<Body>,
-    timeout: Duration,
-    treatment: Treatment,
+    limit: Limit,
 ) -> Result<Response<Body>, Status>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
 {
     let handled = AssertUnwindSafe(inner.call(request)).catch_unwind();
-    let handled = match treatment {
-        Treatment::Unary | Treatment::Unknown => match tokio::time::timeout(timeout, handled).await
-        {
-            Ok(handled) => handled,
-            Err(_) => return Err(errors::deadline_exceeded(timeout)),
-        },
-        Treatment::Open | Treatment::Streaming => handled.await,
+    let handled = match limit {
+        Limit::None => handled.await,
+        Limit::Timeout(timeout) => tokio::time::timeout(timeout, handled)
+            .await
+            .map_err(|_| errors::deadline_exceeded(timeout))?,
+        Limit::Token(valid_until) => tokio::time::timeout_at(valid_until, handled)
+            .await
+            .map_err(|_| expired())?,
     };
     match handled {
         Ok(Ok(response)) => Ok(response),
         Ok(Err(never)) => match never {},
         Err(panic) => Err(errors::internal_because(panic_message(panic.as_ref()))),
     }
+}
+
+fn expired() -> Status {
+    errors::to_status(&identity::expired())
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
@@ -262,12 +289,23 @@ impl Observation {
         status.into_http()
     }
 
-    /// Hands the answer on and keeps watching, and keeps the place, until its last byte has left.
-    fn watch(mut self, response: Response<Body>, place: OwnedSemaphorePermit) -> Response<Body> {
+    /// Hands the answer on and keeps watching, and keeps the place, until its last byte has left or the
+    /// token's time is over.
+    fn watch(
+        mut self,
+        response: Response<Body>,
+        place: OwnedSemaphorePermit,
+        limit: Limit,
+    ) -> Response<Body> {
         self.note(response.headers());
+        let expiry = match limit {
+            Limit::Token(valid_until) => Some(Box::pin(tokio::time::sleep_until(valid_until))),
+            Limit::None | Limit::Timeout(_) => None,
+        };
         response.map(|body| {
             Body::new(Watched {
-                body,
+                body: Some(body),
+                expiry,
                 observation: self,
                 _place: place,
             })
@@ -299,9 +337,24 @@ impl Drop for Observation {
 
 /// An answer on its way out, observed to its end.
 struct Watched {
-    body: Body,
+    /// None once it was cut off.
+    body: Option<Body>,
+    expiry: Option<Pin<Box<Sleep>>>,
     observation: Observation,
     _place: OwnedSemaphorePermit,
+}
+
+impl Watched {
+    /// Ends the answer where the caller's token has: who is no longer known is told nothing more.
+    fn cut_off(&mut self) -> Frame<Bytes> {
+        self.body = None;
+        let status = expired();
+        self.observation.code = status.code();
+        let mut trailers = HeaderMap::new();
+        // A status of our own always fits into headers; without it the caller sees a stream cut off.
+        let _ = status.add_header(&mut trailers);
+        Frame::trailers(trailers)
+    }
 }
 
 impl HttpBody for Watched {
@@ -312,8 +365,17 @@ impl HttpBody for Watched {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if self.body.is_some()
+            && let Some(expiry) = &mut self.expiry
+            && expiry.as_mut().poll(context).is_ready()
+        {
+            return Poll::Ready(Some(Ok(self.cut_off())));
+        }
         let span = self.observation.span.clone();
-        let polled = span.in_scope(|| Pin::new(&mut self.body).poll_frame(context));
+        let Some(body) = &mut self.body else {
+            return Poll::Ready(None);
+        };
+        let polled = span.in_scope(|| Pin::new(body).poll_frame(context));
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(trailers) = frame.trailers_ref() {
@@ -327,11 +389,15 @@ impl HttpBody for Watched {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(HttpBody::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        // What is cut off is not known before.
+        match (&self.body, &self.expiry) {
+            (Some(body), None) => body.size_hint(),
+            _ => SizeHint::default(),
+        }
     }
 }
 

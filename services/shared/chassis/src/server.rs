@@ -24,6 +24,11 @@ use crate::identity::{Permissions, Verifier};
 use crate::rpc::{Surrounded, Surroundings};
 use crate::shutdown::Shutdown;
 
+/// What every server serves beside its own services.
+const HEALTH: &str = "grpc.health.v1.Health";
+const REFLECTION: &str = "grpc.reflection.v1.ServerReflection";
+const REFLECTION_ALPHA: &str = "grpc.reflection.v1alpha.ServerReflection";
+
 /// The largest header block of a request, in bytes: a token and what tracing adds.
 const HEADERS_BYTES_MAX: u32 = 32_768;
 
@@ -152,14 +157,23 @@ impl Server {
         let transport = transport(&self.config).await?;
         let metrics = admin::install_metrics()?;
         let (health, health_service) = tonic_health::server::health_reporter();
-        let reflection = tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(self.permissions.descriptors())
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            .build_v1()?;
+        // The descriptors are the whole platform's; what is listed is what is served here.
+        let reflection = |own_name: &str| {
+            let all = tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(self.permissions.descriptors())
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
+            let beside = [HEALTH, own_name];
+            let served = self.names.iter().copied().chain(beside);
+            served.fold(all, |builder, name| builder.with_service_name(name))
+        };
+        // Many tools still speak only the older version; both say the same.
+        let v1 = reflection(REFLECTION).build_v1()?;
+        let v1alpha = reflection(REFLECTION_ALPHA).build_v1alpha()?;
         let routes = self
             .routes
             .add_service(health_service)
-            .add_service(reflection)
+            .add_service(v1)
+            .add_service(v1alpha)
             .prepare();
         let surroundings = Surroundings::new(&self.config, self.verifier, self.permissions);
         let stopped = Shutdown::manual();

@@ -11,7 +11,8 @@ use tokio::task::JoinHandle;
 use tonic::body::Body;
 use tonic::server::NamedService;
 
-use crate::admin::Readiness;
+use crate::admin::{Readiness, install_metrics};
+use crate::ages;
 use crate::config::{DatabaseConfig, IdentityConfig, ServerConfig};
 use crate::fabric_admin;
 use crate::identity::{Permissions, PermissionsError, Verifier, VerifierError};
@@ -77,6 +78,8 @@ impl<S: fabric::Service> Running<S> {
         shutdown: Shutdown,
     ) -> Result<Self, RunError> {
         crate::install_tls_provider();
+        // Before the loop, whose first batches count too.
+        install_metrics().map_err(ServerError::from)?;
         let url = frame.database.url.expose_secret();
         let limits = ReadLimits {
             connections_max: frame.database.read_connections_max,
@@ -95,6 +98,7 @@ impl<S: fabric::Service> Running<S> {
             .collect();
         let readiness = Readiness::awaiting(&awaited);
         let following = fabric_admin::follow_health(&fabric.health(), &readiness);
+        let measuring = ages::follow(fabric.admin());
         let server = Server::new(
             S::NAME,
             frame.server.clone(),
@@ -108,7 +112,7 @@ impl<S: fabric::Service> Running<S> {
             readiness,
             server,
             config: frame.server.clone(),
-            tasks: vec![following],
+            tasks: vec![following, measuring],
         })
     }
 

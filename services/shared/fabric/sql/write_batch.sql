@@ -16,9 +16,9 @@ with wanted as (
     from locked l where h.topic = l.topic and h.partition = l.partition
     returning 1
 ), published as (
-    insert into fabric.outbox (topic, partition, epoch, seq, key, event_type, payload, chain, traceparent, recorded_at)
+    insert into fabric.outbox (topic, partition, epoch, seq, key, event_type, payload, chain, traceparent, recorded_at, aspect)
     select * from unnest($8::text[], $9::int[], $10::bigint[], $11::bigint[], $12::text[], $13::text[], $14::bytea[],
-                         $15::bytea[], $16::text[], $17::timestamptz[])
+                         $15::bytea[], $16::text[], $17::timestamptz[], $31::text[])
     returning 1
 ), answered as (
     insert into fabric.answer (party, request_id, fingerprint, refused, body, recorded_at)

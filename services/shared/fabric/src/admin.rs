@@ -11,6 +11,7 @@ use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::fabric::Health;
+use crate::restate::EPOCH_TYPE;
 use crate::sequence::{PARTITIONS, chain_after, event_id, partition_of};
 use crate::service::{Knowledge, StoreError};
 pub use crate::store::ParkedPlace;
@@ -144,6 +145,7 @@ pub struct VerifyReport {
 /// An operator's way into a service's fabric; cheap to clone.
 pub struct Admin<I> {
     service: &'static str,
+    url: String,
     pool: PgPool,
     health: Health,
     backgrounds: Vec<mpsc::Sender<Item<I>>>,
@@ -153,6 +155,7 @@ impl<I> Clone for Admin<I> {
     fn clone(&self) -> Self {
         Self {
             service: self.service,
+            url: self.url.clone(),
             pool: self.pool.clone(),
             health: self.health.clone(),
             backgrounds: self.backgrounds.clone(),
@@ -163,12 +166,14 @@ impl<I> Clone for Admin<I> {
 impl<I: Send + 'static> Admin<I> {
     pub(crate) fn new(
         service: &'static str,
+        url: String,
         pool: PgPool,
         health: Health,
         backgrounds: Vec<mpsc::Sender<Item<I>>>,
     ) -> Self {
         Self {
             service,
+            url,
             pool,
             health,
             backgrounds,
@@ -272,6 +277,41 @@ impl<I: Send + 'static> Admin<I> {
         Ok(row.head.seq)
     }
 
+    /// Publishes the last word on every key of a topic again, or of every topic produced: how many facts,
+    /// by topic.
+    ///
+    /// # Errors
+    /// No such topic, or the database does not answer.
+    pub async fn restate(&self, topic: Option<&str>) -> Result<BTreeMap<String, u64>, Refusal> {
+        let produced = store::produced(&self.pool).await.map_err(unavailable)?;
+        let mut facts = BTreeMap::new();
+        for row in produced {
+            if topic.is_some_and(|topic| topic != row.part.0) {
+                continue;
+            }
+            let stated = crate::restate::restate(&self.url, &row.part)
+                .await
+                .map_err(not_stated)?;
+            *facts.entry(row.part.0).or_default() += stated;
+        }
+        match topic {
+            Some(topic) if facts.is_empty() => Err(Refusal::not_found("topic", topic)),
+            _ => Ok(facts),
+        }
+    }
+
+    /// Opens a new epoch in every partition produced, and gives it.
+    ///
+    /// # Errors
+    /// No reason, or the database does not answer.
+    pub async fn open_epoch(&self, by: &str, reason: &str) -> Result<u64, Refusal> {
+        let reason = reason_of(reason, "the new epoch")?;
+        tracing::warn!(by, reason, "opens a new epoch");
+        crate::restate::open_epoch(&self.url, by, &reason)
+            .await
+            .map_err(not_stated)
+    }
+
     /// Parked records by topic, key and sequence, after the given place: a page, and one more if there
     /// are more.
     ///
@@ -339,15 +379,10 @@ impl<I: Send + 'static> Admin<I> {
         by: &str,
         reason: &str,
     ) -> Result<u32, Refusal> {
-        let reason = kernel::Text::parse(reason, REASON_CHARS_MAX).map_err(|error| {
-            Refusal::invalid(
-                "REASON_MISSING",
-                format!("give a reason for the record: {error}"),
-            )
-        })?;
+        let reason = reason_of(reason, "the record")?;
         let record = self.parked_record(event_id).await?;
         let mut db = self.pool.acquire().await.map_err(unavailable)?;
-        let done = store::discard(&mut db, event_id, by, reason.as_ref())
+        let done = store::discard(&mut db, event_id, by, &reason)
             .await
             .map_err(unavailable)?;
         if !done {
@@ -435,6 +470,22 @@ impl<I: Send + 'static> Admin<I> {
     }
 }
 
+fn reason_of(written: &str, what: &str) -> Result<String, Refusal> {
+    kernel::Text::parse(written, REASON_CHARS_MAX).map_err(|error| {
+        Refusal::invalid(
+            "REASON_MISSING",
+            format!("give a reason for {what}: {error}"),
+        )
+    })
+}
+
+fn not_stated(error: StoreError) -> Refusal {
+    match error {
+        StoreError::Database(error) => unavailable(error),
+        other => Refusal::unavailable("OVERLOADED", other.to_string()).with_retry_after_millis(500),
+    }
+}
+
 /// What is wrong with a row's place in its chain; the first row kept has no
 /// predecessor to check against.
 fn chain_fault(previous: Option<&OutboxRow>, row: &OutboxRow) -> Option<String> {
@@ -447,7 +498,8 @@ fn chain_fault(previous: Option<&OutboxRow>, row: &OutboxRow) -> Option<String> 
         None if row.seq == 1 => crate::sequence::CHAIN_START,
         None => return None,
     };
-    if row.partition != partition_of(&row.key) || row.partition >= PARTITIONS {
+    let elsewhere = row.partition != partition_of(&row.key) && row.event_type != EPOCH_TYPE;
+    if elsewhere || row.partition >= PARTITIONS {
         return Some(format!("{id}: its key belongs to another partition"));
     }
     let expected = chain_after(before, &id, &row.event_type, &row.key, &row.payload);

@@ -235,7 +235,7 @@ impl<S: Service> Fabric<S> {
             queues: queues.into(),
             committed: commits,
         };
-        let admin = Admin::new(S::NAME, pool, health.clone(), backgrounds);
+        let admin = Admin::new(S::NAME, url.to_owned(), pool, health.clone(), backgrounds);
         Ok(Self {
             handle,
             admin,

@@ -14,6 +14,7 @@ mod fabric;
 mod handle;
 mod kafka;
 mod relay;
+mod restate;
 mod sequence;
 mod service;
 mod store;

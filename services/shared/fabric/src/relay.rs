@@ -61,6 +61,8 @@ enum RelayError {
     Broker(String),
     #[error("{0}")]
     History(String),
+    #[error("a new epoch was opened")]
+    NewEpoch,
 }
 
 /// Relays until told to stop.
@@ -73,7 +75,9 @@ pub(crate) async fn run(
 ) {
     while !*links.stop.borrow() {
         let outcome = Relay::serve(service, topics, &config, &url, &mut links).await;
-        if let Err(error) = outcome {
+        if let Err(RelayError::NewEpoch) = outcome {
+            tracing::warn!("a new epoch was opened; the relay begins with it");
+        } else if let Err(error) = outcome {
             let fatal = matches!(error, RelayError::History(_));
             tracing::warn!(%error, "the relay starts again");
             links.health.set(
@@ -205,7 +209,9 @@ impl<'a> Relay<'a> {
         }
         let requests = Requests::read(self.config, self.topics);
         let result = self.relay(links, requests).await;
-        self.write_cursors().await?;
+        if !matches!(result, Err(RelayError::NewEpoch)) {
+            self.write_cursors().await?;
+        }
         result
     }
 
@@ -296,7 +302,7 @@ impl<'a> Relay<'a> {
     ) -> Result<u64, RelayError> {
         let fork = |what: &str| {
             RelayError::History(format!(
-                "{}/{}: the broker has {what} than this database: it is older than what was published; restore a newer backup or declare a new epoch",
+                "{}/{}: the broker has {what} than this database: it is older than what was published; restore a newer backup, or open a new epoch (greenlane fabric new-epoch) and restate",
                 part.0, part.1
             ))
         };
@@ -424,6 +430,7 @@ impl<'a> Relay<'a> {
         self.behind = false;
         self.read_again_at = self.config.relay_in_flight_max as usize / 2;
         self.heads = store::all_heads(&mut self.db).await?;
+        self.must_be_of_this_epoch()?;
         let heads = &self.heads;
         let behind: Vec<(Part, u64)> = self
             .progress
@@ -475,6 +482,19 @@ impl<'a> Relay<'a> {
         Ok(())
     }
 
+    /// Once a head is in a new epoch everything begins anew: what is on its way belongs to the old one.
+    fn must_be_of_this_epoch(&self) -> Result<(), RelayError> {
+        let moved = |(part, head): (&Part, &Head)| {
+            self.progress
+                .get(part)
+                .is_some_and(|progress| progress.epoch != head.epoch)
+        };
+        if self.heads.iter().any(moved) {
+            return Err(RelayError::NewEpoch);
+        }
+        Ok(())
+    }
+
     /// Rows before `next` that are not there were dropped after their retention: consumers
     /// that miss them see in the watermark that they cannot have them. Never of rows that
     /// the broker has not acknowledged: those are lost.
@@ -499,7 +519,7 @@ impl<'a> Relay<'a> {
             partition = part.1,
             missing,
             next,
-            "what was dropped cannot be sent again: restate it"
+            "what was dropped cannot be sent again; whoever misses it needs it restated (greenlane fabric restate)"
         );
         let lowest = self.lowest.entry(part.clone()).or_insert(next);
         *lowest = next.max(*lowest);
@@ -641,17 +661,17 @@ impl<'a> Relay<'a> {
     }
 
     async fn write_cursors(&mut self) -> Result<(), RelayError> {
-        let moves: BTreeMap<Part, u64> = self
+        let moves: BTreeMap<Part, (u64, u64)> = self
             .progress
             .iter()
             .filter(|(_, progress)| progress.acked > progress.written)
-            .map(|(part, progress)| (part.clone(), progress.acked))
+            .map(|(part, progress)| (part.clone(), (progress.epoch, progress.acked)))
             .collect();
         if moves.is_empty() {
             return Ok(());
         }
         store::move_cursors(&mut self.db, self.owner, &moves).await?;
-        for (part, acked) in moves {
+        for (part, (_, acked)) in moves {
             if let Some(progress) = self.progress.get_mut(&part) {
                 progress.written = acked;
             }
@@ -682,7 +702,7 @@ impl<'a> Relay<'a> {
                 partition = part.1,
                 from,
                 lowest,
-                "asked to send what is not kept any more: restate it"
+                "asked to send what is not kept any more; restate it (greenlane fabric restate)"
             );
         }
         Ok(())
@@ -719,6 +739,7 @@ impl<'a> Relay<'a> {
     async fn take_stamps(&mut self) -> Result<(), RelayError> {
         let now = store::clock(&mut self.db).await?;
         self.heads = store::all_heads(&mut self.db).await?;
+        self.must_be_of_this_epoch()?;
         let idle = Duration::from_millis(self.config.watermark_idle_millis.into());
         for (part, progress) in &mut self.progress {
             let Some(head) = self.heads.get(part) else {

@@ -95,6 +95,14 @@ pub trait Service: Send + Sync + 'static {
         now: DateTime<Utc>,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
+    /// Which part of its key's state a fact is. The newest fact of a key and aspect is what is stated again
+    /// for a new reader; empty: it is the whole of the key's state; none: it is no state, and never stated
+    /// again.
+    fn aspect(&self, fact: &Fact) -> Option<String> {
+        let _ = fact;
+        Some(String::new())
+    }
+
     /// Whether deciding this input asks how old the service's knowledge is.
     fn needs_knowledge(&self, input: &Self::Input) -> bool {
         let _ = input;
@@ -133,6 +141,14 @@ pub struct Record {
     pub payload: Bytes,
     /// W3C trace context.
     pub traceparent: Option<String>,
+}
+
+impl Record {
+    /// Whether it states again what was published before. What it says counts as ever; nobody is told of it
+    /// anew.
+    pub fn is_restated(&self) -> bool {
+        crate::restate::is_restated(&self.event_type)
+    }
 }
 
 /// What a decision may know of the record that it applies.

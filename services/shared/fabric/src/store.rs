@@ -12,6 +12,8 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
+pub(crate) mod restate;
+
 use crate::service::{Knowledge, ParkedKeys, StoreError};
 use crate::subject::SubjectSet;
 
@@ -194,6 +196,8 @@ pub struct OutboxRow {
     pub traceparent: Option<String>,
     /// When it was recorded.
     pub recorded_at: DateTime<Utc>,
+    /// Which part of the key's state it is; none if it is no state.
+    pub aspect: Option<String>,
 }
 
 /// A stored answer.
@@ -603,6 +607,7 @@ pub(crate) async fn write_batch(
     let chains: Vec<Vec<u8>> = rows.iter().map(|row| row.chain.to_vec()).collect();
     let traces: Vec<Option<String>> = rows.iter().map(|row| row.traceparent.clone()).collect();
     let recorded: Vec<DateTime<Utc>> = rows.iter().map(|row| row.recorded_at).collect();
+    let aspects: Vec<Option<String>> = rows.iter().map(|row| row.aspect.clone()).collect();
 
     let (parties, request_ids): (Vec<String>, Vec<Uuid>) = write.answers.keys().cloned().unzip();
     let fingerprints: Vec<Vec<u8>> = write
@@ -658,6 +663,7 @@ pub(crate) async fn write_batch(
         &position_chains,
         &offsets,
         &stopped as &[Option<String>],
+        &aspects as &[Option<String>],
     )
     .fetch_one(db)
     .await?;
@@ -926,22 +932,24 @@ pub(crate) async fn take_cursors(
         .collect())
 }
 
-/// Moves the cursors that this relay owns, forward only.
+/// Moves the cursors that this relay owns, forward only, to (epoch, sequence).
 pub(crate) async fn move_cursors(
     db: &mut PgConnection,
     owner: Uuid,
-    moves: &BTreeMap<Part, u64>,
+    moves: &BTreeMap<Part, (u64, u64)>,
 ) -> Result<(), StoreError> {
     let (topics, partitions) = split(&moves.keys().cloned().collect::<Vec<_>>());
-    let seqs: Vec<i64> = moves.values().copied().map(signed).collect();
+    let epochs: Vec<i64> = moves.values().map(|(epoch, _)| signed(*epoch)).collect();
+    let seqs: Vec<i64> = moves.values().map(|(_, seq)| signed(*seq)).collect();
     let done = sqlx::query!(
         "update fabric.cursor c set acked_seq = greatest(c.acked_seq, n.seq)
-         from unnest($1::text[], $2::int[], $3::bigint[]) as n (topic, partition, seq)
-         where c.topic = n.topic and c.partition = n.partition and c.owner = $4",
+         from unnest($1::text[], $2::int[], $3::bigint[], $5::bigint[]) as n (topic, partition, seq, epoch)
+         where c.topic = n.topic and c.partition = n.partition and c.epoch = n.epoch and c.owner = $4",
         &topics,
         &partitions,
         &seqs,
-        owner
+        owner,
+        &epochs
     )
     .execute(db)
     .await?;
@@ -1033,7 +1041,7 @@ pub(crate) async fn outbox_after(
     limit: i64,
 ) -> Result<Vec<OutboxRow>, sqlx::Error> {
     let rows = sqlx::query!(
-        "select key, seq, event_type, payload, chain, traceparent, recorded_at
+        "select key, seq, event_type, payload, chain, traceparent, recorded_at, aspect
          from fabric.outbox
          where topic = $1 and partition = $2 and epoch = $3 and seq > $4
          order by seq limit $5",
@@ -1058,6 +1066,7 @@ pub(crate) async fn outbox_after(
             chain: row.chain.into(),
             traceparent: row.traceparent,
             recorded_at: row.recorded_at,
+            aspect: row.aspect,
         })
         .collect())
 }
@@ -1104,10 +1113,11 @@ pub(crate) struct ProducedRow {
 pub(crate) async fn produced(pool: &PgPool) -> Result<Vec<ProducedRow>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"select h.topic, h.partition, h.epoch, h.seq, h.chain, c.acked_seq,
-                  coalesce((select greatest(0, floor(extract(epoch from clock_timestamp() - min(o.recorded_at)) * 1000))
+                  coalesce((select greatest(0, floor(extract(epoch from clock_timestamp() - o.recorded_at) * 1000))
                             from fabric.outbox o
                             where h.seq > c.acked_seq and o.topic = h.topic and o.partition = h.partition
-                              and o.epoch = h.epoch and o.seq > c.acked_seq), 0)::bigint as "oldest!"
+                              and o.epoch = h.epoch and o.seq > c.acked_seq
+                            order by o.seq limit 1), 0)::bigint as "oldest!"
            from fabric.head h join fabric.cursor c using (topic, partition)
            order by h.topic, h.partition"#
     )

@@ -14,6 +14,7 @@ pub use development::{
 };
 pub(crate) use permissions::Treatment;
 pub use permissions::{Permission, Permissions, PermissionsError};
+pub(crate) use verifier::expired;
 pub use verifier::{Verifier, VerifierError};
 
 /// The party and person behind a call, as their token says. In the request's extensions as `Arc<Caller>`;

@@ -14,9 +14,10 @@ use super::{Caller, Role};
 const PERMISSION_OPTION: &str = "greenlane.common.v1.permission";
 
 /// Services that answer everybody, because load balancers and tools carry no token.
-const OPEN_SERVICES: [&str; 2] = [
+const OPEN_SERVICES: [&str; 3] = [
     "/grpc.health.v1.Health/",
     "/grpc.reflection.v1.ServerReflection/",
+    "/grpc.reflection.v1alpha.ServerReflection/",
 ];
 
 /// What one RPC needs.

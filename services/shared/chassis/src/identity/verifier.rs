@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jsonwebtoken::Validation;
 use kernel::{Clock, Refusal};
@@ -136,6 +137,16 @@ impl Verifier {
     ///
     /// UNAUTHENTICATED with the reason `TOKEN_...`.
     pub async fn verify(&self, token: &str) -> Result<Arc<Caller>, Refusal> {
+        let (caller, _) = self.verify_for(token).await?;
+        Ok(caller)
+    }
+
+    /// Who a token speaks for, and for how long from now.
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`](Self::verify).
+    pub(crate) async fn verify_for(&self, token: &str) -> Result<(Arc<Caller>, Duration), Refusal> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(refused(
                 "TOKEN_MALFORMED",
@@ -143,14 +154,16 @@ impl Verifier {
             ));
         }
         let now = self.shared.clock.now().timestamp();
+        let skew = self.shared.clock_skew_seconds;
         if let Some(known) = self.shared.remembered(token) {
-            known.check_expiry(now, self.shared.clock_skew_seconds)?;
-            return Ok(known.caller);
+            let left = known.left(now, skew)?;
+            return Ok((known.caller, left));
         }
         let verified = self.shared.verify(token, now).await?;
+        let left = verified.left(now, skew)?;
         let caller = Arc::clone(&verified.caller);
         self.shared.remember(token, verified);
-        Ok(caller)
+        Ok((caller, left))
     }
 }
 
@@ -225,7 +238,7 @@ impl Shared {
                 "The token names too many sites, or too long ones.",
             ));
         }
-        let known = Known {
+        Ok(Known {
             expires,
             caller: Arc::new(Caller {
                 subject,
@@ -233,9 +246,7 @@ impl Shared {
                 roles,
                 sites,
             }),
-        };
-        known.check_expiry(now, self.clock_skew_seconds)?;
-        Ok(known)
+        })
     }
 
     fn remembered(&self, token: &str) -> Option<Known> {
@@ -267,6 +278,11 @@ fn refused(reason: &str, message: &str) -> Refusal {
     Refusal::unauthenticated(reason, message)
 }
 
+/// The token was good, and its time is over.
+pub(crate) fn expired() -> Refusal {
+    refused("TOKEN_EXPIRED", "The token's time is over; get a new one.")
+}
+
 fn missing(claim: &str) -> Refusal {
     let message = format!("The token has no usable claim {claim}; have its issuer add it.");
     Refusal::unauthenticated("TOKEN_CLAIM_MISSING", message).with_metadata("claim", claim)
@@ -286,14 +302,16 @@ struct Known {
 }
 
 impl Known {
-    fn check_expiry(&self, now: i64, clock_skew_seconds: i64) -> Result<(), Refusal> {
-        if self.expires.saturating_add(clock_skew_seconds) <= now {
-            return Err(refused(
-                "TOKEN_EXPIRED",
-                "The token's time is over; get a new one.",
-            ));
+    /// How long it is still good.
+    fn left(&self, now: i64, clock_skew_seconds: i64) -> Result<Duration, Refusal> {
+        let left = self
+            .expires
+            .saturating_add(clock_skew_seconds)
+            .saturating_sub(now);
+        match u64::try_from(left) {
+            Ok(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds)),
+            _ => Err(expired()),
         }
-        Ok(())
     }
 }
 

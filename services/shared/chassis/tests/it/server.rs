@@ -8,6 +8,7 @@ use chassis::server::ServerError;
 use chassis::{
     DevelopmentIssuer, Permissions, Readiness, Role, Server, Shutdown, Verifier, from_status,
 };
+use chrono::TimeDelta;
 use kernel::SystemClock;
 use tokio_stream::StreamExt as _;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
@@ -141,6 +142,28 @@ async fn streams_have_a_limit_of_their_own_and_give_their_place_back() {
         }
     };
     within(next).await;
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_token_and_gives_its_place_back() {
+    let config = ServerConfig {
+        concurrent_streams_max: 1,
+        ..server_config()
+    };
+    let serving = serve(config).await;
+    let client = serving.client().await;
+    // Over at once; five seconds are forgiven.
+    let short = serving.token_for(TimeDelta::zero());
+    let mut stream = client.watch(&short).await.unwrap();
+    assert_eq!(within(stream.next()).await.unwrap().unwrap(), "first");
+    let ended = within(stream.next()).await.unwrap().unwrap_err();
+    assert_eq!(ended.code(), Code::Unauthenticated);
+    assert_eq!(from_status(&ended).reason, "TOKEN_EXPIRED");
+    assert!(within(stream.next()).await.is_none());
+    let refused = client.watch(&short).await.err().unwrap();
+    assert_eq!(from_status(&refused).reason, "TOKEN_EXPIRED");
+    let mut renewed = within(client.watch(&serving.haulier())).await.unwrap();
+    assert_eq!(within(renewed.next()).await.unwrap().unwrap(), "first");
 }
 
 #[tokio::test]
@@ -385,7 +408,7 @@ async fn over_tls_a_caller_that_trusts_the_certificate_is_served_and_plain_text_
 }
 
 #[tokio::test]
-async fn reflection_lists_the_services_without_a_token() {
+async fn reflection_lists_what_is_served_without_a_token() {
     let serving = serve(server_config()).await;
     let mut reflection = ServerReflectionClient::new(serving.client().await.channel());
     let list = ServerReflectionRequest {
@@ -401,14 +424,18 @@ async fn reflection_lists_the_services_without_a_token() {
     let Some(MessageResponse::ListServicesResponse(listed)) = answer.message_response else {
         panic!("not a list: {answer:?}");
     };
-    let names: Vec<_> = listed
+    let mut names: Vec<_> = listed
         .service
         .iter()
         .map(|service| service.name.as_str())
         .collect();
-    assert!(
-        names.contains(&"greenlane.chassistest.v1.EchoService"),
-        "{names:?}"
+    names.sort_unstable();
+    assert_eq!(
+        names,
+        [
+            "greenlane.chassistest.v1.EchoService",
+            "grpc.health.v1.Health",
+            "grpc.reflection.v1.ServerReflection"
+        ]
     );
-    assert!(names.contains(&"grpc.health.v1.Health"), "{names:?}");
 }

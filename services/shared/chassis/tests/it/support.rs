@@ -202,13 +202,22 @@ impl Serving {
 
     /// A token with these roles, good for an hour.
     pub fn token(&self, roles: &[Role]) -> String {
+        self.issued(roles, TimeDelta::hours(1))
+    }
+
+    /// A token for a haulier that is over after so long.
+    pub fn token_for(&self, lifetime: TimeDelta) -> String {
+        self.issued(&[Role::Haulier], lifetime)
+    }
+
+    fn issued(&self, roles: &[Role], lifetime: TimeDelta) -> String {
         self.issuer.token(
             "haulier-a",
             roles,
             &[],
             "driver",
             SystemClock.now(),
-            TimeDelta::hours(1),
+            lifetime,
         )
     }
 

@@ -213,6 +213,7 @@ mod tests {
             payload: bytes::Bytes::new(),
             chain: bytes::Bytes::new(),
             traceparent: None,
+            aspect: None,
             recorded_at: DateTime::<Utc>::UNIX_EPOCH,
         }
     }

@@ -10,7 +10,8 @@ use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use crate::handle::Reply;
-use crate::sequence::{CHAIN_START, EVENT_BYTES_MAX, chain_after, event_id, partition_of};
+use crate::restate::{EpochRecord, Unnumbered, next_row};
+use crate::sequence::{CHAIN_START, EVENT_BYTES_MAX, chain_after, partition_of};
 use crate::service::{
     Context, Decision, Fact, Knowledge, ParkedKeys, Record, RecordHead, Service, StoreError,
 };
@@ -79,7 +80,10 @@ impl<S: Service> Writer<S> {
         let outcome = self.run_in(&mut transaction, entries, &named).await;
         match outcome {
             Ok(committed) => {
+                let started = std::time::Instant::now();
                 transaction.commit().await?;
+                metrics::histogram!("greenlane_commit_seconds")
+                    .record(started.elapsed().as_secs_f64());
                 Ok(committed)
             }
             Err(error) => {
@@ -374,15 +378,22 @@ impl<S: Service> Writer<S> {
         let Some(position) = batch.positions.get(&part).cloned() else {
             return Err(BatchError::Broken(format!("no position for {part:?}")));
         };
-        if position.stopped_because.is_some() {
+        let place = place(&position, delivered);
+        // Only an operator's new epoch sets a stopped partition going again.
+        if position.stopped_because.is_some() && !matches!(place, Place::NewEpoch) {
             return Ok(Fate::Dropped);
         }
-        match place(&position, delivered) {
+        match place {
             Place::Known => return Ok(Fate::Dropped),
-            Place::Gap => {
+            Place::Gap { from } => {
                 metrics::counter!("greenlane_gaps_total").increment(1);
-                batch.rewinds.push((part, position.seq + 1));
+                batch.rewinds.push((part, from));
                 return Ok(Fate::Dropped);
+            }
+            Place::NewEpoch => {
+                tracing::warn!(event_id = %record.event_id, "the producer opened a new epoch");
+                batch.move_to(part, after(delivered));
+                return Ok(Fate::Applied);
             }
             Place::Fork(why) => {
                 tracing::error!(event_id = %record.event_id, why, "the partition's history is another than the one applied; it stops");
@@ -415,16 +426,7 @@ impl<S: Service> Writer<S> {
                 Fate::Applied
             }
         };
-        batch.move_to(
-            part,
-            Position {
-                epoch: record.epoch,
-                seq: record.sequence,
-                chain: delivered.chain.clone(),
-                kafka_offset: delivered.kafka_offset,
-                stopped_because: None,
-            },
-        );
+        batch.move_to(part, after(delivered));
         Ok(fate)
     }
 
@@ -544,9 +546,19 @@ impl<S: Service> Writer<S> {
                 .heads
                 .entry(part)
                 .or_insert_with(|| (known.clone(), known.clone()));
-            write
-                .outbox
-                .push(next_row(head, fact, traceparent, batch.now));
+            let aspect = self.service.aspect(&fact);
+            write.outbox.push(next_row(
+                head,
+                Unnumbered {
+                    topic: fact.topic.to_owned(),
+                    key: fact.key,
+                    event_type: fact.event_type.to_owned(),
+                    payload: fact.payload.into(),
+                    traceparent,
+                    aspect,
+                },
+                batch.now,
+            ));
         }
         let moved = std::mem::take(&mut batch.moved);
         for part in moved {
@@ -616,7 +628,12 @@ impl Batch {
 enum Place {
     Known,
     Next,
-    Gap,
+    /// A record before it is missing: the first to ask for.
+    Gap {
+        from: u64,
+    },
+    /// The producer opened a new epoch: what it says from now on wins over what it said before.
+    NewEpoch,
     Fork(&'static str),
 }
 
@@ -628,10 +645,17 @@ fn place(position: &Position, delivered: &Delivered) -> Place {
         return Place::Known;
     }
     if record.epoch > position.epoch {
-        return Place::Fork("a new epoch was declared: restate this topic's facts first");
+        return match EpochRecord::chain(record) {
+            Some(chain) if chain == delivered.chain => Place::NewEpoch,
+            Some(_) => Place::Fork("the chain of the new epoch's first record is not its own"),
+            // The epoch's first record is missing.
+            None => Place::Gap { from: 1 },
+        };
     }
     if record.sequence > position.seq + 1 {
-        return Place::Gap;
+        return Place::Gap {
+            from: position.seq + 1,
+        };
     }
     let previous: &[u8] = if position.seq == 0 {
         CHAIN_START
@@ -652,6 +676,17 @@ fn place(position: &Position, delivered: &Delivered) -> Place {
     }
 }
 
+/// Where a partition stands after a record.
+fn after(delivered: &Delivered) -> Position {
+    Position {
+        epoch: delivered.record.epoch,
+        seq: delivered.record.sequence,
+        chain: delivered.chain.clone(),
+        kafka_offset: delivered.kafka_offset,
+        stopped_because: None,
+    }
+}
+
 fn head_of(record: &Record) -> RecordHead<'_> {
     RecordHead {
         event_id: &record.event_id,
@@ -660,30 +695,6 @@ fn head_of(record: &Record) -> RecordHead<'_> {
         event_type: &record.event_type,
         epoch: record.epoch,
         sequence: record.sequence,
-    }
-}
-
-fn next_row(
-    head: &mut Head,
-    fact: Fact,
-    traceparent: Option<String>,
-    now: DateTime<Utc>,
-) -> OutboxRow {
-    let partition = partition_of(&fact.key);
-    head.seq += 1;
-    let id = event_id(fact.topic, partition, head.epoch, head.seq);
-    head.chain = chain_after(&head.chain, &id, fact.event_type, &fact.key, &fact.payload);
-    OutboxRow {
-        topic: fact.topic.to_owned(),
-        partition,
-        epoch: head.epoch,
-        seq: head.seq,
-        key: fact.key,
-        event_type: fact.event_type.to_owned(),
-        payload: fact.payload.into(),
-        chain: head.chain.clone(),
-        traceparent,
-        recorded_at: now,
     }
 }
 

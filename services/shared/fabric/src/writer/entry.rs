@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::handle::{Command, Reply};
+use crate::restate::EPOCH_TYPE;
 use crate::service::{Record, Service};
 use crate::store::{Parked, Part, Stamp};
 
@@ -156,6 +157,9 @@ impl<S: Service> Writer<S> {
     }
 
     pub(super) fn decode(&self, record: &Record) -> (Option<S::Input>, Option<String>) {
+        if record.event_type == EPOCH_TYPE {
+            return (None, None);
+        }
         let decoded = std::panic::catch_unwind(AssertUnwindSafe(|| self.service.decode(record)));
         match decoded {
             Ok(Ok(input)) => (Some(input), None),

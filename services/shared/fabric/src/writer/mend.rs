@@ -44,7 +44,10 @@ impl<S: Service> Writer<S> {
                     };
                     self.stamps_received.insert(part.clone(), stamp.received_at);
                     let position = stamped.position;
-                    if stamp.epoch == position.epoch
+                    if stamp.epoch > position.epoch {
+                        // The record that opened the new epoch did not come.
+                        self.ask_rewind(part, 1);
+                    } else if stamp.epoch == position.epoch
                         && position.seq < stamp.acked_seq
                         && position.stopped_because.is_none()
                     {

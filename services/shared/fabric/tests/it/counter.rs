@@ -115,6 +115,8 @@ pub struct Mirror {
     pub confused: Arc<AtomicBool>,
     /// For each sum of "odd": whether its key was parked when it was decided.
     pub decided_while_parked: Arc<Mutex<Vec<bool>>>,
+    /// How many sums were stated again.
+    pub restated: Arc<Mutex<u32>>,
 }
 
 pub struct Sum {
@@ -138,6 +140,9 @@ impl Service for Mirror {
     fn decode(&self, record: &Record) -> Result<Sum, Unreadable> {
         if self.confused.load(Ordering::SeqCst) && record.key.starts_with("odd") {
             return Err(Unreadable("this mirror is confused".into()));
+        }
+        if record.is_restated() {
+            *self.restated.lock().unwrap() += 1;
         }
         let bytes: [u8; 8] = record
             .payload

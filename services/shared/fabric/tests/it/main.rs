@@ -10,5 +10,6 @@ mod group_commit;
 mod history;
 mod parking;
 mod relay;
+mod restate;
 mod retention;
 mod wrong_ways;

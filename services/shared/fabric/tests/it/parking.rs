@@ -27,6 +27,7 @@ async fn pair(prefix: &str, adjust: impl FnOnce(FabricConfig) -> FabricConfig) -
     let service = Mirror {
         confused: Arc::clone(&confused),
         decided_while_parked: Arc::clone(&decided_while_parked),
+        ..Mirror::default()
     };
     let counter = Fabric::start(
         Arc::new(Counter),
