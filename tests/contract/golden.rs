@@ -33,6 +33,10 @@ fn types() -> BTreeMap<&'static str, Again> {
             again::<bonded::events::v1::BookEvent> as Again,
         ),
         (
+            "greenlane.bonded.events.v1.StockListEvent",
+            again::<bonded::events::v1::StockListEvent>,
+        ),
+        (
             "greenlane.common.v1.HoldEvent",
             again::<common::v1::HoldEvent>,
         ),
@@ -49,12 +53,20 @@ fn types() -> BTreeMap<&'static str, Again> {
             again::<customs::events::v1::PartyEvent>,
         ),
         (
+            "greenlane.fabric.v1.EpochOpened",
+            again::<fabric::v1::EpochOpened>,
+        ),
+        (
             "greenlane.fabric.v1.RewindRequest",
             again::<fabric::v1::RewindRequest>,
         ),
         (
             "greenlane.fabric.v1.Watermark",
             again::<fabric::v1::Watermark>,
+        ),
+        (
+            "greenlane.gate.events.v1.ListPassageEvent",
+            again::<gate::events::v1::ListPassageEvent>,
         ),
         (
             "greenlane.gate.events.v1.AnswerEvent",

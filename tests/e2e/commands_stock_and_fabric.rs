@@ -100,8 +100,10 @@ fn the_exchange_of_facts_is_shown_for_every_service_and_its_chains_hold() {
             .iter()
             .all(|found| found["breaks"] == serde_json::json!([]))
     );
-    let parked = world().run_json(&["fabric", "parked", "list"]).done();
-    assert_eq!(parked.stdout, "", "nothing is parked");
+    let parked = ["fabric", "parked", "list", "--topic", "gate.site"];
+    assert_eq!(world().run_json(&parked).done().stdout, "");
+    let told = world().run(&parked).done().stdout;
+    assert_eq!(told, "Nothing is parked.\n");
 }
 
 #[test]

@@ -6,11 +6,19 @@
 
 mod cargo;
 mod command_line;
+mod commands_bonded;
 mod commands_filing;
+mod commands_gate;
 mod commands_import_pick_up;
 mod commands_not_today;
+mod commands_officer;
+mod commands_shown;
 mod commands_stock_and_fabric;
 mod identity;
+mod metrics;
+mod parked;
+mod readme;
+mod reflection;
 mod site;
 mod tracing;
 mod up;

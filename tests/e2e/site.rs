@@ -258,7 +258,8 @@ impl Site {
         status.and_then(|status| status.code())
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// A client command against this site, not yet run.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = binary();
         command.args(arguments).env("GREENLANE_STATE", self.state());
         command

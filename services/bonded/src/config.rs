@@ -1,10 +1,13 @@
 //! What an operator of the platform sets. The defaults stand, commented, in
 //! `config.default.toml`; nothing here knows one.
 
+use std::collections::BTreeMap;
+
 use chassis::config::{
     DatabaseConfig, Faults, IdentityConfig, ServerConfig, TelemetryConfig, Validate, empty_is_none,
 };
 use fabric::FabricConfig;
+use kernel::CustomsArea;
 use serde::Deserialize;
 
 use crate::domain::Rules;
@@ -18,6 +21,8 @@ const STORAGE_LIMIT_MONTHS_MAX: u32 = 600;
 pub struct Config {
     /// The sites that are bonded centres.
     pub centres: Vec<String>,
+    /// The customs area of each, four digits: it stands in the numbers of its stock lists.
+    pub customs_areas: BTreeMap<String, String>,
     /// What is put into an empty database; none in production.
     #[serde(deserialize_with = "empty_is_none")]
     pub seed: Option<Seed>,
@@ -65,7 +70,14 @@ impl Config {
     /// The parameters of the rules.
     pub fn rules(&self) -> Rules {
         Rules {
-            centres: self.centres.iter().cloned().collect(),
+            centres: self
+                .centres
+                .iter()
+                .filter_map(|centre| {
+                    let area = CustomsArea::parse(self.customs_areas.get(centre)?).ok()?;
+                    Some((centre.clone(), area))
+                })
+                .collect(),
             storage_limit_months: self.storage.limit_months,
         }
     }
@@ -78,6 +90,15 @@ impl Validate for Config {
                 "centres",
                 "names no site, list the ids of the bonded centres",
             );
+        }
+        for centre in &self.centres {
+            let area = self.customs_areas.get(centre);
+            if area.is_none_or(|area| CustomsArea::parse(area).is_err()) {
+                faults.add(
+                    format!("customs_areas.{centre}"),
+                    "is no customs area, give the four digits that stand in the centre's list numbers",
+                );
+            }
         }
         faults.section("server", &self.server);
         faults.section("database", &self.database);

@@ -233,6 +233,7 @@ impl BookEntry {
             party: self.trader.clone(),
             subject: SUBJECT.into(),
             trader: true,
+            broker: false,
             operated_sites: Default::default(),
         };
         let open = OpenBook::read(actor.clone(), false, &self.site, &self.number, rules)

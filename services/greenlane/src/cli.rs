@@ -179,9 +179,12 @@ pub enum Command {
     /// Customs officers: controls, holds, releases
     #[command(subcommand)]
     Officer(commands::officer::OfficerCommand),
-    /// Traders: account books, stock, payments
+    /// Traders: account books, stock lists, stock, payments
     #[command(subcommand)]
     Trader(commands::trader::TraderCommand),
+    /// The bonded centre's operator: stock lists, counts, discrepancies, stock
+    #[command(subcommand)]
+    Operator(commands::operator::OperatorCommand),
     /// May this container leave, and if not: what is missing, who must act, since when
     Why(commands::why::WhyArguments),
     /// Every fact about a container, visit, pre-arrival or declaration, with both clocks

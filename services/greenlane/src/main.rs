@@ -97,6 +97,9 @@ async fn dispatch(command: Command, client: &ClientOptions) -> Result<(), Client
         Command::Trader(command) => {
             commands::trader::run(command, &session(default::TRADER)?).await
         }
+        Command::Operator(command) => {
+            commands::operator::run(command, &session(default::OPERATOR)?).await
+        }
         Command::Why(arguments) => commands::why::run(arguments, &session(default::OFFICER)?).await,
         Command::Timeline(arguments) => {
             commands::timeline::run(arguments, &session(default::OFFICER)?).await

@@ -59,6 +59,8 @@ pub mod default {
     pub const BROKER: &str = "broker-a";
     /// `trader`.
     pub const TRADER: &str = "trader-a";
+    /// `operator`.
+    pub const OPERATOR: &str = "operator";
     /// `line`.
     pub const LINE: &str = "line-a";
     /// `officer`, and `why` and `timeline`, since an officer sees every site and party.

@@ -8,32 +8,59 @@
 //! | add line | book | |
 //! | suspend line | book, line | |
 //! | post opening | book, line, cause | |
+//! | file list | book, its lines, serial numbers | mandates of trader and filer |
+//! | change list | list, its book and lines | mandates of trader and actor |
+//! | declaration | declaration, the lists it names or named, their books and lines | |
+//! | passage, hold | list, its book and lines | |
+//! | waiting lists | lists, their books and lines | |
 //! | party | party | |
+//! | mandate | mandates of the pair | |
 //!
-//! Whatever moves a book's ledger or version writes the book: its chain and its clock of
-//! recording are one for all its lines.
+//! Whatever moves a book's ledger, clock or version writes the book: its chain and its clock
+//! of recording are one for all its lines. The lots of a line, and whether the goods in
+//! them are held, stand under the line's lock.
 
 mod add_book_line;
+mod change_stock_list;
+mod file_stock_list;
+mod learn_list_facts;
+mod learn_mandate;
 mod learn_party;
+mod lists;
 mod open_book;
 mod post_opening;
 mod suspend_book_line;
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use fabric::{
-    Context, Decision, Record, Service, StoreError, SubjectSet, Subjects, Unreadable, Working,
+    Context, Decision, Fact, Record, Service, StoreError, SubjectSet, Subjects, Timer, Unreadable,
+    Working,
 };
-use kernel::BookNumber;
+use kernel::{BookNumber, StockListNumber};
 use sqlx::PgConnection;
 
 use crate::domain::Rules;
-use crate::domain::amount::Totals;
 use crate::domain::book::{Book, OpenBook};
+use crate::domain::declaration::KnownDeclaration;
+use crate::domain::hold::{HoldKey, ListHold};
 use crate::domain::ledger::Movement;
 use crate::domain::line::{AddBookLine, BookLine, LineId, SuspendBookLine};
-use crate::domain::opening::{Lot, PostOpening};
+use crate::domain::list_commands::{ChangeStockList, Target};
+use crate::domain::list_filing::FileStockList;
+use crate::domain::lot::StockedLot;
+use crate::domain::mandate::KnownMandate;
+use crate::domain::opening::PostOpening;
 use crate::domain::party::KnownParty;
+use crate::domain::passage::Passage;
+use crate::domain::stock_list::StockList;
+use crate::store::follow;
 use crate::{events, store};
+
+/// How often lists are looked at that wait for what told nobody when it was over.
+const LOOK_AT_WAITING_EVERY: Duration = Duration::from_secs(2);
 
 /// The kinds of subjects.
 pub mod kind {
@@ -45,6 +72,14 @@ pub mod kind {
     pub const PARTY: &str = "party";
     /// The cause of an opening: "LINE/REFERENCE".
     pub const OPENING: &str = "opening";
+    /// The mandates that one party gave another: "GRANTOR/AGENT".
+    pub const MANDATE: &str = "mandate";
+    /// A stock list, by its number, with everything that is told of it.
+    pub const LIST: &str = "stock-list";
+    /// A declaration, by its id.
+    pub const DECLARATION: &str = "declaration";
+    /// The serial numbers of lists: "AREA/DIRECTION".
+    pub const SERIAL: &str = "serial";
 }
 
 /// The service, as the loop drives it.
@@ -75,9 +110,23 @@ pub enum Input {
     SuspendBookLine(SuspendBookLine),
     /// Stock is taken over when the books are set up.
     PostOpening(PostOpening),
+    /// Somebody files a list.
+    FileStockList(FileStockList),
+    /// Somebody changes a list.
+    ChangeStockList(ChangeStockList),
+    /// Lists may wait for what told nobody when it was over.
+    LookAtWaiting,
+    /// Customs' word on a declaration.
+    Declaration(KnownDeclaration),
+    /// Gate's word on a list's passage.
+    Passage(Passage),
+    /// A hold on a list.
+    Hold(ListHold),
     /// The register's word on a party.
     Party(KnownParty),
-    /// A fact that says nothing to bonded in this version: a mandate.
+    /// The register's word on a mandate.
+    Mandate(KnownMandate),
+    /// A fact that says nothing to bonded: a hold on something else.
     Unneeded,
 }
 
@@ -92,8 +141,24 @@ pub struct State {
     pub lines: Working<LineId, BookLine>,
     /// Openings that were posted, by their subject's key.
     pub openings: Working<String, ()>,
-    /// New lots with their totals.
-    pub lots: Vec<(Lot, Totals)>,
+    /// Mandates to file lists, by id.
+    pub mandates: Working<String, KnownMandate>,
+    /// Lots with their totals, by id: those of the lines and lists that were read, and new ones.
+    pub lots: Working<String, StockedLot>,
+    /// Lots that are new or have entered.
+    pub lots_made: BTreeSet<String>,
+    /// Lists whose goods stood held on these lines when they were read.
+    pub held_lists: BTreeSet<StockListNumber>,
+    /// The last serial number of each year, by area and direction.
+    pub serials: Working<String, BTreeMap<i32, u32>>,
+    /// Lists, by number.
+    pub lists: Working<StockListNumber, StockList>,
+    /// What gate told of them.
+    pub passages: Working<StockListNumber, Passage>,
+    /// Declarations: those that are told of, and those that name the lists.
+    pub declarations: Working<String, KnownDeclaration>,
+    /// Holds on the lists.
+    pub holds: Working<HoldKey, ListHold>,
     /// New movements, those of one book in its order.
     pub movements: Vec<Movement>,
 }
@@ -104,18 +169,34 @@ impl Service for Bonded {
     type State = State;
 
     fn produces(&self) -> &'static [&'static str] {
-        &[events::publish::BOOK]
+        &[events::publish::BOOK, events::publish::STOCK_LIST]
     }
 
     fn consumes(&self) -> &'static [&'static str] {
-        &[events::party::TOPIC]
+        &[
+            events::party::TOPIC,
+            events::declaration::TOPIC,
+            events::passage::TOPIC,
+            events::hold::CUSTOMS,
+            events::hold::GATE,
+            events::hold::RELEASE,
+        ]
+    }
+
+    fn timers(&self) -> Vec<Timer<Input>> {
+        vec![Timer {
+            name: "look at waiting lists",
+            every: LOOK_AT_WAITING_EVERY,
+            input: || Input::LookAtWaiting,
+        }]
+    }
+
+    fn aspect(&self, fact: &Fact) -> Option<String> {
+        events::publish::aspect(fact)
     }
 
     fn decode(&self, record: &Record) -> Result<Input, Unreadable> {
-        match record.topic.as_str() {
-            events::party::TOPIC => events::party::decode(record),
-            other => Err(Unreadable(format!("bonded does not read {other}"))),
-        }
+        events::decode(record)
     }
 
     fn subjects(&self, input: &Input) -> Subjects {
@@ -124,9 +205,39 @@ impl Service for Bonded {
             Input::AddBookLine(command) => add_book_line::subjects(command),
             Input::SuspendBookLine(command) => suspend_book_line::subjects(command),
             Input::PostOpening(command) => post_opening::subjects(command),
+            Input::FileStockList(command) => file_stock_list::subjects(command),
+            Input::ChangeStockList(command) => change_stock_list::subjects(command),
+            Input::Declaration(told) => learn_list_facts::subjects_of_declaration(told),
+            Input::Passage(told) => learn_list_facts::subjects_of_passage(told),
+            Input::Hold(told) => learn_list_facts::subjects_of_hold(told),
             Input::Party(party) => learn_party::subjects(party),
-            Input::Unneeded => Subjects::new(),
+            Input::Mandate(mandate) => learn_mandate::subjects(mandate),
+            Input::LookAtWaiting | Input::Unneeded => Subjects::new(),
         }
+    }
+
+    fn follows(&self, input: &Input) -> bool {
+        matches!(
+            input,
+            Input::FileStockList(_)
+                | Input::ChangeStockList(_)
+                | Input::LookAtWaiting
+                | Input::Declaration(_)
+                | Input::Passage(_)
+                | Input::Hold(_)
+        )
+    }
+
+    async fn follow(
+        &self,
+        db: &mut PgConnection,
+        inputs: &[&Input],
+    ) -> Result<Vec<Subjects>, sqlx::Error> {
+        let leads = Leads::read(db, inputs).await?;
+        Ok(inputs
+            .iter()
+            .map(|input| leads.follow(input, &self.rules))
+            .collect())
     }
 
     async fn load(
@@ -145,7 +256,20 @@ impl Service for Bonded {
             Input::PostOpening(command) => {
                 post_opening::decide(state, command, &self.rules, context)
             }
+            Input::FileStockList(command) => {
+                file_stock_list::decide(state, command, &self.rules, context)
+            }
+            Input::ChangeStockList(command) => {
+                change_stock_list::decide(state, command, &self.rules, context)
+            }
+            Input::LookAtWaiting => learn_list_facts::waiting(state, &self.rules, context),
+            Input::Declaration(told) => {
+                learn_list_facts::declaration(state, told, &self.rules, context)
+            }
+            Input::Passage(told) => learn_list_facts::passage(state, told, &self.rules, context),
+            Input::Hold(told) => learn_list_facts::hold(state, told, &self.rules, context),
             Input::Party(party) => learn_party::decide(state, party),
+            Input::Mandate(mandate) => learn_mandate::decide(state, mandate),
             Input::Unneeded => Decision::applied(),
         }
     }
@@ -157,5 +281,98 @@ impl Service for Bonded {
         _now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         store::batch::store(db, state).await
+    }
+}
+
+/// What the tables say about where a batch's inputs lead, read at once for all of them.
+struct Leads {
+    books: BTreeMap<String, follow::BookLead>,
+    lists: BTreeMap<String, follow::ListLead>,
+    of_discrepancies: BTreeMap<uuid::Uuid, String>,
+    of_declarations: BTreeMap<String, Vec<String>>,
+    waiting: Vec<String>,
+}
+
+impl Leads {
+    async fn read(db: &mut PgConnection, inputs: &[&Input]) -> Result<Self, sqlx::Error> {
+        let (mut books, mut lists) = (Vec::new(), BTreeSet::new());
+        let (mut discrepancies, mut declarations, mut looks) = (Vec::new(), Vec::new(), false);
+        for input in inputs {
+            match input {
+                Input::FileStockList(command) => books.push(command.book_number.to_string()),
+                Input::ChangeStockList(command) => match &command.target {
+                    Target::List(number) => drop(lists.insert(number.to_string())),
+                    Target::Discrepancy(id) => discrepancies.push(*id),
+                },
+                Input::Declaration(told) => {
+                    declarations.push(told.declaration_id.clone());
+                    lists.extend(told.stock_lists.iter().map(ToString::to_string));
+                }
+                Input::Passage(told) => drop(lists.insert(told.list_number.to_string())),
+                Input::Hold(told) => drop(lists.insert(told.list_number.to_string())),
+                Input::LookAtWaiting => looks = true,
+                _ => {}
+            }
+        }
+        let of_discrepancies = follow::lists_of_discrepancies(db, &discrepancies).await?;
+        let of_declarations = follow::lists_of_declarations(db, &declarations).await?;
+        let waiting = if looks {
+            follow::waiting(db).await?
+        } else {
+            Vec::new()
+        };
+        lists.extend(of_discrepancies.values().cloned());
+        lists.extend(of_declarations.values().flatten().cloned());
+        lists.extend(waiting.iter().cloned());
+        Ok(Self {
+            books: follow::books(db, &books).await?,
+            lists: follow::lists(db, &lists).await?,
+            of_discrepancies,
+            of_declarations,
+            waiting,
+        })
+    }
+
+    fn follow(&self, input: &Input, rules: &Rules) -> Subjects {
+        let list = |number: &str| {
+            self.lists.get(number).map_or_else(
+                || Subjects::new().write(kind::LIST, number),
+                lists::subjects,
+            )
+        };
+        let all = |numbers: &mut dyn Iterator<Item = &str>| {
+            numbers.fold(Subjects::new(), |subjects, number| {
+                subjects.and(list(number))
+            })
+        };
+        match input {
+            Input::FileStockList(command) => self
+                .books
+                .get(command.book_number.as_str())
+                .map(|book| file_stock_list::follow(command, book, rules))
+                .unwrap_or_default(),
+            Input::ChangeStockList(command) => {
+                let number = match &command.target {
+                    Target::List(number) => Some(number.as_str()),
+                    Target::Discrepancy(id) => self.of_discrepancies.get(id).map(String::as_str),
+                };
+                number
+                    .and_then(|number| self.lists.get(number))
+                    .map(|lead| change_stock_list::follow(command, lead))
+                    .unwrap_or_default()
+            }
+            Input::Declaration(told) => {
+                let former = self.of_declarations.get(&told.declaration_id);
+                all(&mut told
+                    .stock_lists
+                    .iter()
+                    .map(StockListNumber::as_str)
+                    .chain(former.into_iter().flatten().map(String::as_str)))
+            }
+            Input::Passage(told) => list(told.list_number.as_str()),
+            Input::Hold(told) => list(told.list_number.as_str()),
+            Input::LookAtWaiting => all(&mut self.waiting.iter().map(String::as_str)),
+            _ => Subjects::new(),
+        }
     }
 }

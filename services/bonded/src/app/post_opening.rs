@@ -3,10 +3,9 @@
 use fabric::{Context, Decision, Subjects};
 use prost::Message;
 
-use super::{State, kind};
+use super::{State, kind, lists};
 use crate::domain::Rules;
 use crate::domain::opening::{PostOpening, take_over};
-use crate::events::publish;
 use crate::grpc::messages;
 
 /// The key under which an opening is posted once.
@@ -31,27 +30,17 @@ pub fn decide(
     let book = state.books.get(&command.line.book_number);
     let line = state.lines.get(&command.line);
     let posted = state.openings.get(&key).is_some();
-    match take_over(
-        command,
-        book,
-        line,
-        posted,
-        rules,
-        context.new_id(),
-        context.now,
-    ) {
+    match take_over(command, book, line, posted, rules, context.ids, context.now) {
         Err(refusal) => Decision::refuse(refusal),
-        Ok(opened) => {
-            let fact = publish::movement_posted(&opened.book, &opened.movement);
-            let answer = messages::movement(&opened.movement).encode_to_vec();
-            state
-                .books
-                .put(opened.book.book_number.clone(), opened.book);
-            state.lines.put(opened.line.id.clone(), opened.line);
+        Ok(desk) => {
+            let answer = desk
+                .posted
+                .first()
+                .map(|(movement, _)| messages::movement(movement).encode_to_vec())
+                .unwrap_or_default();
+            let facts = lists::put_desk(state, desk);
             state.openings.put(key, ());
-            state.lots.push((opened.lot, opened.totals));
-            state.movements.push(opened.movement);
-            Decision::respond(answer).with_facts(vec![fact])
+            Decision::respond(answer).with_facts(facts)
         }
     }
 }

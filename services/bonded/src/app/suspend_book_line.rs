@@ -25,7 +25,7 @@ pub fn decide(state: &mut State, command: &SuspendBookLine, context: &Context<'_
         Ok(Suspended::Changed(book, line)) => {
             let answer = Decision::respond(messages::suspended(&line).encode_to_vec());
             let facts = vec![publish::line_declared(&book, &line, context.now)];
-            state.books.put(book.book_number.clone(), book);
+            state.books.put(book.book_number.clone(), *book);
             state.lines.put(line.id.clone(), line);
             answer.with_facts(facts)
         }

@@ -14,6 +14,8 @@ pub struct Actor {
     pub subject: String,
     /// Whether it acts as a trader.
     pub trader: bool,
+    /// Whether it acts as a broker, for traders whose mandate it holds.
+    pub broker: bool,
     /// The sites where it is the operator.
     pub operated_sites: BTreeSet<String>,
 }
@@ -32,6 +34,11 @@ impl Actor {
     /// Whether the book exists for the actor.
     pub fn sees(&self, book: &Book) -> bool {
         self.owns(book) || self.operates(book)
+    }
+
+    /// The broker whose filings the actor sees, if it is one.
+    pub fn broker_party(&self) -> Option<&str> {
+        self.broker.then_some(self.party.as_str())
     }
 
     /// The trader whose books the actor sees, if it is one.

@@ -136,6 +136,28 @@ impl Amount {
         self.each(other, |one, other| one - other)
     }
 
+    /// What belongs to `declared` of this amount: the statutory quantities in proportion, rounded down; all of
+    /// it where it is the whole (rule 5), so that what is taken last leaves nothing behind.
+    ///
+    /// # Errors
+    /// This amount is nothing in the declared unit, or a number has more digits than a quantity may have.
+    pub fn share(&self, declared: Decimal) -> Result<Self, AmountError> {
+        if declared == self.declared {
+            return Ok(*self);
+        }
+        let share = |total| share(declared, self.declared, total);
+        Self::new(declared, share(self.statutory_1)?, share(self.statutory_2)?)
+    }
+
+    /// The lesser of both, unit by unit.
+    pub fn at_most(&self, other: &Self) -> Self {
+        Self {
+            declared: self.declared.min(other.declared),
+            statutory_1: self.statutory_1.min(other.statutory_1),
+            statutory_2: self.statutory_2.min(other.statutory_2),
+        }
+    }
+
     /// The opposite: what a contra entry posts.
     pub fn opposite(&self) -> Self {
         let opposite = |number: Decimal| {
@@ -269,6 +291,26 @@ impl std::fmt::Display for Total {
     }
 }
 
+/// The share of `total` that `part` has in `whole`. The part may be more than the whole: more came than was
+/// listed. Whole multiples are reckoned by themselves, so that nothing grows beyond what a decimal holds.
+fn share(part: Decimal, whole: Decimal, total: Decimal) -> Result<Decimal, AmountError> {
+    let multiple = part
+        .checked_div(whole)
+        .ok_or(AmountError::Quantity(QuantityError::NotAPart))?
+        .floor();
+    let rest = multiple
+        .checked_mul(whole)
+        .and_then(|multiples| part.checked_sub(multiples))
+        .ok_or(AmountError::TooManyDigits)?;
+    let unit = UnitCode::parse("NAR").map_err(QuantityError::from)?;
+    let quantity = |number| Quantity::new(number, unit.clone());
+    let of_rest = Quantity::proportion(&quantity(rest)?, &quantity(whole)?, &quantity(total)?)?;
+    multiple
+        .checked_mul(total)
+        .and_then(|multiples| multiples.checked_add(of_rest.amount()))
+        .ok_or(AmountError::TooManyDigits)
+}
+
 fn bounded(number: Decimal) -> Result<Decimal, AmountError> {
     let number = number.normalize();
     let limit = Decimal::from(10_u64.pow(QUANTITY_INTEGER_DIGITS_MAX));
@@ -374,6 +416,23 @@ mod tests {
             Amount::new(fine, fine, fine),
             Err(AmountError::TooManyDigits)
         );
+    }
+
+    #[test]
+    fn rule_5_a_share_is_proportional_and_the_whole_is_the_whole() {
+        let whole = Amount::new(3.into(), 10.into(), 1.into()).unwrap();
+        let one = whole.share(1.into()).unwrap();
+        assert_eq!(
+            (one.statutory_1, one.statutory_2),
+            ("3.333333".parse().unwrap(), "0.333333".parse().unwrap())
+        );
+        assert_eq!(whole.share(3.into()), Ok(whole));
+        let more = whole.share(7.into()).unwrap();
+        assert_eq!(
+            (more.statutory_1, more.statutory_2),
+            ("23.333333".parse().unwrap(), "2.333333".parse().unwrap())
+        );
+        assert!(Amount::ZERO.share(1.into()).is_err());
     }
 
     #[test]

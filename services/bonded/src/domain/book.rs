@@ -28,6 +28,9 @@ pub struct Book {
     pub lines: u32,
     /// Where its ledger ends.
     pub head: Head,
+    /// When something of the book was recorded last: a movement, or that stock is held or no longer. What is
+    /// recorded next is recorded later.
+    pub clock: Option<DateTime<Utc>>,
     /// When it was opened.
     pub opened_at: DateTime<Utc>,
     /// The party that opened it.
@@ -62,8 +65,8 @@ impl OpenBook {
         rules: &Rules,
     ) -> Result<Self, Refusal> {
         let mut faults = Vec::new();
-        if !rules.centres.contains(site_id) {
-            let centres: Vec<&str> = rules.centres.iter().map(String::as_str).collect();
+        if !rules.centres.contains_key(site_id) {
+            let centres: Vec<&str> = rules.centres.keys().map(String::as_str).collect();
             faults.push(Fault::new(
                 "SITE_NO_BONDED_CENTRE",
                 "site_id",
@@ -129,6 +132,7 @@ pub fn open(
     }
     Ok(Book {
         head: Head::start(&book_number),
+        clock: None,
         book_number,
         version: 1,
         site_id: command.site_id.clone(),
@@ -178,14 +182,17 @@ fn trader_unknown(party: &str) -> Refusal {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
     use crate::domain::ledger::tests::instant;
 
     pub(crate) fn rules() -> Rules {
         Rules {
-            centres: BTreeSet::from(["GUOYUAN-BLC".to_owned()]),
+            centres: BTreeMap::from([(
+                "GUOYUAN-BLC".to_owned(),
+                kernel::CustomsArea::parse("8000").unwrap(),
+            )]),
             storage_limit_months: 24,
         }
     }
@@ -195,6 +202,7 @@ pub(crate) mod tests {
             party: party.into(),
             subject: "clerk".into(),
             trader: true,
+            broker: false,
             operated_sites: BTreeSet::new(),
         }
     }
@@ -204,6 +212,7 @@ pub(crate) mod tests {
             party: "operator".into(),
             subject: "desk".into(),
             trader: false,
+            broker: false,
             operated_sites: BTreeSet::from([site.to_owned()]),
         }
     }

@@ -45,10 +45,12 @@ pub struct Posting {
     pub cause: Cause,
     /// When it took effect.
     pub effective_at: DateTime<Utc>,
-    /// The party that causes it.
+    /// The party that causes it; empty where facts of others do.
     pub by_party: String,
     /// The person or machine.
     pub by_subject: String,
+    /// The movement that this contra entry takes back.
+    pub reverses: Option<Uuid>,
 }
 
 /// Why a movement is posted.
@@ -65,6 +67,16 @@ pub struct Cause {
 pub enum CauseKind {
     /// Stock taken over when the books were set up.
     Opening,
+    /// A line of a stock list: expected or reserved.
+    ListLine,
+    /// What passed the gate of a line of a stock list.
+    Pass,
+    /// What was counted of a line of a stock list.
+    Count,
+    /// A stock list was voided.
+    Void,
+    /// A final posting was taken back.
+    Reversal,
 }
 
 /// One entry of the ledger.
@@ -93,6 +105,9 @@ pub enum PostingError {
     /// It would take effect later than it is recorded.
     #[error("a movement takes effect no later than it is recorded; give a time that is over")]
     NotYetEffective,
+    /// The lot is not among those that the decision knows.
+    #[error("the lot is not one of this book; name a lot as the stock shows it")]
+    NoSuchLot,
     /// The clock has come to its end.
     #[error("the book's clock cannot grow any further")]
     ClockEnded,
@@ -202,6 +217,10 @@ impl Movement {
         );
         absorb(&mut hash, posting.by_party.as_bytes());
         absorb(&mut hash, posting.by_subject.as_bytes());
+        // The last field, and only in contra entries: one field more reads like no other content.
+        if let Some(reversed) = posting.reverses {
+            absorb(&mut hash, reversed.as_bytes());
+        }
         hash.finalize().into()
     }
 }
@@ -211,14 +230,26 @@ impl CauseKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Opening => "OPENING",
+            Self::ListLine => "LIST_LINE",
+            Self::Pass => "PASS",
+            Self::Count => "COUNT",
+            Self::Void => "VOID",
+            Self::Reversal => "REVERSAL",
         }
     }
 
     /// The kind of this name, if there is one.
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Opening]
-            .into_iter()
-            .find(|kind| kind.as_str() == name)
+        [
+            Self::Opening,
+            Self::ListLine,
+            Self::Pass,
+            Self::Count,
+            Self::Void,
+            Self::Reversal,
+        ]
+        .into_iter()
+        .find(|kind| kind.as_str() == name)
     }
 }
 
@@ -280,6 +311,7 @@ pub(crate) mod tests {
             effective_at,
             by_party: "trader-a".into(),
             by_subject: "clerk".into(),
+            reverses: None,
         }
     }
 
@@ -587,7 +619,7 @@ pub(crate) mod tests {
 
     fn any_edit() -> impl Strategy<Value = Edit> {
         prop_oneof![
-            4 => (0..MOVEMENTS, 0u8..17).prop_map(|(at, field)| Edit::Field(at, field)),
+            4 => (0..MOVEMENTS, 0u8..18).prop_map(|(at, field)| Edit::Field(at, field)),
             1 => (0..MOVEMENTS).prop_map(Edit::Remove),
             1 => (0..MOVEMENTS).prop_map(Edit::Repeat),
             1 => (0..MOVEMENTS, 1..MOVEMENTS).prop_map(|(at, by)| Edit::Swap(at, (at + by) % MOVEMENTS)),
@@ -639,6 +671,7 @@ pub(crate) mod tests {
             13 => posting.effective_at -= TimeDelta::microseconds(1),
             14 => movement.recorded_at += TimeDelta::microseconds(1),
             15 => posting.by_party = "trader-b".into(),
+            16 => posting.reverses = Some(Uuid::from_u128(999)),
             _ => posting.by_subject = "nobody".into(),
         }
     }

@@ -301,7 +301,7 @@ pub enum Suspended {
     /// It stands so already.
     AlreadyApplied(BookLine),
     /// The book and the line after it.
-    Changed(Book, BookLine),
+    Changed(Box<Book>, BookLine),
 }
 
 /// Decides whether the suspension is set.
@@ -341,13 +341,11 @@ pub fn suspend(
         }),
         ..line.clone()
     };
-    Ok(Suspended::Changed(
-        Book {
-            version: book.version + 1,
-            ..book.clone()
-        },
-        line,
-    ))
+    let book = Book {
+        version: book.version + 1,
+        ..book.clone()
+    };
+    Ok(Suspended::Changed(Box::new(book), line))
 }
 
 impl LineId {

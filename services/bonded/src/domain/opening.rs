@@ -2,31 +2,18 @@
 //! a lot with its entry date and storage limit, and one movement. It must not know
 //! where the stock was before.
 
-use chrono::{DateTime, Months, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use kernel::{Quantity, Refusal};
 use uuid::Uuid;
 
 use super::Rules;
 use super::actor::Actor;
-use super::amount::{Amount, Total, Totals};
+use super::amount::{Amount, Total};
 use super::book::{Book, not_found};
-use super::ledger::{Cause, CauseKind, Movement, Posting, PostingError, post};
+use super::desk::{Desk, Entrance};
+use super::ledger::{Cause, CauseKind, PostingError};
 use super::line::{BookLine, LineId};
-
-/// Goods of one line that came in together.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lot {
-    /// Its id: "BOOK/LINE/ORDINAL".
-    pub lot_id: String,
-    /// The line.
-    pub line: LineId,
-    /// Which lot of the line, from 1.
-    pub ordinal: u32,
-    /// The date of entry: stock goes out by it, oldest first (bonded rule 6).
-    pub entry_date: NaiveDate,
-    /// Until when it may be stored, fixed at entry (bonded rule 12).
-    pub storage_until: NaiveDate,
-}
+use super::lot::Entry;
 
 /// Stock that stands on a line when the books are set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,21 +34,6 @@ pub struct PostOpening {
     pub statutory_2: Quantity,
 }
 
-/// Everything that an opening changes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Opened {
-    /// The book after it.
-    pub book: Book,
-    /// The line after it.
-    pub line: BookLine,
-    /// The new lot.
-    pub lot: Lot,
-    /// Its totals.
-    pub totals: Totals,
-    /// The movement.
-    pub movement: Movement,
-}
-
 impl PostOpening {
     /// Why it is posted.
     pub fn cause(&self) -> Cause {
@@ -72,20 +44,20 @@ impl PostOpening {
     }
 }
 
-/// Decides whether the stock is taken over. `posted` says whether its cause was posted
-/// before (bonded rule 9).
+/// Decides whether the stock is taken over: gives the book under change, with the new lot and its movement.
+/// `posted` says whether its cause was posted before (bonded rule 9).
 ///
 /// # Errors
 /// NOT_FOUND, MOVEMENT_POSTED, BOOK_LINE_SUSPENDED, MOVEMENT_INVALID.
-pub fn take_over(
+pub fn take_over<'a>(
     command: &PostOpening,
     book: Option<&Book>,
     line: Option<&BookLine>,
     posted: bool,
     rules: &Rules,
-    id: Uuid,
+    ids: &'a (dyn Fn() -> Uuid + Send + Sync),
     now: DateTime<Utc>,
-) -> Result<Opened, Refusal> {
+) -> Result<Desk<'a>, Refusal> {
     let book = book
         .filter(|book| command.actor.owns(book))
         .ok_or_else(|| not_found(command.line.book_number.as_str()))?;
@@ -117,61 +89,27 @@ pub fn take_over(
         &line.units,
     )
     .map_err(|error| invalid(&error.into()))?;
-    let lot = lot(command, line, rules)?;
-    let posting = Posting {
-        line_number: line.id.line_number,
-        lot_id: lot.lot_id.clone(),
+    let entry = Entry::on(command.entry_date, rules.storage_limit_months).ok_or_else(|| {
+        Refusal::invalid(
+            "MOVEMENT_INVALID",
+            "The entry date is beyond the calendar; correct it.",
+        )
+    })?;
+    let mut desk = Desk::new(book.clone(), [line.clone()], [], now, ids);
+    let lot_id = desk
+        .new_lot(line.id.line_number, None, Some(entry))
+        .ok_or_else(|| invalid(&PostingError::NoSuchLot))?;
+    desk.post(Entrance {
+        lot_id: &lot_id,
         total: Total::ActualIncrease,
         amount,
-        units: line.units.clone(),
         cause: command.cause(),
         effective_at: command.entry_date.and_time(NaiveTime::MIN).and_utc(),
-        by_party: command.actor.party.clone(),
-        by_subject: command.actor.subject.clone(),
-    };
-    let (movement, head, totals) = post(
-        &book.book_number,
-        &book.head,
-        &Totals::default(),
-        posting,
-        id,
-        now,
-    )
+        by: (&command.actor.party, &command.actor.subject),
+        reverses: None,
+    })
     .map_err(|error| invalid(&error))?;
-    Ok(Opened {
-        book: Book {
-            head,
-            version: book.version + 1,
-            ..book.clone()
-        },
-        line: BookLine {
-            lots: lot.ordinal,
-            ..line.clone()
-        },
-        lot,
-        totals,
-        movement,
-    })
-}
-
-fn lot(command: &PostOpening, line: &BookLine, rules: &Rules) -> Result<Lot, Refusal> {
-    let ordinal = line.lots + 1;
-    let storage_until = command
-        .entry_date
-        .checked_add_months(Months::new(rules.storage_limit_months))
-        .ok_or_else(|| {
-            Refusal::invalid(
-                "MOVEMENT_INVALID",
-                "The entry date is beyond the calendar; correct it.",
-            )
-        })?;
-    Ok(Lot {
-        lot_id: format!("{}/{ordinal}", line.id),
-        line: line.id.clone(),
-        ordinal,
-        entry_date: command.entry_date,
-        storage_until,
-    })
+    Ok(desk)
 }
 
 fn invalid(error: &PostingError) -> Refusal {
@@ -198,14 +136,16 @@ mod tests {
         }
     }
 
-    fn take(command: &PostOpening, book: &Book, line: &BookLine) -> Result<Opened, Refusal> {
+    const IDS: &(dyn Fn() -> Uuid + Send + Sync) = &|| Uuid::from_u128(1);
+
+    fn take(command: &PostOpening, book: &Book, line: &BookLine) -> Result<Desk<'static>, Refusal> {
         take_over(
             command,
             Some(book),
             Some(line),
             false,
             &rules(),
-            Uuid::from_u128(1),
+            IDS,
             instant(0),
         )
     }
@@ -214,29 +154,30 @@ mod tests {
     fn rule_12_a_lot_carries_its_entry_date_and_the_storage_limit_fixed_at_entry() {
         let (book, line) = line();
         let opened = take(&opening("1", "10000"), &book, &line).unwrap();
-        assert_eq!(opened.lot.lot_id, "BOOKTRADERA1/1/1");
+        let lot = &opened.lots["BOOKTRADERA1/1/1"];
         assert_eq!(
-            opened.lot.storage_until,
+            lot.lot.entry.unwrap().storage_until,
             NaiveDate::from_ymd_opt(2028, 1, 31).unwrap()
         );
         assert_eq!(
-            opened.movement.posting.effective_at.to_rfc3339(),
+            opened.posted[0].0.posting.effective_at.to_rfc3339(),
             "2026-01-31T00:00:00+00:00"
         );
-        assert_eq!(opened.totals.available().unwrap().declared, 10_000.into());
+        assert_eq!(lot.totals.available().unwrap().declared, 10_000.into());
     }
 
     #[test]
     fn every_opening_makes_a_lot_of_its_own() {
         let (book, line) = line();
         let first = take(&opening("1", "1"), &book, &line).unwrap();
-        let second = take(&opening("2", "1"), &first.book, &first.line).unwrap();
-        assert_eq!(second.lot.lot_id, "BOOKTRADERA1/1/2");
+        let second = take(&opening("2", "1"), &first.book, &first.lines[&1]).unwrap();
+        assert!(second.lots.contains_key("BOOKTRADERA1/1/2"));
+        let (one, other) = (&first.posted[0].0, &second.posted[0].0);
         assert_eq!(
-            (second.movement.ordinal, second.book.version),
+            (other.ordinal, second.book.version),
             (2, first.book.version + 1)
         );
-        assert!(second.movement.recorded_at > first.movement.recorded_at);
+        assert!(other.recorded_at > one.recorded_at);
     }
 
     #[test]
@@ -248,7 +189,7 @@ mod tests {
             Some(&line),
             true,
             &rules(),
-            Uuid::from_u128(1),
+            IDS,
             instant(0),
         )
         .unwrap_err();

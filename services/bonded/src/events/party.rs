@@ -1,16 +1,20 @@
-//! `customs.party`: who somebody is. Mandates come on the same topic and are not needed
-//! before a broker files for a trader here.
+//! `customs.party`: who somebody is, and who may file lists for whom.
 
 use fabric::{Record, Unreadable};
 use prost::Message;
 use proto::customs::events::v1 as wire;
 use proto::customs::events::v1::party_event::Fact;
 
+use super::{optional_time, time};
 use crate::app::Input;
+use crate::domain::mandate::KnownMandate;
 use crate::domain::party::KnownParty;
 
 /// The topic.
 pub const TOPIC: &str = "customs.party";
+
+/// The action of a mandate that counts here.
+const FILE_STOCK_LIST: &str = "FILE_STOCK_LIST";
 
 /// Reads a record.
 ///
@@ -29,7 +33,19 @@ pub fn decode(record: &Record) -> Result<Input, Unreadable> {
             roles: party.roles,
             suspended: party.suspended,
         })),
-        Some(Fact::Mandate(_)) => Ok(Input::Unneeded),
+        Some(Fact::Mandate(mandate)) => Ok(Input::Mandate(KnownMandate {
+            version: (record.epoch, mandate.version),
+            files_stock_lists: mandate
+                .actions
+                .iter()
+                .any(|action| action == FILE_STOCK_LIST),
+            valid_from: time(mandate.valid_from.as_ref(), "valid_from")?,
+            valid_until: optional_time(mandate.valid_until.as_ref(), "valid_until")?,
+            revoked_at: optional_time(mandate.revoked_at.as_ref(), "revoked_at")?,
+            mandate_id: mandate.mandate_id,
+            grantor_party: mandate.grantor_party,
+            agent_party: mandate.agent_party,
+        })),
         None => Err(Unreadable(
             "the event states no fact that this version knows; update the service and retry".into(),
         )),

@@ -98,6 +98,11 @@ pub fn movement(movement: &Movement) -> wire::Movement {
         cause: Some(wire::MovementCause {
             kind: match posting.cause.kind {
                 CauseKind::Opening => wire::CauseKind::Opening,
+                CauseKind::ListLine => wire::CauseKind::ListLine,
+                CauseKind::Pass => wire::CauseKind::Pass,
+                CauseKind::Count => wire::CauseKind::Count,
+                CauseKind::Void => wire::CauseKind::Void,
+                CauseKind::Reversal => wire::CauseKind::Reversal,
             }
             .into(),
             reference: posting.cause.reference.clone(),
@@ -106,6 +111,10 @@ pub fn movement(movement: &Movement) -> wire::Movement {
         recorded_at: Some(timestamp(movement.recorded_at)),
         recorded_by_party: posting.by_party.clone(),
         chain: movement.chain.to_vec().into(),
+        reverses_movement_id: posting
+            .reverses
+            .map(|reversed| reversed.to_string())
+            .unwrap_or_default(),
     }
 }
 
@@ -123,10 +132,11 @@ pub fn stock(row: &StockRow) -> Result<wire::StockRow, AmountError> {
         goods_description: row.goods_description.clone(),
         lot: row.lot.as_ref().map(|lot| wire::Lot {
             lot_id: lot.lot_id.clone(),
-            entry_date: Some(midnight(lot.entry_date)),
-            storage_until: Some(midnight(lot.storage_until)),
+            entry_date: lot.entry_date.map(midnight),
+            storage_until: lot.storage_until.map(midnight),
+            list_number: lot.list_number.clone().unwrap_or_default(),
         }),
-        totals: Some(totals(&row.totals, &row.units)?),
+        totals: Some(totals(&row.totals, &row.held, &row.units)?),
         recorded_at: Some(timestamp(row.recorded_at)),
     })
 }
@@ -170,7 +180,7 @@ fn broken(fault: &Fault) -> wire::ChainBreak {
     }
 }
 
-fn totals(totals: &Totals, units: &Units) -> Result<wire::StockTotals, AmountError> {
+fn totals(totals: &Totals, held: &Amount, units: &Units) -> Result<wire::StockTotals, AmountError> {
     let stated = |one: &Amount| Some(amount(one, units));
     Ok(wire::StockTotals {
         provisional_increase: stated(&totals.provisional_increase),
@@ -180,11 +190,13 @@ fn totals(totals: &Totals, units: &Units) -> Result<wire::StockTotals, AmountErr
         book: stated(&totals.book()?),
         reserved: stated(&totals.provisional_decrease),
         incoming: stated(&totals.provisional_increase),
-        available: stated(&totals.available()?),
+        available: stated(&totals.available()?.minus(held)?),
+        held: stated(held),
     })
 }
 
-fn amount(amount: &Amount, units: &Units) -> wire::StockAmount {
+/// An amount in its units.
+pub fn amount(amount: &Amount, units: &Units) -> wire::StockAmount {
     wire::StockAmount {
         declared: Some(signed_quantity(amount.declared, &units.declared)),
         statutory_1: Some(signed_quantity(amount.statutory_1, &units.statutory_1)),

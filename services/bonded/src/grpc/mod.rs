@@ -1,6 +1,7 @@
 //! The API: requests become commands or questions, decisions and rows become answers. No
 //! logic, and the only place that knows `tonic::Status`.
 
+pub mod list_messages;
 pub mod messages;
 mod read;
 
@@ -20,13 +21,17 @@ use crate::domain::Rules;
 use crate::domain::actor::Actor;
 use crate::domain::book::{Book, OpenBook, not_found};
 use crate::domain::line::{AddBookLine, SuspendBookLine, WrittenLine};
+use crate::domain::list_commands::{Change, ChangeStockList, reason};
+use crate::domain::stock_list;
 use crate::metrics;
 use crate::store::books::{self, BookFilter};
+use crate::store::list_questions::{self, ListFilter, ListFound};
 use crate::store::movements::{self, MovementFilter};
 use crate::store::stock;
 
 const ROWS_DEFAULT: u32 = 50;
 const ROWS_MAX: u32 = 500;
+const LISTS_MAX: u32 = 100;
 const MOVEMENTS_DEFAULT: u32 = 100;
 const MOVEMENTS_MAX: u32 = 1_000;
 const DATABASE_RETRY_MILLIS: u64 = 1_000;
@@ -47,6 +52,41 @@ impl Api {
             reads,
             rules: Arc::new(rules),
         }
+    }
+
+    /// Has a change of a list decided.
+    async fn change<R: prost::Message + Default>(
+        &self,
+        caller: &Caller,
+        method: &'static str,
+        request_id: &str,
+        message: &impl prost::Message,
+        command: ChangeStockList,
+    ) -> Result<Response<R>, Status> {
+        let call = Call {
+            caller,
+            method,
+            request_id,
+            validate_only: false,
+            lane: method,
+        };
+        let answered = decide(&self.handle, call, message, Input::ChangeStockList(command)).await?;
+        Ok(Response::new(answered.response))
+    }
+
+    /// A list that exists for the actor.
+    async fn list(&self, actor: &Actor, written: &str) -> Result<ListFound, Status> {
+        let number = read::list_number(written).map_err(refused)?;
+        let filter = ListFilter {
+            list_number: Some(number.to_string()),
+            ..Default::default()
+        };
+        let mut found = list_questions::stock_lists(&self.reads, actor, &filter, 1)
+            .await
+            .map_err(failed)?;
+        found
+            .pop()
+            .ok_or_else(|| refused(stock_list::not_found(number.as_str())))
     }
 
     /// A book that exists for the actor.
@@ -272,6 +312,249 @@ impl BondedService for Api {
         }
         Ok(Response::new(messages::verified(&reached, fault.as_ref())))
     }
+
+    async fn file_stock_list(
+        &self,
+        request: Request<wire::FileStockListRequest>,
+    ) -> Result<Response<wire::FileStockListResponse>, Status> {
+        let caller = caller(&request)?;
+        let message = request.get_ref();
+        let command = read::filing(actor(caller), message).map_err(refused)?;
+        let call = Call {
+            caller,
+            method: "FileStockList",
+            request_id: &message.request_id,
+            validate_only: message.validate_only,
+            lane: &message.book_number,
+        };
+        let answered = decide(&self.handle, call, message, Input::FileStockList(command)).await?;
+        Ok(Response::new(answered.response))
+    }
+
+    async fn approve_stock_list(
+        &self,
+        request: Request<wire::ApproveStockListRequest>,
+    ) -> Result<Response<wire::ApproveStockListResponse>, Status> {
+        let caller = caller(&request)?;
+        let message = request.get_ref();
+        let command = read::change(
+            actor(caller),
+            &message.list_number,
+            message.expected_version,
+            Change::Approve,
+        )
+        .map_err(refused)?;
+        self.change(
+            caller,
+            "ApproveStockList",
+            &message.request_id,
+            message,
+            command,
+        )
+        .await
+    }
+
+    async fn void_stock_list(
+        &self,
+        request: Request<wire::VoidStockListRequest>,
+    ) -> Result<Response<wire::VoidStockListResponse>, Status> {
+        let caller = caller(&request)?;
+        let message = request.get_ref();
+        let command = reason(&message.reason)
+            .and_then(|reason| {
+                let change = Change::Void { reason };
+                read::change(
+                    actor(caller),
+                    &message.list_number,
+                    message.expected_version,
+                    change,
+                )
+            })
+            .map_err(refused)?;
+        self.change(
+            caller,
+            "VoidStockList",
+            &message.request_id,
+            message,
+            command,
+        )
+        .await
+    }
+
+    async fn close_stock_list_short(
+        &self,
+        request: Request<wire::CloseStockListShortRequest>,
+    ) -> Result<Response<wire::CloseStockListShortResponse>, Status> {
+        let caller = caller(&request)?;
+        let message = request.get_ref();
+        let command = reason(&message.reason)
+            .and_then(|reason| {
+                let change = Change::CloseShort { reason };
+                read::change(
+                    actor(caller),
+                    &message.list_number,
+                    message.expected_version,
+                    change,
+                )
+            })
+            .map_err(refused)?;
+        self.change(
+            caller,
+            "CloseStockListShort",
+            &message.request_id,
+            message,
+            command,
+        )
+        .await
+    }
+
+    async fn record_receipt_count(
+        &self,
+        request: Request<wire::RecordReceiptCountRequest>,
+    ) -> Result<Response<wire::RecordReceiptCountResponse>, Status> {
+        let caller = caller(&request)?;
+        let message = request.get_ref();
+        let command = read::counts(message)
+            .and_then(|change| {
+                read::change(
+                    actor(caller),
+                    &message.list_number,
+                    message.expected_version,
+                    change,
+                )
+            })
+            .map_err(refused)?;
+        self.change(
+            caller,
+            "RecordReceiptCount",
+            &message.request_id,
+            message,
+            command,
+        )
+        .await
+    }
+
+    async fn reverse_posting(
+        &self,
+        request: Request<wire::ReversePostingRequest>,
+    ) -> Result<Response<wire::ReversePostingResponse>, Status> {
+        let caller = caller(&request)?;
+        let message = request.get_ref();
+        let command = reason(&message.reason)
+            .and_then(|reason| {
+                let change = Change::Reverse { reason };
+                read::change(
+                    actor(caller),
+                    &message.list_number,
+                    message.expected_version,
+                    change,
+                )
+            })
+            .map_err(refused)?;
+        self.change(
+            caller,
+            "ReversePosting",
+            &message.request_id,
+            message,
+            command,
+        )
+        .await
+    }
+
+    async fn resolve_discrepancy(
+        &self,
+        request: Request<wire::ResolveDiscrepancyRequest>,
+    ) -> Result<Response<wire::ResolveDiscrepancyResponse>, Status> {
+        let caller = caller(&request)?;
+        let message = request.get_ref();
+        let command = read::resolution(actor(caller), message).map_err(refused)?;
+        self.change(
+            caller,
+            "ResolveDiscrepancy",
+            &message.request_id,
+            message,
+            command,
+        )
+        .await
+    }
+
+    async fn get_stock_list(
+        &self,
+        request: Request<wire::GetStockListRequest>,
+    ) -> Result<Response<wire::GetStockListResponse>, Status> {
+        let actor = actor(caller(&request)?);
+        let found = self.list(&actor, &request.get_ref().list_number).await?;
+        Ok(Response::new(wire::GetStockListResponse {
+            stock_list: Some(shown(&found)),
+            discrepancies: list_messages::discrepancies(&found.dossier),
+        }))
+    }
+
+    async fn list_stock_lists(
+        &self,
+        request: Request<wire::ListStockListsRequest>,
+    ) -> Result<Response<wire::ListStockListsResponse>, Status> {
+        let actor = actor(caller(&request)?);
+        let message = request.get_ref();
+        let (size, after) =
+            read::page(message.page.as_ref(), ROWS_DEFAULT, LISTS_MAX).map_err(refused)?;
+        let filter = ListFilter {
+            list_number: None,
+            book_number: read::given(&message.book_number),
+            trader_party: read::given(&message.trader_party),
+            state: read::state_filter(message.state),
+            direction: read::direction_filter(message.direction),
+            after,
+        };
+        let found = list_questions::stock_lists(&self.reads, &actor, &filter, size.rows_to_read())
+            .await
+            .map_err(failed)?;
+        let (found, next_page_token) = size.page(found, |found| {
+            let list = &found.dossier.list;
+            (list.filed_at, list.number.to_string())
+        });
+        Ok(Response::new(wire::ListStockListsResponse {
+            stock_lists: found.iter().map(shown).collect(),
+            next_page_token,
+        }))
+    }
+
+    async fn list_discrepancies(
+        &self,
+        request: Request<wire::ListDiscrepanciesRequest>,
+    ) -> Result<Response<wire::ListDiscrepanciesResponse>, Status> {
+        let actor = actor(caller(&request)?);
+        let message = request.get_ref();
+        let (size, after) =
+            read::page(message.page.as_ref(), ROWS_DEFAULT, ROWS_MAX).map_err(refused)?;
+        let list_number = read::given(&message.list_number);
+        if let Some(number) = &list_number {
+            self.list(&actor, number).await?;
+        }
+        let found = list_questions::discrepancies(
+            &self.reads,
+            &actor,
+            list_number.as_deref(),
+            message.open_only,
+            after,
+            size.rows_to_read(),
+        )
+        .await
+        .map_err(failed)?;
+        let (found, next_page_token) = size.page(found, |(_, one)| (one.opened_at, one.id));
+        Ok(Response::new(wire::ListDiscrepanciesResponse {
+            discrepancies: found
+                .iter()
+                .map(|(number, one)| list_messages::discrepancy(number, one))
+                .collect(),
+            next_page_token,
+        }))
+    }
+}
+
+fn shown(found: &ListFound) -> wire::StockList {
+    let conditions = found.dossier.waits_for(&found.book_lines);
+    list_messages::stock_list(&found.dossier, &conditions)
 }
 
 fn actor(caller: &Caller) -> Actor {
@@ -279,6 +562,7 @@ fn actor(caller: &Caller) -> Actor {
         party: caller.party.clone(),
         subject: caller.subject.clone(),
         trader: caller.is(Role::Trader),
+        broker: caller.is(Role::Broker),
         operated_sites: if caller.is(Role::Operator) {
             caller.sites.clone()
         } else {

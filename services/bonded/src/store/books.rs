@@ -29,7 +29,7 @@ pub async fn book(
 ) -> Result<Option<Book>, sqlx::Error> {
     let row = sqlx::query_as!(
         BookRow,
-        "select book_number, version, site_id, trader_party, lines, head_ordinal, head_chain, head_recorded_at,
+        "select book_number, version, site_id, trader_party, lines, head_ordinal, head_chain, head_recorded_at, clock_at,
                 opened_at, opened_by_party, opened_by_subject
          from book where book_number = $1 and (trader_party = $2 or site_id = any($3))",
         book_number,
@@ -53,7 +53,7 @@ pub async fn books(
 ) -> Result<Vec<Book>, sqlx::Error> {
     let rows = sqlx::query_as!(
         BookRow,
-        "select book_number, version, site_id, trader_party, lines, head_ordinal, head_chain, head_recorded_at,
+        "select book_number, version, site_id, trader_party, lines, head_ordinal, head_chain, head_recorded_at, clock_at,
                 opened_at, opened_by_party, opened_by_subject
          from book
          where (trader_party = $1 or site_id = any($2))

@@ -3,7 +3,11 @@
 
 pub mod batch;
 pub mod books;
+pub mod follow;
+pub mod list_questions;
+mod lists;
 pub mod movements;
 pub mod parties;
 mod rows;
 pub mod stock;
+mod write_lists;

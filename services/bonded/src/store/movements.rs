@@ -39,7 +39,7 @@ pub async fn movements(
         MovementRow,
         "select m.movement_id, m.book_number, m.ordinal, m.line_number, m.lot_id, m.total, m.declared, m.statutory_1, m.statutory_2,
                 m.unit_declared, m.unit_statutory_1, m.unit_statutory_2, m.cause_kind, m.cause_reference,
-                m.effective_at, m.recorded_at, m.recorded_by_party, m.recorded_by_subject, m.chain
+                m.effective_at, m.recorded_at, m.recorded_by_party, m.recorded_by_subject, m.reverses_movement_id, m.chain
          from movement m join book b using (book_number)
          where m.book_number = $1 and (b.trader_party = $2 or b.site_id = any($3))
            and ($4::integer is null or m.line_number = $4)
@@ -78,7 +78,7 @@ pub async fn verify(
         .await?;
     let row = sqlx::query_as!(
         BookRow,
-        "select book_number, version, site_id, trader_party, lines, head_ordinal, head_chain, head_recorded_at,
+        "select book_number, version, site_id, trader_party, lines, head_ordinal, head_chain, head_recorded_at, clock_at,
                 opened_at, opened_by_party, opened_by_subject
          from book where book_number = $1 and (trader_party = $2 or site_id = any($3))",
         book_number.as_str(),
@@ -114,7 +114,7 @@ async fn follow(
             MovementRow,
             "select movement_id, book_number, ordinal, line_number, lot_id, total, declared, statutory_1, statutory_2,
                     unit_declared, unit_statutory_1, unit_statutory_2, cause_kind, cause_reference,
-                    effective_at, recorded_at, recorded_by_party, recorded_by_subject, chain
+                    effective_at, recorded_at, recorded_by_party, recorded_by_subject, reverses_movement_id, chain
              from movement where book_number = $1 and ordinal > $2 order by ordinal limit $3",
             book_number.as_str(),
             signed(verification.head().ordinal),

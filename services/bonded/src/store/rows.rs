@@ -15,9 +15,9 @@ use crate::domain::line::{BookLine, LineId, Suspension};
 #[derive(Debug, thiserror::Error)]
 #[error("{table} {key}: {column} cannot be read; it was not written by this service")]
 pub struct UnreadableRow {
-    table: &'static str,
-    key: String,
-    column: &'static str,
+    pub table: &'static str,
+    pub key: String,
+    pub column: &'static str,
 }
 
 impl From<UnreadableRow> for sqlx::Error {
@@ -36,6 +36,7 @@ pub struct BookRow {
     pub head_ordinal: i64,
     pub head_chain: Vec<u8>,
     pub head_recorded_at: Option<DateTime<Utc>>,
+    pub clock_at: Option<DateTime<Utc>>,
     pub opened_at: DateTime<Utc>,
     pub opened_by_party: String,
     pub opened_by_subject: String,
@@ -60,6 +61,7 @@ impl TryFrom<BookRow> for Book {
                 chain: chain(&row.head_chain).ok_or_else(|| unreadable("head_chain"))?,
                 recorded_at: row.head_recorded_at,
             },
+            clock: row.clock_at.max(row.head_recorded_at),
             site_id: row.site_id,
             trader_party: row.trader_party,
             opened_at: row.opened_at,
@@ -152,6 +154,7 @@ pub struct MovementRow {
     pub recorded_at: DateTime<Utc>,
     pub recorded_by_party: String,
     pub recorded_by_subject: String,
+    pub reverses_movement_id: Option<Uuid>,
     pub chain: Vec<u8>,
 }
 
@@ -183,6 +186,7 @@ impl TryFrom<MovementRow> for Movement {
             effective_at: row.effective_at,
             by_party: row.recorded_by_party,
             by_subject: row.recorded_by_subject,
+            reverses: row.reverses_movement_id,
         };
         Ok(Self {
             id: row.movement_id,
@@ -196,6 +200,15 @@ impl TryFrom<MovementRow> for Movement {
     }
 }
 
+/// Three numbers as the database keeps them, spelled alike where they are equal.
+pub fn amount([declared, statutory_1, statutory_2]: [Decimal; 3]) -> Amount {
+    Amount {
+        declared: declared.normalize(),
+        statutory_1: statutory_1.normalize(),
+        statutory_2: statutory_2.normalize(),
+    }
+}
+
 /// Numbers of the four totals in the order of [`Total::ALL`].
 pub fn totals(numbers: [[Decimal; 3]; 4]) -> Totals {
     let [
@@ -203,11 +216,7 @@ pub fn totals(numbers: [[Decimal; 3]; 4]) -> Totals {
         provisional_decrease,
         actual_increase,
         actual_decrease,
-    ] = numbers.map(|[declared, statutory_1, statutory_2]| Amount {
-        declared: declared.normalize(),
-        statutory_1: statutory_1.normalize(),
-        statutory_2: statutory_2.normalize(),
-    });
+    ] = numbers.map(amount);
     Totals {
         provisional_increase,
         provisional_decrease,
@@ -244,7 +253,8 @@ pub fn signed_number(value: u32) -> i32 {
     i32::try_from(value).unwrap_or(i32::MAX)
 }
 
-fn unsigned(value: i64) -> Option<u64> {
+/// As the domain counts.
+pub fn unsigned(value: i64) -> Option<u64> {
     u64::try_from(value).ok()
 }
 

@@ -7,9 +7,9 @@ use rust_decimal::Decimal;
 use sqlx::PgPool;
 
 use super::books::operated_sites;
-use super::rows::{totals, units, unreadable_units};
+use super::rows::{amount, totals, units, unreadable_units};
 use crate::domain::actor::Actor;
-use crate::domain::amount::{Totals, Units};
+use crate::domain::amount::{Amount, Totals, Units};
 
 /// Which stock is asked for.
 #[derive(Clone, Debug)]
@@ -60,6 +60,8 @@ pub struct StockRow {
     pub lot: Option<StockLot>,
     /// The totals.
     pub totals: Totals,
+    /// What of it came by a held list and is not reserved.
+    pub held: Amount,
     /// How far the row reaches on the clock of recording.
     pub recorded_at: DateTime<Utc>,
 }
@@ -69,10 +71,12 @@ pub struct StockRow {
 pub struct StockLot {
     /// Its id.
     pub lot_id: String,
-    /// The date of entry.
-    pub entry_date: NaiveDate,
+    /// The date of entry; none while it is only expected.
+    pub entry_date: Option<NaiveDate>,
     /// Until when it may be stored.
-    pub storage_until: NaiveDate,
+    pub storage_until: Option<NaiveDate>,
+    /// The list by which it came.
+    pub list_number: Option<String>,
 }
 
 /// Stock, by book, line and lot.
@@ -152,6 +156,10 @@ struct Row {
     actual_decrease_declared: Decimal,
     actual_decrease_statutory_1: Decimal,
     actual_decrease_statutory_2: Decimal,
+    held_declared: Decimal,
+    held_statutory_1: Decimal,
+    held_statutory_2: Decimal,
+    list_number: Option<String>,
     recorded_at: DateTime<Utc>,
 }
 
@@ -159,14 +167,12 @@ impl TryFrom<Row> for StockRow {
     type Error = sqlx::Error;
 
     fn try_from(row: Row) -> Result<Self, sqlx::Error> {
-        let lot = match (row.lot_id, row.entry_date, row.storage_until) {
-            (Some(lot_id), Some(entry_date), Some(storage_until)) => Some(StockLot {
-                lot_id,
-                entry_date,
-                storage_until,
-            }),
-            _ => None,
-        };
+        let lot = row.lot_id.map(|lot_id| StockLot {
+            lot_id,
+            entry_date: row.entry_date,
+            storage_until: row.storage_until,
+            list_number: row.list_number,
+        });
         Ok(Self {
             key: (row.book_number.clone(), row.line_number, row.lot_ordinal),
             units: units(
@@ -203,6 +209,11 @@ impl TryFrom<Row> for StockRow {
                     row.actual_decrease_statutory_1,
                     row.actual_decrease_statutory_2,
                 ],
+            ]),
+            held: amount([
+                row.held_declared,
+                row.held_statutory_1,
+                row.held_statutory_2,
             ]),
             recorded_at: row.recorded_at,
         })

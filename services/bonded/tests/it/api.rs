@@ -22,6 +22,28 @@ fn every_rpc_of_bonded_says_who_may_call_it() {
         ("GetStock", vec![Role::Trader, Role::Operator]),
         ("ListMovements", vec![Role::Trader, Role::Operator]),
         ("VerifyChain", vec![Role::Trader, Role::Operator]),
+        ("FileStockList", vec![Role::Trader, Role::Broker]),
+        ("ApproveStockList", vec![Role::Operator]),
+        (
+            "VoidStockList",
+            vec![Role::Trader, Role::Broker, Role::Operator],
+        ),
+        ("CloseStockListShort", vec![Role::Operator]),
+        (
+            "GetStockList",
+            vec![Role::Trader, Role::Broker, Role::Operator],
+        ),
+        (
+            "ListStockLists",
+            vec![Role::Trader, Role::Broker, Role::Operator],
+        ),
+        ("RecordReceiptCount", vec![Role::Operator]),
+        ("ReversePosting", vec![Role::Operator]),
+        (
+            "ListDiscrepancies",
+            vec![Role::Trader, Role::Broker, Role::Operator],
+        ),
+        ("ResolveDiscrepancy", vec![Role::Operator]),
     ];
     let prefix = "/greenlane.bonded.v1.BondedService/";
     let paths: BTreeSet<_> = permissions

@@ -9,7 +9,10 @@
 
 mod api;
 mod books;
+mod concurrency;
 mod ledger;
+mod lists;
+mod orders;
 mod parties;
 mod process;
 mod support;

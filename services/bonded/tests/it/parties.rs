@@ -53,24 +53,8 @@ async fn the_highest_version_of_a_party_wins_in_any_order() {
 }
 
 #[tokio::test]
-async fn a_mandate_says_nothing_here_and_an_unknown_fact_parks_its_key() {
+async fn an_unknown_fact_about_a_party_parks_its_key() {
     let harness = Harness::empty().await;
-    let mandate = customs::PartyEvent {
-        recorded_at: None,
-        fact: Some(customs::party_event::Fact::Mandate(
-            customs::Mandate::default(),
-        )),
-    };
-    let applied = harness
-        .fabric
-        .apply(
-            "customs.party",
-            "trader-a",
-            "greenlane.customs.party.mandate",
-            mandate.encode_to_vec(),
-        )
-        .await;
-    assert_eq!(applied, Ok(()));
     harness.register("trader-a", 1, &["trader"], false).await;
     let nothing = customs::PartyEvent::default().encode_to_vec();
     assert!(

@@ -1,6 +1,6 @@
 //! The whole service over a socket, with a token, seeds and an orderly end.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 
 use bonded::config::Seed;
 use bonded::seed::Seeds;
@@ -10,6 +10,7 @@ use chrono::{TimeDelta, Utc};
 use fabric::{Fabric, FabricConfig};
 use proto::bonded::v1 as wire;
 use proto::bonded::v1::bonded_service_client::BondedServiceClient;
+use tokio::net::TcpSocket;
 use tonic::Request;
 use tonic::transport::{Channel, Endpoint};
 
@@ -17,11 +18,14 @@ use crate::support::{
     CENTRE, DEADLINE, Harness, as_operator, available, config, database, reason, rules,
 };
 
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
+/// An address that the system gives to nobody else while the socket is held: bound, not listening, and
+/// willing to share it with the service that is told to listen there.
+fn reserved() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
 }
 
 #[tokio::test]
@@ -31,11 +35,12 @@ async fn the_service_answers_who_may_ask_over_a_socket_and_ends_in_order() {
     let database = database().await;
     let mut config: Config = config(&database);
     config.identity = issuer.identity_config();
-    config.server.listen = free_address();
-    config.server.admin_listen = free_address();
+    let (_held, address) = reserved();
+    let (_held_too, admin_address) = reserved();
+    config.server.listen = address;
+    config.server.admin_listen = admin_address;
     config.seed = Some(Seed::Development);
     let shutdown = Shutdown::manual();
-    let address = config.server.listen;
     let served = tokio::spawn(bonded::run(config, shutdown.clone()));
 
     let channel = connect(address).await;

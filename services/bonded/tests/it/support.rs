@@ -1,7 +1,7 @@
 //! A bonded service for one test, without a broker: parties are given by hand, facts read
 //! from the outbox.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,12 +15,13 @@ use bonded::{Bonded, Config};
 use chassis::{Caller, Role};
 use chrono::{DateTime, NaiveDate, Utc};
 use fabric::{Command, Fabric, FabricConfig, OutboxRow, Reply, fingerprint};
-use kernel::{Quantity, Refusal, new_id};
+use kernel::{CustomsArea, Quantity, Refusal, new_id};
 use prost::Message;
 use proto::bonded::events::v1::BookEvent;
 use proto::bonded::v1 as wire;
 use proto::bonded::v1::bonded_service_server::BondedService;
 use proto::customs::events::v1 as customs;
+use proto::gate::events::v1 as gate;
 use sqlx::{Connection, PgConnection, PgPool};
 use stack::ServiceDatabase;
 use tonic::{Request, Status};
@@ -40,7 +41,7 @@ pub struct Harness {
 
 pub fn rules() -> Rules {
     Rules {
-        centres: BTreeSet::from([CENTRE.to_owned()]),
+        centres: BTreeMap::from([(CENTRE.to_owned(), CustomsArea::parse("8000").unwrap())]),
         storage_limit_months: 24,
     }
 }
@@ -234,6 +235,7 @@ impl Harness {
     pub async fn published(&self) -> Vec<(OutboxRow, BookEvent)> {
         let rows = self.fabric.outbox().await.unwrap();
         rows.into_iter()
+            .filter(|row| row.topic == "bonded.book")
             .map(|row| {
                 let event = BookEvent::decode(row.payload.clone()).unwrap();
                 (row, event)
@@ -277,7 +279,19 @@ pub fn trader(party: &str) -> Actor {
         party: party.into(),
         subject: "clerk".into(),
         trader: true,
+        broker: false,
         operated_sites: BTreeSet::new(),
+    }
+}
+
+/// The operator of the centre.
+pub fn operator() -> Actor {
+    Actor {
+        party: "operator".into(),
+        subject: "desk".into(),
+        trader: false,
+        broker: false,
+        operated_sites: BTreeSet::from([CENTRE.to_owned()]),
     }
 }
 
@@ -353,4 +367,278 @@ pub fn time(timestamp: &Option<prost_types::Timestamp>) -> DateTime<Utc> {
 
 pub fn reason(status: &Status) -> String {
     chassis::from_status(status).reason
+}
+
+/// A list of manioc: an increase of so many kilograms, with a box for each forty of them.
+pub fn increase(kilograms: u32) -> wire::FileStockListRequest {
+    let line = filed_line(1, kilograms, Some((kilograms, kilograms.div_ceil(40))));
+    list_of(wire::StockListDirection::Increase, vec![line])
+}
+
+/// A decrease of so many kilograms.
+pub fn decrease(kilograms: u32) -> wire::FileStockListRequest {
+    list_of(
+        wire::StockListDirection::Decrease,
+        vec![filed_line(1, kilograms, None)],
+    )
+}
+
+pub fn list_of(
+    direction: wire::StockListDirection,
+    lines: Vec<wire::FiledStockListLine>,
+) -> wire::FileStockListRequest {
+    wire::FileStockListRequest {
+        request_id: id(),
+        validate_only: false,
+        direction: direction.into(),
+        book_number: BOOK_A.into(),
+        declaration_lrn: "LRN-1".into(),
+        declaration_filer_party: String::new(),
+        lines,
+    }
+}
+
+pub fn filed_line(
+    book_line: u32,
+    kilograms: u32,
+    statutory: Option<(u32, u32)>,
+) -> wire::FiledStockListLine {
+    wire::FiledStockListLine {
+        book_line,
+        declared: Some(quantity(kilograms, "KGM")),
+        statutory_1: statutory.map(|(first, _)| quantity(first, "KGM")),
+        statutory_2: statutory.map(|(_, second)| quantity(second, "XBX")),
+        lot_ids: Vec::new(),
+    }
+}
+
+pub fn quantity(number: u32, unit: &str) -> proto::common::v1::Quantity {
+    proto::common::v1::Quantity {
+        value: number.to_string(),
+        unit_code: unit.into(),
+    }
+}
+
+/// A moment of the story that the tests tell, in seconds from its beginning: all of it is over.
+pub fn moment(seconds: i64) -> Option<prost_types::Timestamp> {
+    let time: DateTime<Utc> = "2026-03-01T00:00:00Z".parse().unwrap();
+    Some(chassis::convert::timestamp(
+        time + chrono::TimeDelta::seconds(seconds),
+    ))
+}
+
+impl Harness {
+    /// A trader files a list for its own book.
+    pub async fn file(
+        &self,
+        party: &str,
+        request: wire::FileStockListRequest,
+    ) -> Result<wire::StockList, Status> {
+        let answer = self.api.file_stock_list(as_trader(party, request)).await?;
+        Ok(answer.into_inner().stock_list.unwrap())
+    }
+
+    pub async fn approve(&self, list: &str) -> Result<wire::StockList, Status> {
+        let request = wire::ApproveStockListRequest {
+            request_id: id(),
+            list_number: list.into(),
+            expected_version: 0,
+        };
+        let answer = self
+            .api
+            .approve_stock_list(as_operator(CENTRE, request))
+            .await?;
+        Ok(answer.into_inner().stock_list.unwrap())
+    }
+
+    pub async fn void(&self, list: &str) -> Result<wire::StockList, Status> {
+        let request = wire::VoidStockListRequest {
+            request_id: id(),
+            list_number: list.into(),
+            reason: "wrong goods".into(),
+            expected_version: 0,
+        };
+        let answer = self
+            .api
+            .void_stock_list(as_operator(CENTRE, request))
+            .await?;
+        Ok(answer.into_inner().stock_list.unwrap())
+    }
+
+    pub async fn list(&self, list: &str) -> wire::GetStockListResponse {
+        let request = wire::GetStockListRequest {
+            list_number: list.into(),
+        };
+        self.api
+            .get_stock_list(as_operator(CENTRE, request))
+            .await
+            .unwrap()
+            .into_inner()
+    }
+
+    pub async fn state(&self, list: &str) -> wire::StockListState {
+        self.list(list).await.stock_list.unwrap().state()
+    }
+
+    /// Customs tells of a declaration that names the list: "ACCEPTED", "RELEASED", "CLEARED".
+    pub async fn declare(&self, declaration: &str, version: u64, state: &str, lists: &[&str]) {
+        let event = customs::DeclarationEvent {
+            observed_at: moment(200 + i64::try_from(version).unwrap()),
+            recorded_at: moment(300),
+            declaration: Some(customs::DeclarationState {
+                declaration_id: declaration.into(),
+                version,
+                lrn: "LRN-1".into(),
+                filer_party: "broker-a".into(),
+                trader_party: "trader-a".into(),
+                state: state.into(),
+                stock_lists: lists.iter().map(|list| (*list).to_owned()).collect(),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        self.fabric
+            .apply(
+                "customs.declaration",
+                declaration,
+                "greenlane.customs.declaration.told",
+                event.encode_to_vec(),
+            )
+            .await
+            .unwrap();
+    }
+
+    /// Gate tells of a list's passage: what each truck has carried in kilograms, and whether that is all.
+    pub async fn pass(&self, list: &str, version: u64, trucks: &[u32], closed: bool) {
+        let passage = gate::ListPassage {
+            list_number: list.into(),
+            version,
+            passes: passes(trucks),
+            closed,
+            ..Default::default()
+        };
+        self.tell_passage(passage).await;
+    }
+
+    /// Gate answers an ask for void.
+    pub async fn answer_void(&self, list: &str, version: u64, ask: &str, applied: bool) {
+        let passage = gate::ListPassage {
+            list_number: list.into(),
+            version,
+            void_ask_id: ask.into(),
+            void_applied: applied,
+            ..Default::default()
+        };
+        self.tell_passage(passage).await;
+    }
+
+    pub async fn tell_passage(&self, passage: gate::ListPassage) {
+        let key = passage.list_number.clone();
+        let event = gate::ListPassageEvent {
+            passage: Some(passage),
+            ..Default::default()
+        };
+        self.fabric
+            .apply(
+                "gate.list-passage",
+                &key,
+                "greenlane.gate.list-passage.told",
+                event.encode_to_vec(),
+            )
+            .await
+            .unwrap();
+    }
+
+    /// A hold on a list is told by a service.
+    pub async fn hold(&self, topic: &str, id: &str, list: &str, lifted: bool) {
+        use proto::common::v1::{Hold, HoldEvent, HoldKind, HoldScope, HoldScopeKind};
+        let event = HoldEvent {
+            hold: Some(Hold {
+                hold_id: id.into(),
+                scope: Some(HoldScope {
+                    kind: HoldScopeKind::StockList.into(),
+                    key: list.into(),
+                }),
+                kind: HoldKind::Customs.into(),
+                placed_by_party: "officer-1".into(),
+                reason: "papers".into(),
+                placed_at: moment(1),
+                lifted_at: lifted.then(|| moment(2)).flatten(),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        self.fabric
+            .apply(
+                topic,
+                &format!("stock-list/{list}"),
+                "greenlane.hold.told",
+                event.encode_to_vec(),
+            )
+            .await
+            .unwrap();
+    }
+
+    /// The register tells of trader-a's mandate to a broker.
+    pub async fn mandate(&self, agent: &str, version: u64, actions: &[&str], revoked: bool) {
+        let event = customs::PartyEvent {
+            recorded_at: None,
+            fact: Some(customs::party_event::Fact::Mandate(customs::Mandate {
+                mandate_id: format!("mandate-{agent}"),
+                version,
+                grantor_party: "trader-a".into(),
+                agent_party: agent.into(),
+                actions: actions.iter().map(|action| (*action).to_owned()).collect(),
+                valid_from: moment(0),
+                valid_until: None,
+                revoked_at: revoked.then(|| moment(5)).flatten(),
+            })),
+        };
+        self.fabric
+            .apply(
+                "customs.party",
+                "trader-a",
+                "greenlane.customs.party.mandate",
+                event.encode_to_vec(),
+            )
+            .await
+            .unwrap();
+    }
+
+    /// What was published about a list, in order.
+    pub async fn told(&self, list: &str) -> Vec<proto::bonded::events::v1::StockListEvent> {
+        let rows = self.fabric.outbox().await.unwrap();
+        rows.into_iter()
+            .filter(|row| row.topic == "bonded.stock-list" && row.key == list)
+            .map(|row| Message::decode(row.payload).unwrap())
+            .collect()
+    }
+
+    /// An increase that is filed, approved, passed and released: its number.
+    pub async fn posted_increase(&self, kilograms: u32) -> String {
+        let list = self.file("trader-a", increase(kilograms)).await.unwrap();
+        let number = list.list_number;
+        self.approve(&number).await.unwrap();
+        self.pass(&number, 1, &[kilograms], true).await;
+        self.declare(&format!("D-{number}"), 1, "CLEARED", &[&number])
+            .await;
+        number
+    }
+}
+
+fn passes(trucks: &[u32]) -> Vec<gate::ListPass> {
+    let passes = trucks
+        .iter()
+        .enumerate()
+        .map(|(at, kilograms)| gate::ListPass {
+            pre_arrival_id: format!("P{at}"),
+            state: "PASSED".into(),
+            passed_at: moment(100 + i64::try_from(at).unwrap()),
+            lines: vec![gate::ListPassLine {
+                line_number: 1,
+                quantity: Some(quantity(*kilograms, "KGM")),
+            }],
+            ..Default::default()
+        });
+    passes.collect()
 }

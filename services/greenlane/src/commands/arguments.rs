@@ -84,7 +84,7 @@ pub struct VehicleArguments {
     #[arg(long)]
     pub trailer: Option<String>,
     /// Country of the plates, two letters; Chinese if not given
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     pub plate_country: String,
 }
 

@@ -60,7 +60,7 @@ Example: greenlane broker inbox
          greenlane broker inbox --from CURSOR --output json")]
     Inbox {
         /// Go on after this notification's cursor
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         from: String,
         /// Only about this declaration: its id or MRN
         #[arg(long)]

@@ -14,16 +14,16 @@ use crate::client::{ClientError, Session};
 #[derive(Clone, Debug, clap::Args)]
 pub struct Filter {
     /// Only with this MRN
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     mrn: String,
     /// Only with this reference of the filer
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     lrn: String,
     /// Only naming this container
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     container: String,
     /// Only naming this transport document
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     transport_document: String,
     #[command(flatten)]
     listing: Listing,

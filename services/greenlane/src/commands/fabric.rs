@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use clap::Subcommand;
 use proto::fabric::v1::{
     DiscardParkedRequest, GetFabricStatusRequest, GetFabricStatusResponse, GetParkedRequest,
-    ListParkedRequest, ParkedRecord, RepublishRequest, RetryParkedRequest, VerifyRequest,
-    VerifyResponse,
+    ListParkedRequest, OpenEpochRequest, ParkedRecord, RepublishRequest, RestateRequest,
+    RetryParkedRequest, VerifyRequest, VerifyResponse,
 };
 use serde_json::{Value, json};
 
@@ -43,6 +43,28 @@ Example: greenlane fabric republish gate --topic gate.container-visit --partitio
         #[arg(long)]
         from_sequence: u64,
     },
+    /// Publish the last word on every key again: for a reader that is newer than what is kept, and after
+    /// `new-epoch`
+    #[command(after_help = "\
+Example: greenlane fabric restate gate
+         greenlane fabric restate customs --topic customs.party")]
+    Restate {
+        /// The service that produces the topics
+        service: Service,
+        /// Only this topic
+        #[arg(long, default_value = "", hide_default_value = true)]
+        topic: String,
+    },
+    /// After a restore from a backup: what the service says from now on wins over what it said before
+    #[command(after_help = "\
+Example: greenlane fabric new-epoch gate --reason 'restored from the backup of 26 November'")]
+    NewEpoch {
+        /// The service whose database was restored
+        service: Service,
+        /// Why
+        #[arg(long)]
+        reason: String,
+    },
     /// Records that could not be applied
     #[command(subcommand)]
     Parked(ParkedCommand),
@@ -65,7 +87,7 @@ pub enum ParkedCommand {
         #[arg(long)]
         service: Option<Service>,
         /// Only of this topic
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         topic: String,
         #[command(flatten)]
         listing: Listing,
@@ -134,9 +156,34 @@ pub async fn run(command: FabricCommand, session: &Session) -> Result<(), Client
             }
             output::line(&format!("{service} sends {from_sequence} to {head} again."))
         }
+        FabricCommand::Restate { service, topic } => restate(service, topic, session).await,
+        FabricCommand::NewEpoch { service, reason } => {
+            let request = OpenEpochRequest { reason };
+            let answer = session.fabric_admin(service)?.open_epoch(request).await?;
+            let epoch = answer.into_inner().epoch;
+            if session.output() == Output::Json {
+                return output::object(&json!({ "service": service.name(), "epoch": epoch }));
+            }
+            output::line(&format!(
+                "{service} is in epoch {epoch}. Now: greenlane fabric restate {service}"
+            ))
+        }
         FabricCommand::Parked(command) => parked(command, session).await,
         FabricCommand::Verify { service } => verify(service, session).await,
     }
+}
+
+async fn restate(service: Service, topic: String, session: &Session) -> Result<(), ClientError> {
+    let request = RestateRequest { topic };
+    let answer = session.fabric_admin(service)?.restate(request).await?;
+    let stated: BTreeMap<String, u64> = answer.into_inner().facts.into_iter().collect();
+    if session.output() == Output::Json {
+        return output::object(&json!({ "service": service.name(), "facts": stated }));
+    }
+    for (topic, facts) in stated {
+        output::line(&format!("{topic}: {facts} facts stated again."))?;
+    }
+    Ok(())
 }
 
 /// One service, or all of them.

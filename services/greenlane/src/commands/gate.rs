@@ -80,10 +80,10 @@ Example: greenlane gate check-out --plate 渝A12345 --container MSKU9070323 --we
         #[arg(long = "in-state")]
         state: Option<VisitStateArgument>,
         /// Only of this truck
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         plate: String,
         /// Only at this site
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         site: String,
         #[command(flatten)]
         listing: Listing,
@@ -99,10 +99,10 @@ pub struct CheckInArguments {
     #[arg(long = "container")]
     containers: Vec<String>,
     /// The firm that the driver presents himself for
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     carrier: String,
     /// The pre-arrival's id or number, as scanned; found by the plate if not given
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     pre_arrival: String,
     /// The weighbridge's reading in kilograms; left out: there is none
     #[arg(long)]
@@ -122,7 +122,11 @@ pub struct CheckInArguments {
 #[derive(Debug, clap::Args)]
 pub struct CheckOutArguments {
     /// The truck visit's id; found by the plate if not given
-    #[arg(required_unless_present = "plate", default_value = "")]
+    #[arg(
+        required_unless_present = "plate",
+        default_value = "",
+        hide_default_value = true
+    )]
     truck_visit: String,
     /// The tractor's plate
     #[arg(long)]
@@ -131,7 +135,7 @@ pub struct CheckOutArguments {
     #[arg(long, requires = "plate")]
     trailer: Option<String>,
     /// Country of the plates, two letters; Chinese if not given
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     plate_country: String,
     /// A container on the truck; may be repeated; none for a truck without a container
     #[arg(long = "container")]
@@ -185,7 +189,7 @@ Example: greenlane gate inspect record 0191d6f0-5a1e-7c3b-9d2a-1f6b7a0c4e11 --at
         #[arg(long)]
         result: InspectionResultArgument,
         /// What was found
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         note: String,
     },
     /// End an inspection that your party ordered

@@ -12,6 +12,9 @@ use super::show::{self, Shown, when, word};
 use crate::client::{ClientError, Session};
 use crate::parties::PORT;
 
+/// So often a change is tried that others' facts overtake.
+const STALE_TRIES_MAX: u32 = 5;
+
 /// The haulier's commands.
 #[derive(Debug, Subcommand)]
 pub enum HaulierCommand {
@@ -33,7 +36,7 @@ Example: greenlane haulier pre-arrive --kind full-out --container MSKU9070323 --
         /// The pre-arrival's id
         pre_arrival: String,
         /// Why
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         reason: String,
         /// The version that you have seen; the current one if not given
         #[arg(long)]
@@ -57,13 +60,13 @@ Example: greenlane haulier pre-arrive --kind full-out --container MSKU9070323 --
         #[arg(long = "in-state")]
         state: Option<StateArgument>,
         /// Only of this truck
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         plate: String,
         /// Only naming this container
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         container: String,
         /// Only at this site
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         site: String,
         #[command(flatten)]
         listing: Listing,
@@ -88,7 +91,7 @@ pub struct PreArriveArguments {
     #[arg(long)]
     licence: String,
     /// The driver's telephone
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     phone: String,
     /// When the truck will come: 2026-11-24T08:00:00Z, or from now: +3h
     #[arg(long, allow_hyphen_values = true)]
@@ -116,16 +119,16 @@ pub struct ReplaceArguments {
     #[arg(long, requires = "plate")]
     trailer: Option<String>,
     /// Country of the plates, two letters; Chinese if not given
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     plate_country: String,
     /// The driver who will come
     #[arg(long, requires = "licence")]
     driver: Option<String>,
     /// The driver's licence number
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     licence: String,
     /// The driver's telephone
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     phone: String,
     /// The version that you have seen; the current one if not given
     #[arg(long)]
@@ -254,60 +257,77 @@ async fn cancel(
     expected_version: Option<u64>,
     session: &Session,
 ) -> Result<(), ClientError> {
-    let (pre_arrival_id, expected_version) = seen(pre_arrival, expected_version, session).await?;
-    let request = CancelPreArrivalRequest {
-        request_id: session.request_id(),
-        pre_arrival_id,
+    let cancelled = changed(
+        pre_arrival,
         expected_version,
-        reason,
-    };
-    let answer = session.gate()?.cancel_pre_arrival(request).await?;
-    show::one(
         session,
-        &answer.into_inner().pre_arrival.unwrap_or_default(),
-    )
+        async |pre_arrival_id, expected_version| {
+            let request = CancelPreArrivalRequest {
+                request_id: session.request_id(),
+                pre_arrival_id,
+                expected_version,
+                reason: reason.clone(),
+            };
+            let answer = session.gate()?.cancel_pre_arrival(request).await?;
+            Ok(answer.into_inner().pre_arrival.unwrap_or_default())
+        },
+    );
+    show::one(session, &cancelled.await?)
 }
 
 async fn replace(arguments: ReplaceArguments, session: &Session) -> Result<(), ClientError> {
-    let (pre_arrival_id, expected_version) =
-        seen(arguments.pre_arrival, arguments.expected_version, session).await?;
-    let coming = |plate: String| {
+    let coming = |plate: &String| {
         vehicle(
-            &plate,
+            plate,
             arguments.trailer.as_deref(),
             &arguments.plate_country,
         )
     };
-    let request = ReplaceVehicleRequest {
-        request_id: session.request_id(),
-        validate_only: arguments.check,
-        pre_arrival_id,
-        expected_version,
-        vehicle: arguments.plate.map(coming),
-        driver: arguments.driver.map(|name| Driver {
-            name,
-            licence: arguments.licence,
-            phone: arguments.phone,
-        }),
-    };
-    let answer = session.gate()?.replace_vehicle(request).await?;
-    show::one(
+    let replaced = changed(
+        arguments.pre_arrival.clone(),
+        arguments.expected_version,
         session,
-        &answer.into_inner().pre_arrival.unwrap_or_default(),
-    )
+        async |pre_arrival_id, expected_version| {
+            let request = ReplaceVehicleRequest {
+                request_id: session.request_id(),
+                validate_only: arguments.check,
+                pre_arrival_id,
+                expected_version,
+                vehicle: arguments.plate.as_ref().map(coming),
+                driver: arguments.driver.as_ref().map(|name| Driver {
+                    name: name.clone(),
+                    licence: arguments.licence.clone(),
+                    phone: arguments.phone.clone(),
+                }),
+            };
+            let answer = session.gate()?.replace_vehicle(request).await?;
+            Ok(answer.into_inner().pre_arrival.unwrap_or_default())
+        },
+    );
+    show::one(session, &replaced.await?)
 }
 
-/// The filing's id and the version that a change is made against: the one given, else the current one.
-async fn seen(
+/// Changes a filing against the version that was given, else against the current one: whoever names none
+/// means the filing as it is, also if a fact moves it between the look and the change.
+async fn changed(
     pre_arrival: String,
     expected_version: Option<u64>,
     session: &Session,
-) -> Result<(String, u64), ClientError> {
+    mut change: impl AsyncFnMut(String, u64) -> Result<PreArrival, ClientError>,
+) -> Result<PreArrival, ClientError> {
     if let Some(version) = expected_version {
-        return Ok((pre_arrival, version));
+        return change(pre_arrival, version).await;
     }
-    let current = get(&pre_arrival, session).await?;
-    Ok((current.pre_arrival_id, current.version))
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let current = get(&pre_arrival, session).await?;
+        match change(current.pre_arrival_id, current.version).await {
+            Err(ClientError::Refused(refusal))
+                if refusal.reason == "STALE_VERSION" && tries < STALE_TRIES_MAX => {}
+            outcome => return outcome,
+        }
+    }
 }
 
 async fn get(pre_arrival: &str, session: &Session) -> Result<PreArrival, ClientError> {

@@ -22,10 +22,10 @@ Example: greenlane line release CKGHAM2611001 haulier-a
         /// The haulier that may collect
         haulier: String,
         /// At this site only; at any if not given
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         site: String,
         /// This container only; every one of the transport document if not given
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         container: String,
         /// Only check: the same answer, and nothing is released
         #[arg(long)]
@@ -46,10 +46,10 @@ Example: greenlane line revoke 0191d6f0-5a1e-7c3b-9d2a-1f6b7a0c4e11 --reason 'fr
         #[arg(long)]
         transport_document: Option<String>,
         /// The site, as given with the release
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         site: String,
         /// The container, as given with the release
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         container: String,
         /// Why
         #[arg(long)]

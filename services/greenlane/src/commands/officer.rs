@@ -163,7 +163,7 @@ Example: greenlane officer match override 26GB4ZK7Q1M0X9T2A6 GUOYUAN-PORT/MSKU90
         /// The container visit that the goods are in
         container_visit: String,
         /// The manifest's transport document that the goods stand for
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         transport_document: String,
         #[command(flatten)]
         act: Act,

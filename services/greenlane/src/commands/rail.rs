@@ -33,7 +33,7 @@ Example: greenlane rail announce train.csv --conveyance X8044 --eta +6h")]
         /// The list, CSV or JSON
         file: PathBuf,
         /// The train's or barge's number
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         conveyance: String,
         /// When it is expected: 2026-11-24T08:00:00Z, or from now: +6h
         #[arg(long, allow_hyphen_values = true)]
@@ -64,7 +64,7 @@ Example: greenlane rail arrive --conveyance X8044 --container MSKU9070323 --comp
         #[arg(long = "container")]
         containers: Vec<String>,
         /// The train's or barge's number, as announced
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         conveyance: String,
         /// When they stood at the site; now if not given
         #[arg(long, allow_hyphen_values = true)]

@@ -58,7 +58,7 @@ Example: greenlane terminal available MSKU9070323
         #[arg(long)]
         not: bool,
         /// Why not
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         reason: String,
         /// The site, where a number is given
         #[arg(long, default_value = PORT)]
@@ -83,16 +83,16 @@ Example: greenlane terminal available MSKU9070323
         #[arg(long)]
         phase: Option<PhaseArgument>,
         /// Only of this container
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         container: String,
         /// Only with this transport document on the manifest
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         transport_document: String,
         /// Only of this train or barge
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         conveyance: String,
         /// Only at this site
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         site: String,
         #[command(flatten)]
         listing: Listing,

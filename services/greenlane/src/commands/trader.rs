@@ -3,15 +3,16 @@
 use clap::Subcommand;
 use kernel::Money;
 use proto::bonded::v1::{
-    AddBookLineRequest, Book, BookLine, GetBookRequest, GetStockRequest, LineUnits,
-    ListBooksRequest, ListMovementsRequest, Movement, OpenBookRequest, StockAmount, StockDetail,
-    StockRow,
+    AddBookLineRequest, Book, BookLine, FileStockListRequest, GetBookRequest, GetStockRequest,
+    LineUnits, ListBooksRequest, ListMovementsRequest, Movement, OpenBookRequest, StockAmount,
+    StockDetail, StockListDirection, StockRow,
 };
 use proto::customs::v1::{Account, DebtState, GetAccountRequest, RecordPaymentRequest};
 
 use super::arguments::{Listing, Moment};
 use super::declaration;
 use super::show::{self, Shown, money, quantity, when, when_exactly, word, yes};
+use super::stock_list::{self, DirectionArgument, FiledLine, ListsArguments, VoidArguments};
 use crate::client::{ClientError, Session};
 use crate::output::{self, Output};
 use crate::parties::CENTRE;
@@ -22,6 +23,9 @@ pub enum TraderCommand {
     /// Open account books, add lines, look at them
     #[command(subcommand)]
     Book(BookCommand),
+    /// File what comes into bond or goes out of it, look at it, void it
+    #[command(subcommand)]
+    List(ListCommand),
     /// What stock there is, or was, on either clock or on both
     #[command(after_help = "\
 Example: greenlane trader stock
@@ -62,7 +66,7 @@ Example: greenlane trader pay 5000.00 GBP --reference BANK-20261124-7
     #[command(after_help = "Example: greenlane trader balance --as trader-a")]
     Balance {
         /// Whose account; your own if not given
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         payer: String,
     },
 }
@@ -74,7 +78,7 @@ pub enum BookCommand {
     #[command(after_help = "Example: greenlane trader book open --number T8013B000042")]
     Open {
         /// The number under which customs keeps it, twelve letters or digits; one is given if not
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         number: String,
         /// The bonded centre
         #[arg(long, default_value = CENTRE)]
@@ -118,6 +122,51 @@ Example: greenlane trader book line T8013B000042 --hs 8471.30 --goods 'portable 
     },
 }
 
+/// The commands about stock lists.
+#[derive(Debug, Subcommand)]
+pub enum ListCommand {
+    /// File an increase or a decrease of a book; a broker files for a trader whose mandate it holds
+    #[command(after_help = "\
+Example: greenlane trader list file increase BOOKTRADERA1 --lrn BOND-1 --line 1=50:NAR,150:KGM,50:NAR
+         greenlane trader list file decrease BOOKTRADERB1 --lrn OUT-1 --line 2=10000:KGM --as broker-b
+         greenlane trader list file decrease BOOKTRADERB1 --lrn OUT-2 --line 2=100:KGM,lot=BOOKTRADERB1/2/1 --check
+
+An increase states the three quantities of the book's line: declared, first and second statutory. A decrease states
+the declared one and is reserved from the oldest lots, or from the lots named; or it is refused with what there is.")]
+    File {
+        /// Into bond or out of it
+        direction: DirectionArgument,
+        /// The book
+        book: String,
+        /// The local reference number (LRN) of the declaration that goes with it
+        #[arg(long)]
+        lrn: String,
+        /// The party that files that declaration; you, or anybody for the book's trader, if not given
+        #[arg(long, default_value = "", hide_default_value = true)]
+        declarant: String,
+        /// A line: LINE=QUANTITY:UNIT[,QUANTITY:UNIT,QUANTITY:UNIT][,lot=LOT]; may be repeated
+        #[arg(long = "line", required = true)]
+        lines: Vec<FiledLine>,
+        /// Only check: the same answer, and nothing is filed or reserved
+        #[arg(long)]
+        check: bool,
+    },
+    /// Show one list with its lots, discrepancies and what it waits for
+    #[command(after_help = "Example: greenlane trader list show QD800026E000000003")]
+    Show {
+        /// The list
+        list: String,
+    },
+    /// List the lists that you may see, newest first
+    #[command(after_help = "Example: greenlane trader list list --in reserved")]
+    List(ListsArguments),
+    /// Ask for a list to be void; final once gate has answered
+    #[command(
+        after_help = "Example: greenlane trader list void QD800026E000000003 --reason 'order cancelled'"
+    )]
+    Void(VoidArguments),
+}
+
 /// Which stock, and as of when.
 #[derive(Debug, clap::Args)]
 pub struct StockArguments {
@@ -128,13 +177,13 @@ pub struct StockArguments {
     #[arg(long, allow_hyphen_values = true)]
     recorded_by: Option<Moment>,
     /// Of this book only
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     book: String,
     /// Of this line only
     #[arg(long, default_value_t = 0, requires = "book")]
     line: u32,
     /// Of this trader only, where you may see several
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     trader: String,
     /// A row for each line instead of each lot
     #[arg(long)]
@@ -153,6 +202,7 @@ pub struct StockArguments {
 pub async fn run(command: TraderCommand, session: &Session) -> Result<(), ClientError> {
     match command {
         TraderCommand::Book(command) => book(command, session).await,
+        TraderCommand::List(command) => list(command, session).await,
         TraderCommand::Stock(arguments) => stock(arguments, session).await,
         TraderCommand::Movements {
             book,
@@ -260,6 +310,46 @@ async fn book(command: BookCommand, session: &Session) -> Result<(), ClientError
     }
 }
 
+async fn list(command: ListCommand, session: &Session) -> Result<(), ClientError> {
+    match command {
+        ListCommand::File {
+            direction,
+            book,
+            lrn,
+            declarant,
+            lines,
+            check,
+        } => {
+            let request = FileStockListRequest {
+                request_id: session.request_id(),
+                validate_only: check,
+                direction: StockListDirection::from(direction).into(),
+                book_number: book,
+                declaration_lrn: lrn,
+                declaration_filer_party: declarant,
+                lines: lines.into_iter().map(|FiledLine(line)| line).collect(),
+            };
+            let answer = session
+                .bonded()?
+                .file_stock_list(request)
+                .await?
+                .into_inner();
+            for skipped in &answer.skipped {
+                output::note(&format!(
+                    "Passed over: lot {} with {} ({}).",
+                    skipped.lot_id,
+                    quantity(skipped.declared.as_ref()),
+                    skipped.reason
+                ));
+            }
+            show::one(session, &answer.stock_list.unwrap_or_default())
+        }
+        ListCommand::Show { list } => stock_list::show(list, session).await,
+        ListCommand::List(arguments) => stock_list::list(arguments, session).await,
+        ListCommand::Void(arguments) => stock_list::void(arguments, session).await,
+    }
+}
+
 fn line_units(units: Vec<String>) -> LineUnits {
     let mut units = units.into_iter();
     let declared = units.next().unwrap_or_default();
@@ -291,7 +381,11 @@ async fn show_book(book: String, listing: Listing, session: &Session) -> Result<
     show::many(session, &lines)
 }
 
-async fn stock(arguments: StockArguments, session: &Session) -> Result<(), ClientError> {
+/// Shows stock.
+///
+/// # Errors
+/// What bonded refuses.
+pub async fn stock(arguments: StockArguments, session: &Session) -> Result<(), ClientError> {
     let detail = if arguments.by_line {
         StockDetail::Line
     } else {
@@ -359,6 +453,7 @@ impl Shown for StockRow {
         "stock",
         "reserved",
         "incoming",
+        "held",
         "available",
     ];
 
@@ -377,6 +472,7 @@ impl Shown for StockRow {
             declared(totals.book.as_ref()),
             declared(totals.reserved.as_ref()),
             declared(totals.incoming.as_ref()),
+            declared(totals.held.as_ref()),
             declared(totals.available.as_ref()),
         ]
     }
@@ -396,6 +492,7 @@ impl Shown for Movement {
         "effective",
         "recorded",
         "by",
+        "takes back",
     ];
 
     fn cells(&self) -> Vec<String> {
@@ -414,6 +511,7 @@ impl Shown for Movement {
             when_exactly(self.effective_at.as_ref()),
             when_exactly(self.recorded_at.as_ref()),
             self.recorded_by_party.clone(),
+            self.reverses_movement_id.clone(),
         ]
     }
 }

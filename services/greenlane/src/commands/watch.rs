@@ -31,7 +31,7 @@ Example: greenlane watch --as haulier-a
          greenlane watch --as broker-a --stored | grep DECLARATION")]
 pub struct WatchArguments {
     /// Go on after this notice's cursor; from the oldest kept if not given
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     from: String,
     /// End after so many notices
     #[arg(long)]
@@ -154,8 +154,14 @@ async fn follow(position: &mut Position, session: &Session) -> Result<(), Client
     let answer = session.release()?.stream_notices(request).await?;
     let mut notices: Streaming<StreamNoticesResponse> = answer.into_inner();
     while position.left > 0 {
-        let Some(message) = notices.message().await? else {
-            return Ok(());
+        let message = match notices.message().await.map_err(ClientError::from) {
+            Ok(Some(message)) => message,
+            Ok(None) => return Ok(()),
+            // The next connection has a new token, or is refused.
+            Err(ClientError::Refused(refusal)) if refusal.reason == "TOKEN_EXPIRED" => {
+                return Ok(());
+            }
+            Err(error) => return Err(error),
         };
         if let Some(notice) = message.notice {
             position.print(&notice, session)?;

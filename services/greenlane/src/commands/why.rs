@@ -24,7 +24,7 @@ pub struct WhyArguments {
     /// A container number, or one of its visits
     container: String,
     /// With a number: at this site only
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     site: String,
 }
 

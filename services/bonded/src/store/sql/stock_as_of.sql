@@ -15,9 +15,16 @@ with totals as (
            coalesce(sum(s.statutory_2) filter (where s.total = 'ACTUAL_INCREASE'), 0) as actual_increase_statutory_2,
            coalesce(sum(s.declared) filter (where s.total = 'ACTUAL_DECREASE'), 0) as actual_decrease_declared,
            coalesce(sum(s.statutory_1) filter (where s.total = 'ACTUAL_DECREASE'), 0) as actual_decrease_statutory_1,
-           coalesce(sum(s.statutory_2) filter (where s.total = 'ACTUAL_DECREASE'), 0) as actual_decrease_statutory_2
+           coalesce(sum(s.statutory_2) filter (where s.total = 'ACTUAL_DECREASE'), 0) as actual_decrease_statutory_2,
+           coalesce(sum(case s.total when 'ACTUAL_INCREASE' then s.declared when 'ACTUAL_DECREASE' then -s.declared when 'PROVISIONAL_DECREASE' then -s.declared else 0 end) filter (where h.list_number is not null), 0) as held_declared,
+           coalesce(sum(case s.total when 'ACTUAL_INCREASE' then s.statutory_1 when 'ACTUAL_DECREASE' then -s.statutory_1 when 'PROVISIONAL_DECREASE' then -s.statutory_1 else 0 end) filter (where h.list_number is not null), 0) as held_statutory_1,
+           coalesce(sum(case s.total when 'ACTUAL_INCREASE' then s.statutory_2 when 'ACTUAL_DECREASE' then -s.statutory_2 when 'PROVISIONAL_DECREASE' then -s.statutory_2 else 0 end) filter (where h.list_number is not null), 0) as held_statutory_2
     from movement s
     join lot l using (lot_id)
+    -- Spans of a list do not overlap: at most one of them holds at the time asked for.
+    left join stock_list_held h on h.list_number = l.list_number
+        and (least($12::timestamptz, $13::timestamptz) is null or h.held_from <= least($12::timestamptz, $13::timestamptz))
+        and (h.held_until is null or h.held_until > least($12::timestamptz, $13::timestamptz))
     join book b on b.book_number = s.book_number
     where (b.trader_party = $1 or b.site_id = any($2::text[]))
       and ($3::text is null or s.book_number = $3)
@@ -36,7 +43,9 @@ select r.book_number as "book_number!", b.trader_party as "trader_party!", b.sit
        r.provisional_decrease_declared as "provisional_decrease_declared!", r.provisional_decrease_statutory_1 as "provisional_decrease_statutory_1!", r.provisional_decrease_statutory_2 as "provisional_decrease_statutory_2!",
        r.actual_increase_declared as "actual_increase_declared!", r.actual_increase_statutory_1 as "actual_increase_statutory_1!", r.actual_increase_statutory_2 as "actual_increase_statutory_2!",
        r.actual_decrease_declared as "actual_decrease_declared!", r.actual_decrease_statutory_1 as "actual_decrease_statutory_1!", r.actual_decrease_statutory_2 as "actual_decrease_statutory_2!",
-       least($13, b.head_recorded_at) as "recorded_at!"
+       r.held_declared as "held_declared!", r.held_statutory_1 as "held_statutory_1!", r.held_statutory_2 as "held_statutory_2!",
+       l.list_number as "list_number?",
+       least($13::timestamptz, greatest(b.head_recorded_at, b.clock_at)) as "recorded_at!"
 from totals r
 join book b on b.book_number = r.book_number
 join book_line n on n.book_number = r.book_number and n.line_number = r.line_number

@@ -14,9 +14,13 @@ with totals as (
            sum(s.actual_increase_statutory_2) as actual_increase_statutory_2,
            sum(s.actual_decrease_declared) as actual_decrease_declared,
            sum(s.actual_decrease_statutory_1) as actual_decrease_statutory_1,
-           sum(s.actual_decrease_statutory_2) as actual_decrease_statutory_2
+           sum(s.actual_decrease_statutory_2) as actual_decrease_statutory_2,
+           coalesce(sum(s.actual_increase_declared - s.actual_decrease_declared - s.provisional_decrease_declared) filter (where h.list_number is not null), 0) as held_declared,
+           coalesce(sum(s.actual_increase_statutory_1 - s.actual_decrease_statutory_1 - s.provisional_decrease_statutory_1) filter (where h.list_number is not null), 0) as held_statutory_1,
+           coalesce(sum(s.actual_increase_statutory_2 - s.actual_decrease_statutory_2 - s.provisional_decrease_statutory_2) filter (where h.list_number is not null), 0) as held_statutory_2
     from balance s
     join lot l using (lot_id)
+    left join stock_list_held h on h.list_number = l.list_number and h.held_until is null
     join book b on b.book_number = s.book_number
     where (b.trader_party = $1 or b.site_id = any($2::text[]))
       and ($3::text is null or s.book_number = $3)
@@ -33,7 +37,9 @@ select r.book_number as "book_number!", b.trader_party as "trader_party!", b.sit
        r.provisional_decrease_declared as "provisional_decrease_declared!", r.provisional_decrease_statutory_1 as "provisional_decrease_statutory_1!", r.provisional_decrease_statutory_2 as "provisional_decrease_statutory_2!",
        r.actual_increase_declared as "actual_increase_declared!", r.actual_increase_statutory_1 as "actual_increase_statutory_1!", r.actual_increase_statutory_2 as "actual_increase_statutory_2!",
        r.actual_decrease_declared as "actual_decrease_declared!", r.actual_decrease_statutory_1 as "actual_decrease_statutory_1!", r.actual_decrease_statutory_2 as "actual_decrease_statutory_2!",
-       b.head_recorded_at as "recorded_at!"
+       r.held_declared as "held_declared!", r.held_statutory_1 as "held_statutory_1!", r.held_statutory_2 as "held_statutory_2!",
+       l.list_number as "list_number?",
+       greatest(b.head_recorded_at, b.clock_at) as "recorded_at!"
 from totals r
 join book b on b.book_number = r.book_number
 join book_line n on n.book_number = r.book_number and n.line_number = r.line_number

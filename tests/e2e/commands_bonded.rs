@@ -1,0 +1,291 @@
+//! Stock lists through the commands of trader, broker and operator: filed, reserved, approved, refused, void asked. Each
+//! test has a book of its own, so that tests share a site without meeting.
+
+use serde_json::Value;
+
+use crate::cargo::{codes, one};
+use crate::site::{Output, until, world};
+
+/// A new book of trader-a with one line in pieces, kilograms and pieces.
+fn book() -> String {
+    // By then bonded has heard of the traders.
+    seeded("trader-a", "BOOKTRADERA1");
+    let book = one(world().run_json(&["trader", "book", "open"]).done());
+    let number = book["book_number"].as_str().unwrap().to_owned();
+    world()
+        .run(&[
+            "trader",
+            "book",
+            "line",
+            &number,
+            "--hs",
+            "4202.1219",
+            "--goods",
+            "vanity cases",
+            "--units",
+            "NAR,KGM,NAR",
+        ])
+        .done();
+    number
+}
+
+fn file(direction: &str, book: &str, line: &str, extra: &[&str]) -> Output {
+    let mut arguments = vec![
+        "trader", "list", "file", direction, book, "--lrn", "E2E-BOND", "--line", line,
+    ];
+    arguments.extend(extra);
+    world().run_json(&arguments)
+}
+
+fn number(list: &Value) -> String {
+    list["list_number"].as_str().unwrap().to_owned()
+}
+
+fn declared(amount: &Value) -> &str {
+    amount["declared"]["value"].as_str().unwrap()
+}
+
+/// Waits until the seeded books hold their opening stock.
+fn seeded(trader: &str, book: &str) -> Vec<Value> {
+    let stock = || {
+        let arguments = ["trader", "stock", "--as", trader, "--book", book];
+        let output = world().run_json(&arguments);
+        if output.code == 0 {
+            output.objects()
+        } else {
+            Vec::new()
+        }
+    };
+    until("the opening stock is there", || !stock().is_empty());
+    stock()
+}
+
+#[test]
+fn an_increase_is_filed_approved_and_expected() {
+    let book = book();
+    let checked = one(file("increase", &book, "1=50:NAR,150:KGM,50:NAR", &["--check"]).done());
+    assert_eq!(checked["list_number"], "");
+    let list = one(file("increase", &book, "1=50:NAR,150:KGM,50:NAR", &[]).done());
+    let number = number(&list);
+    assert_eq!(number.len(), 18);
+    assert_eq!(list["state"], "STOCK_LIST_STATE_FILED");
+    assert_eq!(
+        codes(&list["conditions"]),
+        [
+            "LIST_NOT_APPROVED",
+            "DECLARATION_MISSING",
+            "GOODS_NOT_PASSED"
+        ]
+    );
+    let approved = one(world()
+        .run_json(&["operator", "list", "approve", &number])
+        .done());
+    assert_eq!(approved["state"], "STOCK_LIST_STATE_APPROVED");
+    let again = world().run(&["operator", "list", "approve", &number]);
+    assert!(again.refused().stderr.contains("STOCK_LIST_STATE"));
+    let stock = ["trader", "stock", "--book", &book, "--by-line"];
+    let row = one(world().run_json(&stock).done());
+    assert_eq!(declared(&row["totals"]["incoming"]), "50");
+    assert_eq!(declared(&row["totals"]["available"]), "0");
+    let movements = world()
+        .run_json(&["trader", "movements", &book])
+        .done()
+        .objects();
+    assert_eq!(movements[0]["cause"]["kind"], "CAUSE_KIND_LIST_LINE");
+    // For people, a table.
+    let shown = world()
+        .run(&["trader", "list", "show", &number])
+        .done()
+        .stdout;
+    assert!(shown.contains("GOODS_NOT_PASSED"), "{shown}");
+}
+
+#[test]
+fn all_faults_of_a_list_are_told_at_once() {
+    let book = book();
+    let refused = file("increase", &book, "7=0:NAR,150:KGM", &[]);
+    let told = refused.refused().stderr;
+    for code in ["STOCK_LIST_INVALID", "QUANTITY_ZERO", "QUANTITY_INVALID"] {
+        assert!(told.contains(code), "{code}: {told}");
+    }
+    let misused = file("increase", &book, "seven pieces", &[]);
+    assert_eq!(misused.code, 2);
+}
+
+#[test]
+fn a_decrease_is_reserved_by_a_broker_or_refused_with_what_is_available() {
+    let rows = seeded("trader-b", "BOOKTRADERB1");
+    assert!(!rows.is_empty());
+    let file = |line: &str, party: &str| {
+        let arguments = [
+            "trader",
+            "list",
+            "file",
+            "decrease",
+            "BOOKTRADERB1",
+            "--lrn",
+            "E2E-OUT",
+            "--line",
+            line,
+            "--as",
+            party,
+        ];
+        world().run_json(&arguments)
+    };
+    let refused = file("1=999999:NAR", "trader-b").refused().stderr;
+    assert!(refused.contains("STOCK_NOT_AVAILABLE"), "{refused}");
+    assert!(refused.contains("is available"), "{refused}");
+    // The trader and its mandate are heard of one after the other.
+    let mut filed = None;
+    until("the broker may file for the trader", || {
+        let output = file("1=1:NAR", "broker-b");
+        filed = (output.code == 0).then_some(output);
+        filed.is_some()
+    });
+    assert_eq!(one(filed.unwrap())["filer_party"], "broker-b");
+    let other = file("1=1:NAR", "trader-a").refused().stderr;
+    assert!(other.contains("NOT_FOUND"), "{other}");
+
+    let list = one(file("1=55:NAR", "trader-b").done());
+    assert_eq!(list["state"], "STOCK_LIST_STATE_RESERVED");
+    let lot = &list["lines"][0]["lots"][0];
+    assert_eq!(lot["lot_id"], "BOOKTRADERB1/1/1");
+    // 55 of 5,500 pieces, and so 1 of 100 kilograms.
+    assert_eq!(lot["provisional"]["statutory_1"]["value"], "1");
+    let number = number(&list);
+    let asked = one(world()
+        .run_json(&[
+            "trader",
+            "list",
+            "void",
+            &number,
+            "--reason",
+            "order cancelled",
+            "--as",
+            "trader-b",
+        ])
+        .done());
+    assert_eq!(asked["state"], "STOCK_LIST_STATE_VOID_ASKED");
+    assert_ne!(asked["void_ask_id"], "");
+    let listed = [
+        "trader",
+        "list",
+        "list",
+        "--as",
+        "trader-b",
+        "--book",
+        "BOOKTRADERB1",
+    ];
+    let listed = world().run_json(&listed).done().objects();
+    assert!(
+        listed
+            .iter()
+            .any(|one| one["list_number"] == number.as_str())
+    );
+}
+
+#[test]
+fn the_operator_looks_counts_and_is_refused_what_cannot_be_done() {
+    let book = book();
+    let list = one(file("increase", &book, "1=10:NAR,30:KGM,10:NAR", &[]).done());
+    let number = number(&list);
+    let filed = ["operator", "list", "list", "--in", "filed", "--book", &book];
+    assert_eq!(world().run_json(&filed).done().objects().len(), 1);
+    world()
+        .run(&["operator", "list", "approve", &number])
+        .done();
+    let nothing = [
+        "operator",
+        "list",
+        "close-short",
+        &number,
+        "--reason",
+        "cancelled",
+    ];
+    assert!(
+        world()
+            .run(&nothing)
+            .refused()
+            .stderr
+            .contains("STOCK_LIST_NOTHING_PASSED")
+    );
+
+    // Counted nine: the list and its discrepancy.
+    let counted = world()
+        .run_json(&["operator", "receive", &number, "1=9:NAR"])
+        .done()
+        .objects();
+    let [list, discrepancy] = counted.as_slice() else {
+        panic!("{counted:?}")
+    };
+    assert_eq!(list["lines"][0]["counted"]["value"], "9");
+    assert_eq!(discrepancy["kind"], "DISCREPANCY_KIND_COUNT");
+    let open = ["operator", "discrepancies", "--open", "--list", &number];
+    assert_eq!(world().run_json(&open).done().objects().len(), 1);
+    let id = discrepancy["discrepancy_id"].as_str().unwrap();
+    let resolve = [
+        "operator",
+        "discrepancies",
+        "resolve",
+        id,
+        "--post",
+        "counted",
+        "--reason",
+        "one is broken",
+    ];
+    let settled = world().run_json(&resolve).done().objects();
+    assert_eq!(
+        settled[0]["resolution"],
+        "DISCREPANCY_RESOLUTION_POST_COUNTED"
+    );
+    assert!(world().run_json(&open).done().objects().is_empty());
+    assert!(
+        world()
+            .run(&resolve)
+            .refused()
+            .stderr
+            .contains("DISCREPANCY_SETTLED")
+    );
+
+    let reverse = ["operator", "reverse", &number, "--reason", "wrong book"];
+    assert!(
+        world()
+            .run(&reverse)
+            .refused()
+            .stderr
+            .contains("STOCK_LIST_STATE")
+    );
+    let stock = ["operator", "stock", "--book", &book];
+    let rows = world().run_json(&stock).done().objects();
+    assert_eq!(declared(&rows[0]["totals"]["incoming"]), "10");
+    assert!(
+        rows[0]["lot"]["entry_date"].is_null(),
+        "it is only expected: {}",
+        rows[0]
+    );
+    let void = [
+        "operator",
+        "list",
+        "void",
+        &number,
+        "--reason",
+        "filed twice",
+    ];
+    assert_eq!(
+        one(world().run_json(&void).done())["state"],
+        "STOCK_LIST_STATE_VOID_ASKED"
+    );
+    let shown = world()
+        .run_json(&["operator", "list", "show", &number])
+        .done()
+        .objects();
+    assert_eq!(shown.len(), 2, "the list and its discrepancy");
+    let trader = ["operator", "list", "approve", &number, "--as", "trader-a"];
+    assert!(
+        world()
+            .run(&trader)
+            .refused()
+            .stderr
+            .contains("ROLE_REQUIRED")
+    );
+}
