@@ -231,6 +231,7 @@ impl<'a> Journey<'a> {
             }],
             document_references: Vec::new(),
             planned_arrival: Some(from_now(TimeDelta::minutes(30))),
+            ..Default::default()
         };
         let answer = answered("the truck is filed", async || {
             let mut gate = self.parties.haulier.gate();
@@ -673,6 +674,7 @@ impl<'a> Journey<'a> {
             pre_arrival: self.pre_arrival.clone(),
             weight: Some(kilograms(TRUCK_KILOGRAMS)),
             observed_at: None,
+            barrier_number: 0,
         }
     }
 
@@ -687,6 +689,7 @@ impl<'a> Journey<'a> {
             container_numbers: vec![self.container.clone()],
             weight: Some(kilograms(loaded)),
             observed_at: None,
+            without_goods: false,
         }
     }
 

@@ -19,6 +19,8 @@ pub struct Config {
     pub mrn_country: String,
     /// What becomes of the part of a duty below the minor unit.
     pub duty_rounding: Rounding,
+    /// A released export that has not left after so many days is overdue.
+    pub exit_overdue_days: u32,
     /// So many filings of one stream are worked on at once.
     pub stream_filings_in_flight_max: u32,
     /// Where and within which limits it answers.
@@ -58,6 +60,7 @@ impl Validate for Config {
         if CountryCode::parse(&self.mrn_country).is_err() {
             faults.add("mrn_country", "is no country, set two letters such as GB");
         }
+        faults.within("exit_overdue_days", self.exit_overdue_days, 1, 3_650);
         faults.within(
             "stream_filings_in_flight_max",
             self.stream_filings_in_flight_max,

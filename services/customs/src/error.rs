@@ -112,6 +112,42 @@ pub static CATALOGUE: &[Entry] = &[
         "The officer's assessment leaves an item out, or names one that the tariff covers.",
     ),
     entry(
+        "DECLARATION_VOID",
+        Code::FailedPrecondition,
+        "the broker",
+        "The declaration is void; nothing can be decided about it.",
+    ),
+    entry(
+        "ALREADY_DETAINED",
+        Code::FailedPrecondition,
+        "nobody",
+        "The goods are detained already.",
+    ),
+    entry(
+        "NOT_DETAINED",
+        Code::FailedPrecondition,
+        "nobody",
+        "The goods are not detained.",
+    ),
+    entry(
+        "GOODS_HAVE_LEFT",
+        Code::FailedPrecondition,
+        "nobody",
+        "Goods have left: they can be detained no more, and the declaration stands.",
+    ),
+    entry(
+        "INVALIDATION_PENDING",
+        Code::FailedPrecondition,
+        "the terminal",
+        "The declaration is to be void already, and gate has not answered.",
+    ),
+    entry(
+        "GUARANTEE_IN_USE",
+        Code::FailedPrecondition,
+        "the officer",
+        "Goods in bond stand on more of the guarantee than it shall cover.",
+    ),
+    entry(
         "DEBT_NOT_PAYABLE",
         Code::FailedPrecondition,
         "the payer",

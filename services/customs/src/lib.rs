@@ -1,6 +1,6 @@
 //! Customs: brokers file declarations; customs matches them with what the gates report, assesses duty and
 //! risk, controls, holds and releases; and it is the registrar of parties and mandates. It learns container
-//! visits and sites from gate's events, publishes what it decides, and calls nobody. See the crate's README
+//! visits and sites from gate's events and stock lists from bonded's, publishes what it decides, and calls nobody. See the crate's README
 //! for the way of one filing.
 
 // A refusal is an answer that travels, stored and sent like any other, not an exceptional path.
@@ -55,6 +55,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), RunError> {
     let service = Arc::new(Customs {
         books,
         mrn_country: config.mrn_country.clone(),
+        exit_overdue_days: config.exit_overdue_days,
     });
     let mut running = Running::start(service, config.frame(), &[SITES], shutdown).await?;
     running.beside(tokio::spawn(await_a_site(

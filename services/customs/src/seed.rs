@@ -1,4 +1,4 @@
-//! The books that decisions rest on, and the development parties with their mandates and accounts. The books
+//! The books that decisions rest on, and the development parties with their mandates, guarantees and accounts. The books
 //! are read at start; the parties go through the loop like everything else, under request ids that follow
 //! from their place in the file: a second start repeats the first answers.
 
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use tokio::time::{Instant, interval_at};
 use uuid::Uuid;
 
-use crate::app::{GrantMandateCommand, Input, PutPartyCommand, RecordPayment};
+use crate::app::{GrantMandateCommand, Input, PutGuarantee, PutPartyCommand, RecordPayment};
 use crate::domain::Actor;
 use crate::domain::assessing::Books;
 use crate::domain::location::GoodsLocations;
@@ -96,6 +96,10 @@ impl Seeds {
                 mandate.read()?,
             ));
         }
+        // Accounts last: whoever waits for the seeds looks for one.
+        for guarantee in &file.guarantee {
+            inputs.push((format!("guarantee {}", guarantee.trader), guarantee.read()?));
+        }
         for account in &file.account {
             inputs.push((format!("account {}", account.payer), account.read()?));
         }
@@ -147,6 +151,7 @@ struct File {
     party: Vec<PartyEntry>,
     mandate: Vec<MandateEntry>,
     account: Vec<AccountEntry>,
+    guarantee: Vec<GuaranteeEntry>,
 }
 
 #[derive(Deserialize)]
@@ -172,6 +177,14 @@ struct MandateEntry {
 #[serde(deny_unknown_fields)]
 struct AccountEntry {
     payer: String,
+    amount: String,
+    currency: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GuaranteeEntry {
+    trader: String,
     amount: String,
     currency: String,
 }
@@ -232,22 +245,42 @@ impl MandateEntry {
     }
 }
 
+/// An amount of the parties' file.
+fn money(place: &str, amount: &str, currency: &str) -> Result<Money, SeedError> {
+    Money::parse(amount, currency).map_err(|error| SeedError::Faulty {
+        place: place.to_owned(),
+        error: error.to_string(),
+    })
+}
+
+fn registrar() -> Actor {
+    Actor {
+        party: REGISTRAR.to_owned(),
+        subject: "seed".to_owned(),
+    }
+}
+
+impl GuaranteeEntry {
+    fn read(&self) -> Result<Input, SeedError> {
+        let place = format!("guarantee {}", self.trader);
+        Ok(Input::PutGuarantee(PutGuarantee {
+            actor: registrar(),
+            trader: self.trader.clone(),
+            amount: money(&place, &self.amount, &self.currency)?,
+            reason: "as agreed with customs".to_owned(),
+            expected_version: 0,
+        }))
+    }
+}
+
 impl AccountEntry {
     fn read(&self) -> Result<Input, SeedError> {
         let place = format!("account {}", self.payer);
-        let amount =
-            Money::parse(&self.amount, &self.currency).map_err(|error| SeedError::Faulty {
-                place: place.clone(),
-                error: error.to_string(),
-            })?;
         Ok(Input::RecordPayment(RecordPayment {
-            actor: Actor {
-                party: REGISTRAR.to_owned(),
-                subject: "seed".to_owned(),
-            },
+            actor: registrar(),
             officer: true,
             payer: self.payer.clone(),
-            amount,
+            amount: money(&place, &self.amount, &self.currency)?,
             declaration_id: None,
             reference: "opening balance".to_owned(),
         }))

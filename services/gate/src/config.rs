@@ -47,6 +47,8 @@ pub struct BarrierConfig {
     pub decision_age_max_ms: u64,
     /// A pre-arrival expires so long after its planned arrival.
     pub expiry_grace_minutes: u32,
+    /// A truck that nobody saw leave is taken for gone so long after it was let in.
+    pub inferred_gone_hours: u32,
 }
 
 impl Config {
@@ -65,6 +67,7 @@ impl Config {
         Rules {
             expiry_grace: TimeDelta::minutes(self.barrier.expiry_grace_minutes.into()),
             decision_age_max: Duration::from_millis(self.barrier.decision_age_max_ms),
+            gone_after: TimeDelta::hours(self.barrier.inferred_gone_hours.into()),
         }
     }
 }
@@ -82,6 +85,12 @@ impl Validate for Config {
             u64::from(self.barrier.expiry_grace_minutes),
             0,
             10_080,
+        );
+        faults.within(
+            "barrier.inferred_gone_hours",
+            u64::from(self.barrier.inferred_gone_hours),
+            24,
+            8_760,
         );
         faults.section("server", &self.server);
         faults.section("database", &self.database);

@@ -22,6 +22,30 @@ pub static CATALOGUE: &[Entry] = &[
         "The pre-arrival is used, cancelled or expired.",
     ),
     entry(
+        "PRE_ARRIVAL_UNDER_WAY",
+        Code::FailedPrecondition,
+        "the haulier",
+        "The truck of a transfer is inside its first site, or on the road with the goods.",
+    ),
+    entry(
+        "STOCK_LIST_NOT_OPEN",
+        Code::FailedPrecondition,
+        "the trader",
+        "No more of the stock list passes: it is void, closed short, posted, or its voiding is asked.",
+    ),
+    entry(
+        "STOCK_LIST_EXCEEDED",
+        Code::FailedPrecondition,
+        "the caller",
+        "Other passes carry so much of the stock list that this is not left.",
+    ),
+    entry(
+        "PASSES_EXHAUSTED",
+        Code::ResourceExhausted,
+        "the trader",
+        "The stock list has as many passes as its numbers can tell apart.",
+    ),
+    entry(
         "CONTAINER_NOT_HERE",
         Code::FailedPrecondition,
         "the terminal",
@@ -86,6 +110,12 @@ pub static CATALOGUE: &[Entry] = &[
         Code::FailedPrecondition,
         "whoever the conditions name",
         "More stands against letting the truck in than a person may set aside.",
+    ),
+    entry(
+        "CHECK_IN_FINAL",
+        Code::FailedPrecondition,
+        "the terminal",
+        "The check-in cannot be taken back: the truck or its goods have gone on.",
     ),
     entry(
         "TRUCK_NOT_HERE",

@@ -12,9 +12,11 @@ use super::state::{HistoryEntry, Posted, State};
 use crate::domain::Actor;
 use crate::domain::account::Account;
 use crate::domain::clearance::Clearance;
-use crate::domain::declaration::{Declaration, World};
+use crate::domain::declaration::{Declaration, Names, World};
+use crate::domain::guarantee::Guarantee;
 use crate::domain::hold::{Hold, HoldKind, Scope, ScopeKind};
 use crate::domain::risk::HoldOrderKind;
+use crate::domain::visit::name_of;
 use crate::events::publish;
 use crate::grpc::response;
 
@@ -28,6 +30,15 @@ pub struct Desk<'a> {
     pub context: &'a Context<'a>,
     /// What is published with the decision.
     pub facts: Vec<Fact>,
+}
+
+/// What a payer's debts are secured by, as far as the payer has it.
+#[derive(Clone, Debug, Default)]
+pub struct Funds {
+    /// The deferment account.
+    pub account: Option<Account>,
+    /// The guarantee.
+    pub guarantee: Option<Guarantee>,
 }
 
 /// What an officer or terminal asks about one declaration.
@@ -51,38 +62,41 @@ impl Desk<'_> {
         self.context.now
     }
 
-    /// Lets something be decided in the world as it is. The account comes back as it would be afterwards and
-    /// counts only if it is committed.
+    /// Lets something be decided in the world as it is. The payer's funds come back as they would be afterwards
+    /// and count only if they are committed.
     pub fn decide<R>(
         &self,
         payer: Option<&str>,
         actor: Option<&Actor>,
         run: impl FnOnce(&mut World<'_>) -> R,
-    ) -> (R, Option<Account>) {
-        let mut account = self.state.account_of(payer);
+    ) -> (R, Funds) {
+        let mut funds = Funds {
+            account: self.state.account_of(payer),
+            guarantee: self.state.guarantee_of(payer),
+        };
         let visits = |container: &_| self.state.visits_of(container);
+        let named = |names: &Names<'_>| self.state.visits_naming(names);
+        let lists = |number: &_| self.state.list(number);
         let holds = |scope: &_| self.state.holds_on(scope);
         let ids = || self.context.new_id();
         let mut world = World {
             now: self.context.now,
             books: &self.customs.books,
             visits: &visits,
+            named: &named,
+            lists: &lists,
             holds: &holds,
-            account: account.as_mut(),
+            account: funds.account.as_mut(),
+            guarantee: funds.guarantee.as_mut(),
             ids: &ids,
             actor,
         };
         let result = run(&mut world);
-        (result, account)
+        (result, funds)
     }
 
     /// Files what became of a declaration.
-    pub fn commit(
-        &mut self,
-        mut declaration: Declaration,
-        account: Option<Account>,
-        before: Vec<String>,
-    ) {
+    pub fn commit(&mut self, mut declaration: Declaration, funds: Funds, before: Vec<String>) {
         let news = std::mem::take(&mut declaration.news);
         for order in &news.hold_orders {
             let kind = match order.kind {
@@ -120,12 +134,35 @@ impl Desk<'_> {
         }
         self.post(&declaration.filer, news.notifications);
         self.publish_clearance(&declaration, before);
-        if let (Some(payer), Some(account)) = (&declaration.payer, account)
-            && self.state.accounts.get(payer) != Some(&account)
-        {
-            self.state.accounts.put(payer.clone(), account);
+        if let Some(payer) = &declaration.payer {
+            if let Some(account) = funds.account
+                && self.state.accounts.get(payer) != Some(&account)
+            {
+                self.state.accounts.put(payer.clone(), account);
+            }
+            if let Some(guarantee) = funds.guarantee
+                && self.state.guarantees.get(payer) != Some(&guarantee)
+            {
+                self.state.guarantees.put(payer.clone(), guarantee);
+            }
         }
+        self.note_name(&declaration);
         self.state.declarations.put(declaration.id, declaration);
+    }
+
+    /// Later filings of the batch see that the reference is taken by this filer.
+    fn note_name(&mut self, declaration: &Declaration) {
+        let Some(name) = declaration
+            .names()
+            .and_then(|names| names.lrn.and_then(name_of))
+            .filter(|name| declaration.is_open() && self.state.namesakes.is_loaded(name))
+        else {
+            return;
+        };
+        let mut filers = self.state.namesakes.get(&name).cloned().unwrap_or_default();
+        if filers.insert(declaration.filer.clone()) {
+            self.state.namesakes.put(name, filers);
+        }
     }
 
     /// Places or changes a hold and publishes it.
@@ -174,7 +211,7 @@ impl Desk<'_> {
     /// As [`Self::on_declaration`], for use cases that answer in their own way.
     ///
     /// # Errors
-    /// NOT_FOUND, STALE_VERSION, and what `run` refuses.
+    /// NOT_FOUND, STALE_VERSION, DECLARATION_VOID, and what `run` refuses.
     pub fn run_on_declaration(
         &mut self,
         command: &DeclarationCommand,
@@ -183,29 +220,38 @@ impl Desk<'_> {
         let mut declaration = self.find(command)?;
         let before = declaration.clearance_keys();
         let payer = declaration.payer.clone();
-        let (outcome, account) = self.decide(payer.as_deref(), Some(&command.actor), |world| {
+        let (outcome, funds) = self.decide(payer.as_deref(), Some(&command.actor), |world| {
             run(&mut declaration, world)
         });
         outcome?;
-        self.commit(declaration.clone(), account, before);
+        self.commit(declaration.clone(), funds, before);
         declaration.news = Default::default();
         Ok(declaration)
     }
 
     /// Moves a declaration on after something around it has changed.
     pub fn advance(&mut self, declaration_id: Uuid) {
+        self.change(declaration_id, Declaration::advance);
+    }
+
+    /// Lets something happen to a declaration that nobody asked for: a fact of another service, a timer.
+    pub fn change(
+        &mut self,
+        declaration_id: Uuid,
+        run: impl FnOnce(&mut Declaration, &mut World<'_>),
+    ) {
         let Some(mut declaration) = self.state.declarations.get(&declaration_id).cloned() else {
             return;
         };
         let before = declaration.clearance_keys();
         let old = declaration.clone();
         let payer = declaration.payer.clone();
-        let ((), account) = self.decide(payer.as_deref(), None, |world| declaration.advance(world));
+        let ((), funds) = self.decide(payer.as_deref(), None, |world| run(&mut declaration, world));
         if declaration == old {
             // Holds are weighed in the clearance even where the declaration itself stays as it is.
             self.publish_clearance(&declaration, before);
         } else {
-            self.commit(declaration, account, before);
+            self.commit(declaration, funds, before);
         }
     }
 
@@ -239,6 +285,13 @@ impl Desk<'_> {
             .ok_or_else(|| Refusal::not_found("declaration", command.declaration_id.to_string()))?;
         if command.expected_version != 0 && command.expected_version != declaration.version {
             return Err(Refusal::stale(declaration.version));
+        }
+        if declaration.is_void() {
+            return Err(Refusal::unmet(
+                "DECLARATION_VOID",
+                "The declaration is void; file a new one for the goods.",
+                Vec::new(),
+            ));
         }
         Ok(declaration.clone())
     }

@@ -1,7 +1,7 @@
 //! Filing a declaration, as a message or as a document: both end here. Names the filer's reference and inbox,
-//! every container and transport document, the identifiers of its parties, and the parties and accounts that
+//! every container, transport document and stock list, the identifiers of its parties, and the parties and accounts that
 //! these led to when the filing was read. Were they followed under the locks, filings of one broker could not
-//! share a batch. A party that is entered between reading and deciding is as if it were entered afterwards.
+//! share a batch. What follows is the visit that named an export before it was filed. A party that is entered between reading and deciding is as if it were entered afterwards.
 
 use fabric::{Decision, Subjects};
 use kernel::{Fault, Lrn, Mrn, Refusal};
@@ -18,6 +18,7 @@ use crate::domain::party::{Action, Identifier, Party};
 use crate::domain::validation::{
     self, Findings, LRN_IN_USE, LRN_PATH, MANDATE_MISSING, PARTY_SUSPENDED, PARTY_UNKNOWN,
 };
+use crate::domain::visit::name_of;
 use crate::grpc::response;
 
 /// The letters and digits of an MRN's body.
@@ -76,6 +77,12 @@ impl FileDeclaration {
         for document in self.filing.transport_documents() {
             subjects = subjects.write(subject::KEY, format!("transport-document/{document}"));
         }
+        for list in self.filing.stock_lists() {
+            subjects = subjects.read(subject::LIST, list.to_string());
+        }
+        if let Some(name) = self.name() {
+            subjects = subjects.write(subject::NAME, name);
+        }
         for identifier in self.identifiers() {
             subjects = subjects.read(subject::IDENTIFIER, identifier.key());
         }
@@ -85,6 +92,21 @@ impl FileDeclaration {
                 .write(subject::ACCOUNT, party);
         }
         subjects
+    }
+
+    /// By what a truck's filing can have named an export already.
+    fn name(&self) -> Option<String> {
+        let export = self
+            .filing
+            .kind()
+            .is_some_and(|kind| kind.direction == Direction::Export);
+        name_of(&self.filing.lrn).filter(|_| export)
+    }
+
+    /// Whether it may be bound to a container that it does not name, and by what.
+    pub fn name_alone(&self) -> Option<String> {
+        self.name()
+            .filter(|_| self.filing.usable_containers().is_empty())
     }
 
     /// Every identifier that a party of the document may have.
@@ -148,7 +170,7 @@ impl FileDeclaration {
             findings,
             severities_version: desk.customs.books.severities.version.clone(),
         };
-        let (declaration, account) = desk.decide(payer.as_deref(), Some(&self.actor), |world| {
+        let (declaration, funds) = desk.decide(payer.as_deref(), Some(&self.actor), |world| {
             Declaration::lodge(lodging, world)
         });
         let answer = wire::Filing {
@@ -160,7 +182,7 @@ impl FileDeclaration {
         };
         if !self.dry_run {
             self.keep(desk, &declaration, &answer);
-            desk.commit(declaration, account, Vec::new());
+            desk.commit(declaration, funds, Vec::new());
         }
         Ok(answer)
     }

@@ -65,14 +65,14 @@ impl RecordPayment {
             return Decision::refuse(Refusal::not_found("declaration", id.to_string()));
         };
         let before = declaration.clearance_keys();
-        let (outcome, account) = desk.decide(Some(&self.payer), Some(&self.actor), |world| {
+        let (outcome, funds) = desk.decide(Some(&self.payer), Some(&self.actor), |world| {
             declaration.pay(&self.amount, &self.reference, world)
         });
         if let Err(refusal) = outcome {
             return Decision::refuse(refusal);
         }
         let debt = response::debt_state(declaration.debt.state());
-        desk.commit(declaration, account, before);
+        desk.commit(declaration, funds, before);
         respond(
             &wire::RecordPaymentResponse {
                 account: None,
@@ -110,7 +110,7 @@ impl RecordPayment {
     }
 }
 
-/// Has debts secured that accounts were too small for, oldest first.
+/// Has debts secured that accounts or guarantees were too small for, oldest first.
 pub fn secure_waiting(desk: &mut Desk<'_>, payer: Option<&str>) {
     let waits = |state: DebtState| matches!(state, DebtState::Short | DebtState::Assessed);
     let waiting: Vec<Uuid> = desk

@@ -1,18 +1,23 @@
 //! What a batch has read under its locks and changed: the tables of customs in memory. It must not know SQL;
 //! the store fills and writes it.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use fabric::Working;
-use kernel::ContainerNumber;
+use kernel::{ContainerNumber, StockListNumber};
 use uuid::Uuid;
 
 use crate::domain::account::Account;
 use crate::domain::clearance::Clearance;
-use crate::domain::declaration::Declaration;
+use crate::domain::declaration::{Declaration, Names};
+use crate::domain::guarantee::Guarantee;
 use crate::domain::hold::{Hold, Scope};
+use crate::domain::matching::container_key;
 use crate::domain::notification::Notification;
 use crate::domain::party::{Mandate, Party};
-use crate::domain::visit::{Site, Visit};
+use crate::domain::stock_list::StockList;
+use crate::domain::visit::{Site, Visit, name_of};
 
 /// The kinds of subjects. Who writes one holds it alone.
 pub mod subject {
@@ -35,8 +40,12 @@ pub mod subject {
     pub const PARTY: &str = "party";
     /// A mandate by id.
     pub const MANDATE: &str = "mandate";
-    /// A payer's account.
+    /// A payer's account and guarantee.
     pub const ACCOUNT: &str = "account";
+    /// A stock list.
+    pub const LIST: &str = "stock-list";
+    /// A number by which a truck's filing names an export, with the visits that it named.
+    pub const NAME: &str = "name";
     /// A filer's inbox.
     pub const INBOX: &str = "inbox";
     /// A hold by id.
@@ -54,6 +63,10 @@ pub struct State {
     pub lrns: Working<(String, String), LrnClaim>,
     /// Container visits, by container: those that are not over, and those asked for by id.
     pub visits: Working<String, Vec<Visit>>,
+    /// The filers of the open exports that have a name, by that name.
+    pub namesakes: Working<String, BTreeSet<String>>,
+    /// Stock lists, by number.
+    pub lists: Working<String, StockList>,
     /// Sites.
     pub sites: Working<String, Site>,
     /// Clearances, by key.
@@ -68,6 +81,8 @@ pub struct State {
     pub mandates: Working<Uuid, Mandate>,
     /// Accounts, by payer.
     pub accounts: Working<String, Account>,
+    /// Guarantees, by trader.
+    pub guarantees: Working<String, Guarantee>,
     /// The last number given out in each inbox.
     pub inboxes: Working<String, u64>,
     /// New documents.
@@ -141,6 +156,41 @@ impl State {
         }
     }
 
+    /// The visits whose truck's filing named a declaration, of those whose key was read. A reference names it only
+    /// while no other filer has an open export under the same one.
+    pub fn visits_naming(&self, names: &Names<'_>) -> Vec<Visit> {
+        let reference = names.lrn.and_then(name_of).filter(|reference| {
+            self.namesakes.is_loaded(reference)
+                && self
+                    .namesakes
+                    .get(reference)
+                    .is_none_or(|filers| filers.iter().all(|filer| filer == names.filer))
+        });
+        let is_named = |visit: &&Visit| {
+            visit
+                .named
+                .iter()
+                .any(|name| name == names.mrn || Some(name) == reference.as_ref())
+        };
+        self.visits
+            .iter()
+            .flat_map(|(_, visits)| visits)
+            .filter(is_named)
+            .filter(|visit| self.clearances.is_loaded(&container_key(&visit.container)))
+            .cloned()
+            .collect()
+    }
+
+    /// A stock list that was read, if it is known.
+    pub fn list(&self, number: &StockListNumber) -> Option<StockList> {
+        let key = number.to_string();
+        if self.lists.is_loaded(&key) {
+            self.lists.get(&key).cloned()
+        } else {
+            None
+        }
+    }
+
     /// The holds on a scope that were read. A scope that was minted in this batch has none yet.
     pub fn holds_on(&self, scope: &Scope) -> Vec<Hold> {
         let key = scope.topic_key();
@@ -204,5 +254,10 @@ impl State {
     /// The account of a payer that was read.
     pub fn account_of(&self, payer: Option<&str>) -> Option<Account> {
         self.accounts.get(&payer?.to_owned()).cloned()
+    }
+
+    /// The guarantee of a trader that was read.
+    pub fn guarantee_of(&self, trader: Option<&str>) -> Option<Guarantee> {
+        self.guarantees.get(&trader?.to_owned()).cloned()
     }
 }

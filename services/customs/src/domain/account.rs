@@ -29,7 +29,7 @@ pub struct Entry {
     pub kind: EntryKind,
     /// How much.
     pub amount: Money,
-    /// The declaration, for SECURED and CHARGED.
+    /// The declaration, for all but PAID_IN.
     pub declaration_id: Option<Uuid>,
     /// The payment's reference, for PAID_IN.
     pub reference: String,
@@ -46,6 +46,10 @@ pub enum EntryKind {
     Secured,
     /// A secured debt was charged.
     Charged,
+    /// A secured debt fell away.
+    Freed,
+    /// A charged debt fell away.
+    Refunded,
 }
 
 impl EntryKind {
@@ -55,6 +59,8 @@ impl EntryKind {
             Self::PaidIn => "PAID_IN",
             Self::Secured => "SECURED",
             Self::Charged => "CHARGED",
+            Self::Freed => "FREED",
+            Self::Refunded => "REFUNDED",
         }
     }
 }
@@ -140,6 +146,40 @@ impl Account {
         }
         (self.secured, self.balance) = (secured, balance);
         self.enter(EntryKind::Charged, amount, Some(declaration_id), "", now);
+        Ok(())
+    }
+
+    /// Gives back what secured a debt that fell away.
+    ///
+    /// # Errors
+    /// Another currency, or more than is secured.
+    pub fn free(
+        &mut self,
+        amount: &Money,
+        declaration_id: Uuid,
+        now: DateTime<Utc>,
+    ) -> Result<(), MoneyError> {
+        let secured = self.secured.checked_sub(amount)?;
+        if secured.is_negative() {
+            return Err(MoneyError::TooManyDigits);
+        }
+        self.secured = secured;
+        self.enter(EntryKind::Freed, amount, Some(declaration_id), "", now);
+        Ok(())
+    }
+
+    /// Gives back what was charged for a debt that fell away.
+    ///
+    /// # Errors
+    /// Another currency, or more than an amount can hold.
+    pub fn refund(
+        &mut self,
+        amount: &Money,
+        declaration_id: Uuid,
+        now: DateTime<Utc>,
+    ) -> Result<(), MoneyError> {
+        self.balance = self.balance.checked_add(amount)?;
+        self.enter(EntryKind::Refunded, amount, Some(declaration_id), "", now);
         Ok(())
     }
 

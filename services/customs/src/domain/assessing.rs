@@ -6,10 +6,10 @@ use kernel::{CountryCode, Currency, HsCode, Money, Rounding};
 use rust_decimal::Decimal;
 
 use super::duty::{self, Assessment, DeclaredTax, DutyItem, Measure};
-use super::filing::{Direction, FiledItem, Filing, WrittenAmount, WrittenMeasure};
+use super::filing::{Direction, FiledItem, Filing, ProcedureKind, WrittenAmount, WrittenMeasure};
 use super::location::GoodsLocations;
 use super::risk::{self, RiskInput, RiskItem, RiskOutcome, RiskRules};
-use super::tariff::{Rates, Tariff};
+use super::tariff::{Rates, Tariff, Treatment};
 use super::validation::{Severities, decimal};
 
 /// The books that decisions rest on: data, each with its version.
@@ -46,11 +46,16 @@ impl Books {
         let owes = filing
             .kind()
             .is_some_and(|kind| kind.direction != Direction::Export);
-        let items: Vec<DutyItem> = if owes {
-            self.duty_items(filing)
-        } else {
-            Vec::new()
+        // An export owes nothing, and is looked at for what it takes out of bond alone.
+        let is_looked_at = |item: &DutyItem| {
+            owes || (ProcedureKind::of(&item.procedure) == ProcedureKind::OutOfBond
+                && self.tariff.treatment(&item.procedure) == Some(Treatment::Free))
         };
+        let items: Vec<DutyItem> = self
+            .duty_items(filing)
+            .into_iter()
+            .filter(is_looked_at)
+            .collect();
         duty::assess(
             &items,
             &self.tariff,

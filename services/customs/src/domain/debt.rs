@@ -21,9 +21,21 @@ pub struct Debt {
     pub assessed: Option<Assessment>,
     /// The part that a deferment account secures.
     pub secured: Option<Money>,
+    /// What a guarantee must cover while the goods are in bond; none where none is asked for.
+    #[serde(default)]
+    pub to_guarantee: Option<Money>,
+    /// What a guarantee covers.
+    #[serde(default)]
+    pub guaranteed: Option<Money>,
+    /// What the guarantee no longer has to cover, because the goods have left bond.
+    #[serde(default)]
+    pub freed: Option<Money>,
+    /// Since when nothing is owed, because the declaration is void.
+    #[serde(default)]
+    pub void_since: Option<DateTime<Utc>>,
     /// What was paid for this declaration.
     pub payments: Vec<Payment>,
-    /// Since when the payer's account has been too small.
+    /// Since when the payer's account or guarantee has been too small.
     pub short_since: Option<DateTime<Utc>>,
     /// Since when the debt has been final: charged, paid or none.
     pub final_since: Option<DateTime<Utc>>,
@@ -56,7 +68,7 @@ pub enum DebtState {
     Paid,
     /// Suspended.
     Suspended,
-    /// The payer's account is too small.
+    /// The payer's account or guarantee is too small.
     Short,
 }
 
@@ -113,6 +125,9 @@ pub enum ManualError {
 impl Debt {
     /// Where it stands.
     pub fn state(&self) -> DebtState {
+        if self.void_since.is_some() {
+            return DebtState::None;
+        }
         let Some(assessed) = &self.assessed else {
             let indicated = self.indicated.as_ref().is_some_and(|duty| {
                 !duty.total_payable.is_zero() || duty.needs_manual_assessment()
@@ -125,6 +140,14 @@ impl Debt {
         };
         if assessed.needs_manual_assessment() {
             return DebtState::Assessed;
+        }
+        let open = if self.short_since.is_some() {
+            DebtState::Short
+        } else {
+            DebtState::Assessed
+        };
+        if self.uncovered().is_some() {
+            return open;
         }
         if assessed.total_payable.is_zero() {
             return if assessed.is_suspended() {
@@ -140,11 +163,16 @@ impl Debt {
             .is_ok_and(|outstanding| outstanding.is_zero())
         {
             DebtState::Paid
-        } else if self.short_since.is_some() {
-            DebtState::Short
         } else {
-            DebtState::Assessed
+            open
         }
+    }
+
+    /// What a guarantee must cover and does not.
+    pub fn uncovered(&self) -> Option<&Money> {
+        self.to_guarantee
+            .as_ref()
+            .filter(|_| self.guaranteed.is_none() && self.void_since.is_none())
     }
 
     /// The newest reckoning.
@@ -247,6 +275,9 @@ pub(crate) mod tests {
                 .map(|item| (*item, Manual::NoCommodityCode))
                 .collect(),
             suspended_items: Vec::new(),
+            into_bond: None,
+            out_of_bond: None,
+            unreckoned_items: Vec::new(),
             tariff_version: "t".into(),
             rates_version: "r".into(),
         }
@@ -277,6 +308,25 @@ pub(crate) mod tests {
             ..assessment("0", &[])
         });
         assert_eq!(debt.state(), DebtState::Suspended);
+    }
+
+    #[test]
+    fn what_is_suspended_is_met_once_a_guarantee_covers_it() {
+        let mut debt = Debt {
+            assessed: Some(Assessment {
+                suspended_items: vec![1],
+                ..assessment("0", &[])
+            }),
+            to_guarantee: Some(pounds("248")),
+            ..Debt::default()
+        };
+        assert_eq!(debt.state(), DebtState::Assessed);
+        debt.short_since = chrono::DateTime::from_timestamp(0, 0);
+        assert_eq!(debt.state(), DebtState::Short);
+        debt.guaranteed = Some(pounds("248"));
+        assert_eq!(debt.state(), DebtState::Suspended);
+        debt.void_since = debt.short_since;
+        assert_eq!(debt.state(), DebtState::None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use kernel::{Money, MoneyError, Rounding};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::filing::ProcedureKind;
 use super::tariff::{Rate, Rates, Specific, Tariff, TariffLine, TaxRate, Treatment};
 
 /// Customs duty.
@@ -76,6 +77,16 @@ pub struct Assessment {
     pub manual_items: Vec<(u32, Manual)>,
     /// The items on which nothing is payable while their procedure lasts.
     pub suspended_items: Vec<u32>,
+    /// What the goods that go into bond would owe otherwise: what a guarantee is to cover. None where none do.
+    #[serde(default)]
+    pub into_bond: Option<Money>,
+    /// What the goods that leave bond owe in free circulation, also where they are sent abroad and owe nothing:
+    /// what a guarantee no longer has to cover. None where none do.
+    #[serde(default)]
+    pub out_of_bond: Option<Money>,
+    /// The items into or out of bond that cannot be reckoned: neither amount counts them.
+    #[serde(default)]
+    pub unreckoned_items: Vec<u32>,
     /// The tariff's version.
     pub tariff_version: String,
     /// The version of the exchange rates.
@@ -145,12 +156,18 @@ pub fn assess(
         total_payable: Money::zero(tariff.currency.clone()),
         manual_items: Vec::new(),
         suspended_items: Vec::new(),
+        into_bond: None,
+        out_of_bond: None,
+        unreckoned_items: Vec::new(),
         tariff_version: tariff.version.clone(),
         rates_version: rates.version.clone(),
     };
     for item in items {
         if let Err(why) = desk.assess_item(item, &mut assessment) {
             assessment.manual_items.push((item.sequence, why));
+        }
+        if desk.reckon_bond(item, &mut assessment).is_err() {
+            assessment.unreckoned_items.push(item.sequence);
         }
     }
     assessment
@@ -281,6 +298,22 @@ impl Desk<'_> {
         if matches!(treatment, Treatment::Suspended | Treatment::Conditional) {
             assessment.suspended_items.push(item.sequence);
         }
+        Ok(())
+    }
+
+    /// Adds what an item would owe in free circulation to what goes into bond or leaves it.
+    fn reckon_bond(&self, item: &DutyItem, assessment: &mut Assessment) -> Result<(), Manual> {
+        let total = match ProcedureKind::of(&item.procedure) {
+            ProcedureKind::IntoBond => &mut assessment.into_bond,
+            ProcedureKind::OutOfBond => &mut assessment.out_of_bond,
+            _ => return Ok(()),
+        };
+        let so_far = total.get_or_insert_with(|| Money::zero(self.tariff.currency.clone()));
+        let mut sum = so_far.clone();
+        for line in self.taxes(item)? {
+            sum = sum.checked_add(&line.assessed)?;
+        }
+        *so_far = sum;
         Ok(())
     }
 
@@ -784,6 +817,36 @@ mod tests {
         assert!(assessment.is_suspended() && assessment.lines.is_empty());
         assert!(!assessment.needs_manual_assessment());
         assert!(assessment.total_payable.is_zero());
+        assert_eq!(
+            assessment.unreckoned_items,
+            [1],
+            "nobody knows what to cover"
+        );
+    }
+
+    #[test]
+    fn what_goes_into_bond_or_leaves_it_is_reckoned_as_in_free_circulation() {
+        let of = |procedure: &str| {
+            assess_one(DutyItem {
+                procedure: procedure.to_owned(),
+                ..umbrellas()
+            })
+        };
+        let sums = |assessment: &Assessment| {
+            [
+                assessment.total_payable.to_string(),
+                format!("{:?}", assessment.into_bond.as_ref().map(Money::to_string)),
+                format!(
+                    "{:?}",
+                    assessment.out_of_bond.as_ref().map(Money::to_string)
+                ),
+            ]
+        };
+        let some = "Some(\"248.00 GBP\")";
+        assert_eq!(sums(&of("7100")), ["0.00 GBP", some, "None"]);
+        assert_eq!(sums(&of("4071")), ["248.00 GBP", "None", some]);
+        assert_eq!(sums(&of("1071")), ["0.00 GBP", "None", some], "sent abroad");
+        assert_eq!(sums(&of("4000")), ["248.00 GBP", "None", "None"]);
     }
 
     #[test]

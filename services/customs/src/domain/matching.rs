@@ -1,19 +1,25 @@
 //! Rule 15: which container visit the goods of a declaration are in, and whether the declaration agrees with
-//! the manifest. A binding that is not certain is kept as unbound with its reason; it is never guessed. It
-//! must not know duty, controls or holds.
+//! the manifest; an export's with the truck that brings it, goods out of bond with their stock list. A binding
+//! that is not certain is kept as unbound with its reason; it is never guessed. It must not know duty,
+//! controls or holds.
 
 use chrono::{DateTime, Utc};
-use kernel::{ContainerNumber, TransportDocumentNumber};
+use kernel::{ContainerNumber, Direction as Way, StockListNumber, TransportDocumentNumber};
 use serde::{Deserialize, Serialize};
 
-use super::filing::{Direction, Filing, Stage};
+use super::filing::{Direction, Filing, ProcedureKind, Stage};
+use super::stock_list::{ListState, StockList};
 use super::visit::{ManifestLine, Phase, Visit};
 
-/// The goods of a declaration under one transport document in one container, or without one.
+/// The goods of a declaration under one transport document in one container, or without one; out of bond,
+/// those of one stock list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consignment {
     /// The container; none for goods without one.
     pub container: Option<ContainerNumber>,
+    /// Out of bond: the stock list that sets them aside.
+    #[serde(default)]
+    pub list: Option<StockListNumber>,
     /// The transport document.
     pub transport_document: Option<TransportDocumentNumber>,
     /// The container visit, once bound.
@@ -24,8 +30,11 @@ pub struct Consignment {
     pub arrived_at: Option<DateTime<Utc>>,
     /// When customs released them.
     pub released_at: Option<DateTime<Utc>>,
-    /// They have left with their visit: nothing carries over to the next one.
+    /// They have left with their visit, or under their list: nothing carries over to the next one.
     pub departed: bool,
+    /// They left by train or barge.
+    #[serde(default)]
+    pub exited: bool,
 }
 
 /// How goods relate to the manifest.
@@ -52,8 +61,9 @@ pub enum Obstacle {
     GoodsLocationElsewhere,
     /// The document names no container that can be bound.
     NoContainer,
-    /// Exports are not bound to a departure yet.
-    ExportNotBound,
+    /// What a truck brings for export is on no manifest.
+    #[serde(alias = "EXPORT_NOT_BOUND")]
+    NoManifest,
     /// The document names no transport document.
     NoTransportDocument,
     /// No visit of this container is known at the site.
@@ -64,6 +74,14 @@ pub enum Obstacle {
     TransportDocumentNotOnManifest,
     /// The number of packages differs.
     Packages,
+    /// Out of bond, and the document names no list that decreases the stock.
+    NoStockList,
+    /// The list is not known, or its goods are not set aside.
+    StockListNotReserved,
+    /// The list is of another trader or of another centre.
+    StockListOfAnother,
+    /// The list is void.
+    StockListVoid,
 }
 
 impl Obstacle {
@@ -72,12 +90,16 @@ impl Obstacle {
         match self {
             Self::GoodsLocationElsewhere => "GOODS_LOCATION_ELSEWHERE",
             Self::NoContainer => "NO_CONTAINER",
-            Self::ExportNotBound => "EXPORT_NOT_BOUND",
+            Self::NoManifest => "NO_MANIFEST",
             Self::NoTransportDocument => "NO_TRANSPORT_DOCUMENT",
             Self::ContainerUnknown => "CONTAINER_UNKNOWN",
             Self::TwoCandidates => "TWO_CANDIDATES",
             Self::TransportDocumentNotOnManifest => "TRANSPORT_DOCUMENT_NOT_ON_MANIFEST",
             Self::Packages => "PACKAGES",
+            Self::NoStockList => "NO_STOCK_LIST",
+            Self::StockListNotReserved => "STOCK_LIST_NOT_RESERVED",
+            Self::StockListOfAnother => "STOCK_LIST_OF_ANOTHER",
+            Self::StockListVoid => "STOCK_LIST_VOID",
         }
     }
 
@@ -88,7 +110,7 @@ impl Obstacle {
             Self::NoContainer => {
                 "The declaration names no container that can be bound; the goods are released by transport document."
             }
-            Self::ExportNotBound => "An export is not bound to a departure.",
+            Self::NoManifest => "What a truck brings for export is on no manifest.",
             Self::NoTransportDocument => {
                 "The declaration names no transport document, so nothing joins it to the manifest; an officer may decide the match."
             }
@@ -104,6 +126,16 @@ impl Obstacle {
             Self::Packages => {
                 "The number of packages differs from the manifest; correct the declaration or the manifest, or an officer decides the match."
             }
+            Self::NoStockList => {
+                "The declaration names no list that decreases the stock of the centre, so nothing sets its goods aside; have it invalidated and file it again with the list's number."
+            }
+            Self::StockListNotReserved => {
+                "The stock list is not known, or its goods are not set aside yet."
+            }
+            Self::StockListOfAnother => {
+                "The stock list is of another trader, or of another centre than the goods location names."
+            }
+            Self::StockListVoid => "The stock list is void: nothing will leave under it.",
         }
     }
 }
@@ -153,12 +185,14 @@ impl Consignment {
     ) -> Self {
         Self {
             container: container.cloned(),
+            list: None,
             transport_document: document.cloned(),
             visit_id: None,
             matching,
             arrived_at: None,
             released_at: None,
             departed: false,
+            exited: false,
         }
     }
 
@@ -166,7 +200,17 @@ impl Consignment {
         self.visit_id = Some(visit.visit_id.clone());
         self.arrived_at = visit.arrived_at;
         self.departed = visit.phase == Phase::Departed;
+        self.exited = self.departed && visit.exited;
         self
+    }
+
+    /// What it is, for a person: its visit, container, document or list.
+    pub fn subject(&self) -> String {
+        self.list
+            .as_ref()
+            .map(|list| format!("stock-list/{list}"))
+            .or_else(|| self.clearance_key())
+            .unwrap_or_default()
     }
 
     /// Bound, and no longer free to be bound elsewhere.
@@ -190,10 +234,18 @@ pub struct Surroundings<'a> {
     pub filing: &'a Filing,
     /// The site that the goods location names, if it is one of ours.
     pub site_id: Option<&'a str>,
+    /// That site is a bonded centre.
+    pub bonded: bool,
+    /// Whose goods they are, if we know the party.
+    pub trader: Option<&'a str>,
     /// Officers' decisions.
     pub overrides: &'a [Override],
     /// The known visits of a container, and those its goods are bound to.
     pub visits: &'a dyn Fn(&ContainerNumber) -> Vec<Visit>,
+    /// The known visits whose truck's filing named the declaration.
+    pub named: &'a dyn Fn() -> Vec<Visit>,
+    /// A stock list, if it is known.
+    pub lists: &'a dyn Fn(&StockListNumber) -> Option<StockList>,
 }
 
 /// The consignments as they stand now, from those that stood before and the visits that are known. What was
@@ -205,6 +257,9 @@ pub fn bind(before: &[Consignment], surroundings: &Surroundings<'_>) -> Vec<Cons
     if kind.stage == Stage::Supplementary || kind.direction == Direction::Special {
         return Vec::new();
     }
+    if surroundings.bonded && surroundings.filing.procedure_kind() == ProcedureKind::OutOfBond {
+        return bind_lists(before, surroundings);
+    }
     let documents = surroundings.filing.transport_documents();
     let mut containers = surroundings.filing.usable_containers();
     for decided in surroundings.overrides {
@@ -212,11 +267,13 @@ pub fn bind(before: &[Consignment], surroundings: &Surroundings<'_>) -> Vec<Cons
             containers.push(decided.container.clone());
         }
     }
-    let not_asked = match (kind.direction, surroundings.site_id) {
-        (Direction::Export, _) => Some(Obstacle::ExportNotBound),
-        (_, None) => Some(Obstacle::GoodsLocationElsewhere),
-        _ => None,
-    };
+    if kind.direction == Direction::Export && surroundings.site_id.is_some() {
+        return bind_export(before, &containers, &documents, surroundings);
+    }
+    let not_asked = surroundings
+        .site_id
+        .is_none()
+        .then_some(Obstacle::GoodsLocationElsewhere);
     if containers.is_empty() {
         let why = Matching::NotAsked(not_asked.unwrap_or(Obstacle::NoContainer));
         return documents
@@ -247,6 +304,170 @@ fn kept_or(before: &[Consignment], fresh: Consignment) -> Consignment {
     Consignment {
         released_at: before.iter().find(same).and_then(|old| old.released_at),
         ..fresh
+    }
+}
+
+/// An export is in the containers that it names, each as a truck brings it to the site. One that names none
+/// that can be bound is in those whose truck's filing named it.
+fn bind_export(
+    before: &[Consignment],
+    containers: &[ContainerNumber],
+    documents: &[TransportDocumentNumber],
+    surroundings: &Surroundings<'_>,
+) -> Vec<Consignment> {
+    let document = documents.first();
+    let unbound = |container| {
+        let why = Matching::Unbound(Obstacle::ContainerUnknown);
+        Consignment::of(Some(container), document, why)
+    };
+    if !containers.is_empty() {
+        return containers
+            .iter()
+            .map(|container| {
+                let visits = (surroundings.visits)(container);
+                brought(before, container, document, &visits, surroundings)
+                    .unwrap_or_else(|| unbound(container))
+            })
+            .collect();
+    }
+    let named = (surroundings.named)();
+    let mut containers: Vec<ContainerNumber> = before
+        .iter()
+        .filter_map(|old| old.container.clone())
+        .chain(named.iter().map(|visit| visit.container.clone()))
+        .collect();
+    containers.sort();
+    containers.dedup();
+    let bound: Vec<Consignment> = containers
+        .iter()
+        .filter_map(|container| {
+            let held = before
+                .iter()
+                .any(|old| old.container.as_ref() == Some(container));
+            // A visit that it is bound to is looked at whatever is named now.
+            let mut visits = named.clone();
+            if held {
+                visits.extend((surroundings.visits)(container));
+            }
+            visits.retain(|visit| visit.container == *container);
+            visits.sort_by(|one, other| one.visit_id.cmp(&other.visit_id));
+            visits.dedup_by(|one, other| one.visit_id == other.visit_id);
+            brought(before, container, document, &visits, surroundings)
+        })
+        .collect();
+    if !bound.is_empty() {
+        return bound;
+    }
+    let why = Matching::NotAsked(Obstacle::NoContainer);
+    documents
+        .iter()
+        .map(|document| kept_or(before, Consignment::of(None, Some(document), why.clone())))
+        .collect()
+}
+
+/// An export's goods in a container that a truck brought to the site; none while no such visit is certain.
+fn brought(
+    before: &[Consignment],
+    container: &ContainerNumber,
+    document: Option<&TransportDocumentNumber>,
+    visits: &[Visit],
+    surroundings: &Surroundings<'_>,
+) -> Option<Consignment> {
+    let held = before
+        .iter()
+        .find(|old| old.container.as_ref() == Some(container) && old.visit_id.is_some());
+    let decided = surroundings
+        .overrides
+        .iter()
+        .find(|decided| decided.container == *container);
+    let settled = decided
+        .map(|decided| &decided.visit_id)
+        .or_else(|| held.and_then(|old| old.visit_id.as_ref()));
+    let on = |visit: &Visit| {
+        let matching = if decided.is_some() {
+            Matching::Overridden
+        } else {
+            Matching::NotAsked(Obstacle::NoManifest)
+        };
+        let released_at = held
+            .filter(|old| old.visit_id.as_ref() == Some(&visit.visit_id))
+            .and_then(|old| old.released_at);
+        Consignment {
+            released_at,
+            ..Consignment::of(Some(container), document, matching).at(visit)
+        }
+    };
+    if let Some(visit_id) = settled {
+        return match visits.iter().find(|visit| visit.visit_id == *visit_id) {
+            // The check-in was a mistake: the container never came.
+            Some(visit) if visit.phase == Phase::ShortLanded => None,
+            Some(visit) => Some(on(visit)),
+            // A visit that is over and no longer looked at: nothing changes.
+            None => held.cloned(),
+        };
+    }
+    let mut here = visits.iter().filter(|visit| {
+        visit.phase == Phase::Arrived
+            && visit.by_truck
+            && Some(visit.site_id.as_str()) == surroundings.site_id
+    });
+    match (here.next(), here.next()) {
+        (Some(visit), None) => Some(on(visit)),
+        _ => None,
+    }
+}
+
+/// Goods out of bond stand at the centre under the lists that the declaration names.
+fn bind_lists(before: &[Consignment], surroundings: &Surroundings<'_>) -> Vec<Consignment> {
+    let decreases: Vec<StockListNumber> = surroundings
+        .filing
+        .stock_lists()
+        .into_iter()
+        .filter(|number| number.direction() == Way::Out)
+        .collect();
+    if decreases.is_empty() {
+        let why = Matching::Unbound(Obstacle::NoStockList);
+        return vec![Consignment::of(None, None, why)];
+    }
+    decreases
+        .iter()
+        .map(|number| {
+            let held = before.iter().find(|old| old.list.as_ref() == Some(number));
+            set_aside(held, number, surroundings)
+        })
+        .collect()
+}
+
+fn set_aside(
+    held: Option<&Consignment>,
+    number: &StockListNumber,
+    surroundings: &Surroundings<'_>,
+) -> Consignment {
+    let list = (surroundings.lists)(number);
+    let matching = match &list {
+        None => Matching::Unbound(Obstacle::StockListNotReserved),
+        Some(list)
+            if Some(list.trader.as_str()) != surroundings.trader
+                || Some(list.site_id.as_str()) != surroundings.site_id =>
+        {
+            Matching::Mismatch(Obstacle::StockListOfAnother)
+        }
+        Some(list) if list.state.is_void() => Matching::Mismatch(Obstacle::StockListVoid),
+        Some(list) if list.state.is_reserved() => Matching::Matched,
+        Some(_) => Matching::Unbound(Obstacle::StockListNotReserved),
+    };
+    let here = matching == Matching::Matched;
+    let posted = list
+        .as_ref()
+        .is_some_and(|list| list.state == ListState::Posted);
+    Consignment {
+        list: Some(number.clone()),
+        arrived_at: held
+            .and_then(|held| held.arrived_at)
+            .or_else(|| list.filter(|_| here).and_then(|list| list.reserved_at)),
+        released_at: held.and_then(|held| held.released_at),
+        departed: posted || held.is_some_and(|held| held.departed),
+        ..Consignment::of(None, None, matching)
     }
 }
 
@@ -464,6 +685,9 @@ mod tests {
                     packages: *packages,
                 })
                 .collect(),
+            by_truck: false,
+            named: Vec::new(),
+            exited: false,
         }
     }
 
@@ -478,8 +702,12 @@ mod tests {
             &Surroundings {
                 filing,
                 site_id: Some("PORT"),
+                bonded: false,
+                trader: None,
                 overrides,
                 visits: &|_| visits.to_vec(),
+                named: &|| visits.to_vec(),
+                lists: &|_| None,
             },
         )
     }
@@ -736,6 +964,139 @@ mod tests {
                 .collect::<Vec<_>>(),
             [None, released]
         );
+    }
+
+    fn by_truck(ordinal: u32, phase: Phase) -> Visit {
+        Visit {
+            by_truck: true,
+            exited: phase == Phase::Departed,
+            ..visit(ordinal, phase, &[])
+        }
+    }
+
+    fn export(containers: &[&str]) -> Filing {
+        Filing {
+            type_code: "EXD".into(),
+            containers: containers
+                .iter()
+                .map(|&written| written.to_owned())
+                .collect(),
+            ..filing(&["BL1"], 7)
+        }
+    }
+
+    #[test]
+    fn an_export_is_bound_to_what_a_truck_brings_and_not_to_what_came_by_train() {
+        for containers in [&[BOX][..], &[]] {
+            let filing = export(containers);
+            let by_train = visit(1, Phase::Arrived, &[("BL1", Some(7))]);
+            let unbound = one(bound(&[], &filing, &[by_train], &[]));
+            assert_eq!(unbound.visit_id, None);
+            let here = bound(&[], &filing, &[by_truck(2, Phase::Arrived)], &[]);
+            let bound_to = one(here.clone());
+            assert_eq!(
+                bound_to.visit_id.as_deref(),
+                Some("PORT/MSKU9070323/2"),
+                "{containers:?}"
+            );
+            assert!(bound_to.arrived_at.is_some() && !bound_to.matching.blocks());
+            let gone = one(bound(&here, &filing, &[by_truck(2, Phase::Departed)], &[]));
+            assert!(gone.departed && gone.exited);
+            // The box comes again; what was bound stays with the stay that it was bound to.
+            let again = bound(
+                std::slice::from_ref(&gone),
+                &filing,
+                &[by_truck(3, Phase::Arrived)],
+                &[],
+            );
+            assert_eq!(one(again), gone);
+        }
+    }
+
+    #[test]
+    fn an_export_whose_check_in_was_a_mistake_is_unbound_again() {
+        let filing = export(&[BOX]);
+        let here = bound(&[], &filing, &[by_truck(1, Phase::Arrived)], &[]);
+        let not_here = one(bound(
+            &here,
+            &filing,
+            &[by_truck(1, Phase::ShortLanded)],
+            &[],
+        ));
+        assert_eq!(
+            (not_here.visit_id, not_here.matching),
+            (None, Matching::Unbound(Obstacle::ContainerUnknown))
+        );
+    }
+
+    #[test]
+    fn goods_out_of_bond_stand_under_their_traders_list_once_it_is_reserved() {
+        let number = StockListNumber::parse("QD800526E000000001").expect("valid");
+        let filing = Filing {
+            type_code: "IMA".into(),
+            references: vec![Reference {
+                type_code: "ZZZ".into(),
+                id: number.to_string(),
+                path: String::new(),
+            }],
+            items: vec![FiledItem {
+                procedure: Some("4071".into()),
+                ..FiledItem::default()
+            }],
+            ..filing(&[], 7)
+        };
+        let since = Utc.with_ymd_and_hms(2026, 1, 1, 0, 0, 0).single();
+        let list = |state, trader: &str, site_id: &str| StockList {
+            number: number.clone(),
+            version: 1,
+            site_id: site_id.into(),
+            trader: trader.into(),
+            state,
+            reserved_at: since,
+        };
+        let bound = |before: &[Consignment], list: Option<StockList>| {
+            one(bind(
+                before,
+                &Surroundings {
+                    filing: &filing,
+                    site_id: Some("CENTRE"),
+                    bonded: true,
+                    trader: Some("trader-a"),
+                    overrides: &[],
+                    visits: &|_| Vec::new(),
+                    named: &Vec::new,
+                    lists: &|_| list.clone(),
+                },
+            ))
+        };
+        let unbound = bound(&[], None);
+        assert_eq!(
+            unbound.matching,
+            Matching::Unbound(Obstacle::StockListNotReserved)
+        );
+        for (state, trader, site) in [
+            (ListState::Reserved, "trader-b", "CENTRE"),
+            (ListState::Reserved, "trader-a", "ELSEWHERE"),
+            (ListState::Voided, "trader-a", "CENTRE"),
+        ] {
+            let other = bound(&[], Some(list(state, trader, site)));
+            assert!(
+                matches!(other.matching, Matching::Mismatch(_)),
+                "{state:?} {trader} {site}"
+            );
+            assert_eq!(other.arrived_at, None);
+        }
+        let reserved = bound(&[], Some(list(ListState::Reserved, "trader-a", "CENTRE")));
+        assert_eq!(
+            (&reserved.matching, reserved.arrived_at, reserved.departed),
+            (&Matching::Matched, since, false)
+        );
+        assert_eq!(reserved.clearance_key(), None);
+        let posted = bound(
+            &[reserved],
+            Some(list(ListState::Posted, "trader-a", "CENTRE")),
+        );
+        assert!(posted.departed && !posted.exited);
     }
 
     #[test]

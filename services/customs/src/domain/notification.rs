@@ -67,10 +67,16 @@ pub enum Code {
     Released,
     /// 09 DMSCLE.
     Cleared,
+    /// 10 DMSINV.
+    Invalidated,
     /// 13 DMSTAX.
     Tax,
     /// 14 DMSCPI.
     InsufficientFunds,
+    /// 16 DMSEOG.
+    Exited,
+    /// 18 DMSGER.
+    ExitOverdue,
 }
 
 impl Code {
@@ -84,8 +90,11 @@ impl Code {
             Self::Documents => 6,
             Self::Released => 8,
             Self::Cleared => 9,
+            Self::Invalidated => 10,
             Self::Tax => 13,
             Self::InsufficientFunds => 14,
+            Self::Exited => 16,
+            Self::ExitOverdue => 18,
         }
     }
 
@@ -99,14 +108,17 @@ impl Code {
             Self::Documents => "DMSDOC",
             Self::Released => "DMSROG",
             Self::Cleared => "DMSCLE",
+            Self::Invalidated => "DMSINV",
             Self::Tax => "DMSTAX",
             Self::InsufficientFunds => "DMSCPI",
+            Self::Exited => "DMSEOG",
+            Self::ExitOverdue => "DMSGER",
         }
     }
 
     /// The code of a number.
     pub fn of_number(number: i16) -> Option<Self> {
-        const ALL: [Code; 9] = [
+        const ALL: [Code; 12] = [
             Code::Accepted,
             Code::Received,
             Code::Rejected,
@@ -114,8 +126,11 @@ impl Code {
             Code::Documents,
             Code::Released,
             Code::Cleared,
+            Code::Invalidated,
             Code::Tax,
             Code::InsufficientFunds,
+            Code::Exited,
+            Code::ExitOverdue,
         ];
         ALL.into_iter().find(|code| code.number() == number)
     }

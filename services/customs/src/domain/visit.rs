@@ -2,7 +2,7 @@
 //! alone mints visits; nothing here decides whether goods may move.
 
 use chrono::{DateTime, Utc};
-use kernel::{ContainerNumber, TransportDocumentNumber};
+use kernel::{ContainerNumber, Lrn, Mrn, TransportDocumentNumber};
 use serde::{Deserialize, Serialize};
 
 /// A site of ours.
@@ -16,6 +16,8 @@ pub struct Site {
     pub terminal_party: String,
     /// The codes by which declarations name it.
     pub goods_location_codes: Vec<String>,
+    /// It is a bonded centre: goods stand there under stock lists.
+    pub bonded: bool,
 }
 
 impl Site {
@@ -44,6 +46,12 @@ pub struct Visit {
     pub arrived_at: Option<DateTime<Utc>>,
     /// The consignments on it.
     pub lines: Vec<ManifestLine>,
+    /// It came by truck: what an export arrives by.
+    pub by_truck: bool,
+    /// The declarations that the truck's filing named: MRNs and LRNs, each in its one spelling.
+    pub named: Vec<String>,
+    /// It left by train or barge.
+    pub exited: bool,
 }
 
 /// Where a container visit is in its life.
@@ -96,6 +104,15 @@ impl Phase {
     pub fn is_over(self) -> bool {
         matches!(self, Self::Departed | Self::ShortLanded)
     }
+}
+
+/// The one spelling of a number by which a truck's filing names a declaration; none if it is neither MRN nor
+/// LRN.
+pub fn name_of(written: &str) -> Option<String> {
+    if let Ok(mrn) = Mrn::parse(written) {
+        return Some(mrn.to_string());
+    }
+    Lrn::parse(written).ok().map(|lrn| lrn.to_string())
 }
 
 /// The container number within a visit's id: "GUOYUAN-PORT/MSKU9070323/1".

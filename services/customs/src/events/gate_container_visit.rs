@@ -4,12 +4,16 @@ use chassis::convert;
 use fabric::Unreadable;
 use kernel::{ContainerNumber, TransportDocumentNumber};
 use prost::Message;
-use proto::gate::events::v1::{ContainerVisitEvent, ContainerVisitFact, ContainerVisitPhase};
+use proto::gate::events::v1::{
+    ContainerVisitEvent, ContainerVisitFact, ContainerVisitPhase, TransportMode,
+};
 
-use crate::domain::visit::{ManifestLine, Phase, Visit, container_of};
+use crate::domain::visit::{ManifestLine, Phase, Visit, container_of, name_of};
 
 /// The most lines of a manifest that one container can have.
 const LINES_MAX: usize = 1_000;
+/// The most declarations that a truck's filing can name.
+const NAMED_MAX: usize = 100;
 
 /// Reads a record.
 ///
@@ -53,6 +57,19 @@ pub fn read(payload: &[u8]) -> Result<Visit, Unreadable> {
             visit.manifest_lines.len()
         )));
     }
+    if visit.document_references.len() > NAMED_MAX {
+        return Err(Unreadable(format!(
+            "{} named declarations are more than {NAMED_MAX}",
+            visit.document_references.len()
+        )));
+    }
+    let mut named: Vec<String> = visit
+        .document_references
+        .iter()
+        .filter_map(|written| name_of(written))
+        .collect();
+    named.sort();
+    named.dedup();
     let time = |field, written| {
         convert::optional_time(field, written).map_err(|fault| Unreadable(fault.description))
     };
@@ -62,6 +79,12 @@ pub fn read(payload: &[u8]) -> Result<Visit, Unreadable> {
         None => time("recorded_at", event.recorded_at.as_ref())?,
     };
     Ok(Visit {
+        by_truck: visit.arrival_mode() == TransportMode::Truck,
+        named,
+        // Whoever does not say which truck took it says that none did.
+        exited: phase == Phase::Departed
+            && (!visit.departure_conveyance.is_empty()
+                || visit.departed_with_truck_visit_id.is_empty()),
         // A visit that arrived has arrived, even if nobody wrote down when.
         arrived_at: arrived_at
             .filter(|_| phase != Phase::Announced)

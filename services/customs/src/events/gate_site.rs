@@ -21,5 +21,6 @@ pub fn read(payload: &[u8]) -> Result<Site, Unreadable> {
         version: event.version,
         terminal_party: site.terminal_party,
         goods_location_codes: site.goods_location_codes,
+        bonded: site.bonded,
     })
 }

@@ -9,7 +9,7 @@ use proto::customs::events::v1 as wire;
 
 use crate::domain;
 use crate::domain::clearance::Clearance;
-use crate::domain::declaration::{Declaration, Happening};
+use crate::domain::declaration::{Ask, AskedAbout, Declaration, Happening};
 use crate::domain::hold::Hold;
 use crate::domain::party::{Mandate, Party};
 use crate::grpc::response;
@@ -67,6 +67,34 @@ pub fn declaration(
             wire::DeclarationFact::Cleared,
             "greenlane.customs.declaration.cleared",
         ),
+        Known::Exited => (
+            wire::DeclarationFact::Exited,
+            "greenlane.customs.declaration.exited",
+        ),
+        Known::ExitOverdue => (
+            wire::DeclarationFact::ExitOverdue,
+            "greenlane.customs.declaration.exit-overdue",
+        ),
+        Known::Detained => (
+            wire::DeclarationFact::Detained,
+            "greenlane.customs.declaration.detained",
+        ),
+        Known::DetentionEnded => (
+            wire::DeclarationFact::DetentionEnded,
+            "greenlane.customs.declaration.detention-ended",
+        ),
+        Known::InvalidationAsked => (
+            wire::DeclarationFact::InvalidationAsked,
+            "greenlane.customs.declaration.invalidation-asked",
+        ),
+        Known::Invalidated => (
+            wire::DeclarationFact::Invalidated,
+            "greenlane.customs.declaration.invalidated",
+        ),
+        Known::InvalidationTooLate => (
+            wire::DeclarationFact::InvalidationTooLate,
+            "greenlane.customs.declaration.invalidation-too-late",
+        ),
     };
     let filing = &declaration.filing;
     let state = wire::DeclarationState {
@@ -99,11 +127,17 @@ pub fn declaration(
             .debt
             .duty()
             .map(|duty| money_message(&duty.total_payable)),
-        stock_lists: filing
-            .stock_lists()
-            .iter()
-            .map(ToString::to_string)
-            .collect(),
+        stock_lists: response::stock_lists(declaration),
+        exit: happening
+            .exit
+            .map(|exit| exit.name().to_owned())
+            .unwrap_or_default(),
+        invalidation_asks: happening.asks.iter().map(ask).collect(),
+        site_id: declaration
+            .site
+            .as_ref()
+            .map(|site| site.site_id.clone())
+            .unwrap_or_default(),
     };
     let event = wire::DeclarationEvent {
         fact: fact.into(),
@@ -123,6 +157,18 @@ pub fn declaration(
         event_type,
         payload: event.encode_to_vec(),
     })
+}
+
+fn ask(ask: &Ask) -> wire::InvalidationAsk {
+    let (visit_id, list) = match &ask.about {
+        AskedAbout::Visit(visit_id) => (visit_id.clone(), String::new()),
+        AskedAbout::List(list) => (String::new(), list.to_string()),
+    };
+    wire::InvalidationAsk {
+        ask_id: ask.id.to_string(),
+        container_visit_id: visit_id,
+        list_number: list,
+    }
 }
 
 /// What customs says under a key.

@@ -24,9 +24,9 @@ use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
 use crate::app::{
-    AnswerUnfit, CompleteControl, FileDeclaration, GrantMandateCommand, Input, LiftHold,
-    OpenControl, OverrideMatch, PlaceHold, PresentGoods, PutPartyCommand, RecordPayment, Release,
-    Reroute, RevokeMandateCommand, told,
+    AnswerUnfit, CompleteControl, Detain, EndDetention, FileDeclaration, GrantMandateCommand,
+    Input, Invalidate, LiftHold, OpenControl, OverrideMatch, PlaceHold, PresentGoods, PutGuarantee,
+    PutPartyCommand, RecordPayment, Release, Reroute, RevokeMandateCommand, told,
 };
 use crate::domain::declaration::Declaration;
 use crate::domain::hold::{Hold, Scope};
@@ -679,6 +679,129 @@ impl CustomsService for Api {
             &message.request_id,
             message,
             &message.declaration_id,
+            input,
+        )
+        .await
+    }
+
+    async fn detain_declaration(
+        &self,
+        request: Request<wire::DetainDeclarationRequest>,
+    ) -> Result<Response<wire::DetainDeclarationResponse>, Status> {
+        let caller = caller(&request)?;
+        let message = request.get_ref();
+        let input = Input::Detain(Detain {
+            command: request::declaration_command(
+                caller,
+                &message.declaration_id,
+                message.expected_version,
+                &message.reason,
+            )
+            .map_err(refused)?,
+        });
+        self.on_declaration(
+            caller,
+            "DetainDeclaration",
+            &message.request_id,
+            message,
+            &message.declaration_id,
+            input,
+        )
+        .await
+    }
+
+    async fn end_detention(
+        &self,
+        request: Request<wire::EndDetentionRequest>,
+    ) -> Result<Response<wire::EndDetentionResponse>, Status> {
+        let caller = caller(&request)?;
+        let message = request.get_ref();
+        let input = Input::EndDetention(EndDetention {
+            command: request::declaration_command(
+                caller,
+                &message.declaration_id,
+                message.expected_version,
+                &message.reason,
+            )
+            .map_err(refused)?,
+        });
+        self.on_declaration(
+            caller,
+            "EndDetention",
+            &message.request_id,
+            message,
+            &message.declaration_id,
+            input,
+        )
+        .await
+    }
+
+    async fn invalidate_declaration(
+        &self,
+        request: Request<wire::InvalidateDeclarationRequest>,
+    ) -> Result<Response<wire::InvalidateDeclarationResponse>, Status> {
+        let caller = caller(&request)?;
+        let message = request.get_ref();
+        let input = Input::Invalidate(Invalidate {
+            command: request::declaration_command(
+                caller,
+                &message.declaration_id,
+                message.expected_version,
+                &message.reason,
+            )
+            .map_err(refused)?,
+        });
+        self.on_declaration(
+            caller,
+            "InvalidateDeclaration",
+            &message.request_id,
+            message,
+            &message.declaration_id,
+            input,
+        )
+        .await
+    }
+
+    async fn get_guarantee(
+        &self,
+        request: Request<wire::GetGuaranteeRequest>,
+    ) -> Result<Response<wire::GetGuaranteeResponse>, Status> {
+        let caller = caller(&request)?;
+        let trader = request::party(caller, &request.get_ref().trader_party).map_err(refused)?;
+        let found = queries::guarantee_of(
+            &self.reads,
+            &request::reader(caller),
+            &trader,
+            &self.currency,
+        )
+        .await
+        .map_err(failed)?;
+        let guarantee = found.ok_or_else(|| refused(Refusal::not_found("guarantee", trader)))?;
+        Ok(Response::new(wire::GetGuaranteeResponse {
+            guarantee: Some(response::guarantee(&guarantee)),
+        }))
+    }
+
+    async fn put_guarantee(
+        &self,
+        request: Request<wire::PutGuaranteeRequest>,
+    ) -> Result<Response<wire::PutGuaranteeResponse>, Status> {
+        let caller = caller(&request)?;
+        let message = request.get_ref();
+        let input = Input::PutGuarantee(PutGuarantee {
+            actor: request::actor(caller),
+            trader: request::party(caller, &message.trader_party).map_err(refused)?,
+            amount: convert::money("amount", message.amount.as_ref())
+                .map_err(|fault| refused(convert::refusal_of(fault)))?,
+            reason: request::reason_of(&message.reason).map_err(refused)?,
+            expected_version: message.expected_version,
+        });
+        self.on_declaration(
+            caller,
+            "PutGuarantee",
+            &message.request_id,
+            message,
+            &message.trader_party,
             input,
         )
         .await

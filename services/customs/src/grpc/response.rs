@@ -9,8 +9,11 @@ use proto::customs::v1 as wire;
 
 use crate::domain::account::Account;
 use crate::domain::debt::DebtState;
-use crate::domain::declaration::{Control, ControlResult, Declaration, FactKind, Status};
+use crate::domain::declaration::{
+    Control, ControlResult, Declaration, ExitState, FactKind, Status,
+};
 use crate::domain::duty::Assessment;
+use crate::domain::guarantee::Guarantee;
 use crate::domain::hold::{Hold, HoldKind, ScopeKind};
 use crate::domain::matching::{Consignment, Matching};
 use crate::domain::notification::{Notification, TaxStatement};
@@ -24,9 +27,12 @@ pub fn filing(declaration: &Declaration, dry_run: bool) -> wire::Filing {
     let outcome = match status {
         Status::Rejected => wire::FilingOutcome::Rejected,
         Status::Registered => wire::FilingOutcome::Registered,
-        Status::Accepted | Status::UnderControl | Status::Released | Status::Cleared => {
-            wire::FilingOutcome::Accepted
-        }
+        Status::Accepted
+        | Status::UnderControl
+        | Status::Released
+        | Status::Cleared
+        | Status::Detained
+        | Status::Invalidated => wire::FilingOutcome::Accepted,
     };
     let shown = |text: String| if dry_run { String::new() } else { text };
     wire::Filing {
@@ -106,7 +112,23 @@ pub fn declaration_record(
             .map(ToString::to_string)
             .collect(),
         items: u32::try_from(filing.items.len()).unwrap_or(u32::MAX),
+        exit: declaration
+            .exit()
+            .map_or(wire::ExitState::Unspecified, exit_state)
+            .into(),
+        invalidation_asked: declaration.invalidation.is_some(),
+        stock_lists: stock_lists(declaration),
     }
+}
+
+/// The stock lists that it names, whatever its procedure.
+pub fn stock_lists(declaration: &Declaration) -> Vec<String> {
+    declaration
+        .filing
+        .stock_lists()
+        .iter()
+        .map(ToString::to_string)
+        .collect()
 }
 
 /// The answer of every command that answers with the declaration alone: their messages are alike.
@@ -183,6 +205,17 @@ pub fn account(account: &Account, entries: Vec<wire::AccountEntry>) -> wire::Acc
         available: Some(money_message(&account.available())),
         version: account.version,
         entries,
+    }
+}
+
+/// A guarantee.
+pub fn guarantee(guarantee: &Guarantee) -> wire::TraderGuarantee {
+    wire::TraderGuarantee {
+        trader_party: guarantee.trader.clone(),
+        version: guarantee.version,
+        amount: Some(money_message(&guarantee.amount)),
+        in_use: Some(money_message(&guarantee.in_use)),
+        available: Some(money_message(&guarantee.available())),
     }
 }
 
@@ -310,6 +343,16 @@ fn status_message(status: Status) -> wire::DeclarationStatus {
         Status::UnderControl => wire::DeclarationStatus::UnderControl,
         Status::Released => wire::DeclarationStatus::Released,
         Status::Cleared => wire::DeclarationStatus::Cleared,
+        Status::Detained => wire::DeclarationStatus::Detained,
+        Status::Invalidated => wire::DeclarationStatus::Invalidated,
+    }
+}
+
+fn exit_state(exit: ExitState) -> wire::ExitState {
+    match exit {
+        ExitState::None => wire::ExitState::None,
+        ExitState::Exited => wire::ExitState::Exited,
+        ExitState::Overdue => wire::ExitState::Overdue,
     }
 }
 

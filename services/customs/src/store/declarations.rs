@@ -1,5 +1,7 @@
 //! Declarations with what belongs to each: references, document, history, the filer's inbox, and clearances.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::{DateTime, Utc};
 use fabric::{StoreError, SubjectSet, Working};
 use rust_decimal::Decimal;
@@ -22,6 +24,7 @@ pub async fn load(
     state.declarations = declarations(db, subjects).await?;
     state.lrns = lrns(db, subjects).await?;
     state.clearances = clearances(db, subjects).await?;
+    state.namesakes = namesakes(db, subjects).await?;
     let filers = subjects.keys(subject::INBOX);
     if !filers.is_empty() {
         let rows = sqlx::query!(
@@ -104,6 +107,29 @@ async fn lrns(
     Ok(Working::loaded(keys, claims))
 }
 
+/// Who has an open export under a name. A number of customs' own has one filer.
+async fn namesakes(
+    db: &mut PgConnection,
+    subjects: &SubjectSet,
+) -> Result<Working<String, BTreeSet<String>>, sqlx::Error> {
+    let names = subjects.keys(subject::NAME);
+    if names.is_empty() {
+        return Ok(Working::default());
+    }
+    let rows = sqlx::query!(
+        "select distinct r.value, d.filer from declaration_reference r join declaration d on d.id = r.declaration_id
+         where r.kind = 'name' and r.value = any($1) and d.open",
+        &names
+    )
+    .fetch_all(db)
+    .await?;
+    let mut filers: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for row in rows {
+        filers.entry(row.value).or_default().insert(row.filer);
+    }
+    Ok(Working::loaded(names, filers))
+}
+
 async fn clearances(
     db: &mut PgConnection,
     subjects: &SubjectSet,
@@ -173,6 +199,8 @@ struct Columns {
     status: Vec<String>,
     debt: Vec<String>,
     outstanding: Vec<Option<Decimal>>,
+    to_guarantee: Vec<Option<Decimal>>,
+    exit_awaited_since: Vec<Option<DateTime<Utc>>>,
     open: Vec<bool>,
     filed_at: Vec<DateTime<Utc>>,
     body: Vec<serde_json::Value>,
@@ -201,6 +229,15 @@ impl Columns {
                 .filter(|_| waits)
                 .map(|money| money.amount()),
         );
+        self.to_guarantee.push(
+            declaration
+                .debt
+                .uncovered()
+                .filter(|_| waits)
+                .map(|money| money.amount()),
+        );
+        self.exit_awaited_since
+            .push(declaration.exit_awaited_since());
         self.open.push(declaration.is_open());
         self.filed_at
             .push(declaration.facts.when(FactKind::Filed).unwrap_or(now));
@@ -223,14 +260,18 @@ async fn store_declarations(
     }
     let done = sqlx::query!(
         "insert into declaration
-             (id, version, mrn, lrn, type_code, filer, trader, payer, status, debt, outstanding, open, filed_at, recorded_at, body)
-         select id, version, mrn, lrn, type_code, filer, trader, payer, status, debt, outstanding, open, filed_at, $15, body
+             (id, version, mrn, lrn, type_code, filer, trader, payer, status, debt, outstanding, open, filed_at, recorded_at, body,
+              to_guarantee, exit_awaited_since)
+         select id, version, mrn, lrn, type_code, filer, trader, payer, status, debt, outstanding, open, filed_at, $15, body,
+                to_guarantee, exit_awaited_since
          from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-                     $9::text[], $10::text[], $11::numeric[], $12::boolean[], $13::timestamptz[], $14::jsonb[])
-              as row (id, version, mrn, lrn, type_code, filer, trader, payer, status, debt, outstanding, open, filed_at, body)
+                     $9::text[], $10::text[], $11::numeric[], $12::boolean[], $13::timestamptz[], $14::jsonb[],
+                     $16::numeric[], $17::timestamptz[])
+              as row (id, version, mrn, lrn, type_code, filer, trader, payer, status, debt, outstanding, open, filed_at, body,
+                      to_guarantee, exit_awaited_since)
          on conflict (id) do update set
              version = excluded.version, status = excluded.status, debt = excluded.debt, outstanding = excluded.outstanding,
-             open = excluded.open, recorded_at = excluded.recorded_at, body = excluded.body
+             to_guarantee = excluded.to_guarantee, exit_awaited_since = excluded.exit_awaited_since, open = excluded.open, recorded_at = excluded.recorded_at, body = excluded.body
          where declaration.version <= excluded.version",
         &rows.id,
         &rows.version,
@@ -247,6 +288,8 @@ async fn store_declarations(
         &rows.filed_at,
         &rows.body,
         now,
+        &rows.to_guarantee as &[Option<Decimal>],
+        &rows.exit_awaited_since as &[Option<DateTime<Utc>>],
     )
     .execute(db)
     .await?;
@@ -260,19 +303,8 @@ async fn store_references(db: &mut PgConnection, state: &State) -> Result<(), St
         .changed()
         .filter(|(_, declaration)| !declaration.is_rejected())
     {
-        let documents = declaration
-            .filing
-            .transport_documents()
-            .into_iter()
-            .map(|document| format!("transport-document/{document}"));
-        let mut references: Vec<String> = declaration
-            .clearance_keys()
-            .into_iter()
-            .chain(documents)
-            .collect();
-        references.sort();
-        references.dedup();
-        for (kind, value) in references
+        for (kind, value) in declaration
+            .references()
             .iter()
             .filter_map(|reference| reference.split_once('/'))
         {

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use fabric::Subjects;
-use kernel::ContainerNumber;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -12,29 +11,39 @@ use super::unreadable;
 use crate::app::state::subject;
 use crate::app::{DEBTS_SECURED_MAX, holds};
 use crate::domain::hold::{Scope, ScopeKind};
+use crate::domain::matching::container_key;
 use crate::domain::visit::container_of;
 
-/// The most open declarations that one container leads to; it is named by a handful.
+/// The most open declarations that one reference leads to; a container is named by a handful.
 const DECLARATIONS_MAX: i64 = 1_000;
+/// The most exports that one turn of the timer looks at; the next goes on with the rest.
+const EXITS_MAX: i64 = 200;
+/// The most visits that named an export before it was filed.
+const VISITS_MAX: i64 = 100;
 
 /// What an input leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lead {
     /// All that belongs to a declaration.
     Declaration(Uuid),
-    /// The open declarations that name a container.
-    Container(ContainerNumber),
+    /// The open declarations that are found by any of these: "container/NUMBER", "stock-list/NUMBER", "ask/ID".
+    Found(Vec<String>),
+    /// The containers that a truck brought whose filing named this.
+    Named(String),
     /// What a hold is on.
     Hold(Uuid),
     /// The party that gave a mandate.
     Mandate(Uuid),
     /// The debts that wait for a payer's account, oldest first.
     WaitingDebtsOf(String),
-    /// The debts that wait for an account that has become large enough.
+    /// The debts that wait for an account or guarantee that has become large enough.
     WaitingDebts,
+    /// The exports that have been released for so many days and have not left.
+    AwaitedExits(u32),
 }
 
 /// A declaration, as far as it names what must be locked with it.
+#[derive(Clone)]
 struct Relations {
     id: Uuid,
     filer: String,
@@ -53,12 +62,20 @@ impl Relations {
         self.references
             .iter()
             .fold(subjects, |subjects, reference| {
-                subjects.write(subject::KEY, reference)
+                match reference.split_once('/') {
+                    Some(("container" | "transport-document", _)) => {
+                        subjects.write(subject::KEY, reference)
+                    }
+                    Some(("stock-list", number)) => subjects.read(subject::LIST, number),
+                    Some(("name", name)) => subjects.read(subject::NAME, name),
+                    // An ask is its declaration's alone.
+                    _ => subjects,
+                }
             })
     }
 }
 
-/// Follows every lead; one set of subjects each, in order. Six statements at most, however many leads.
+/// Follows every lead; one set of subjects each, in order. Eight statements at most, however many leads.
 pub async fn follow(
     db: &mut PgConnection,
     leads: &[Option<Lead>],
@@ -89,12 +106,20 @@ pub async fn follow(
         .filter_map(|(_, lead)| lead.clone())
         .collect();
     by_declaration(db, &wanted, &mut found).await?;
-    by_container(db, &wanted, &mut found).await?;
+    by_reference(db, &wanted, &mut found).await?;
     by_payer(db, &wanted, &mut found).await?;
     waiting(db, &wanted, &mut found).await?;
+    awaited_exits(db, &wanted, &mut found).await?;
+    let brought = brought(db, &wanted).await?;
     for (subjects, lead) in &mut followed {
         for (_, relations) in found.iter().filter(|(by, _)| lead.as_ref() == Some(by)) {
             *subjects = std::mem::take(subjects).and(relations.subjects());
+        }
+        if let Some(Lead::Named(name)) = lead {
+            for (_, container) in brought.iter().filter(|(by, _)| by == name) {
+                *subjects =
+                    std::mem::take(subjects).write(subject::KEY, format!("container/{container}"));
+            }
         }
     }
     Ok(followed.into_iter().map(|(subjects, _)| subjects).collect())
@@ -104,7 +129,9 @@ pub async fn follow(
 fn of_scope(scope: &Scope) -> (Subjects, Option<Lead>) {
     let subjects = holds::subjects_of(scope);
     let lead = match scope.kind {
-        ScopeKind::ContainerVisit => container_of(&scope.key).map(Lead::Container),
+        ScopeKind::ContainerVisit => {
+            container_of(&scope.key).map(|container| Lead::Found(vec![container_key(&container)]))
+        }
         ScopeKind::Declaration => Uuid::parse_str(&scope.key).ok().map(Lead::Declaration),
         ScopeKind::StockList | ScopeKind::Plate | ScopeKind::Party => None,
     };
@@ -218,57 +245,126 @@ async fn by_declaration(
     Ok(())
 }
 
-async fn by_container(
+async fn by_reference(
     db: &mut PgConnection,
     leads: &[Lead],
     found: &mut Vec<(Lead, Relations)>,
 ) -> Result<(), sqlx::Error> {
-    let containers: Vec<ContainerNumber> = leads
+    let asked = |lead: &Lead| match lead {
+        Lead::Found(references) => references.clone(),
+        _ => Vec::new(),
+    };
+    let mut references: Vec<String> = leads.iter().flat_map(asked).collect();
+    references.sort();
+    references.dedup();
+    let (kinds, values): (Vec<String>, Vec<String>) = references
         .iter()
-        .filter_map(|lead| {
-            if let Lead::Container(container) = lead {
-                Some(container.clone())
-            } else {
-                None
-            }
-        })
-        .collect();
-    if containers.is_empty() {
+        .filter_map(|reference| reference.split_once('/'))
+        .map(|(kind, value)| (kind.to_owned(), value.to_owned()))
+        .unzip();
+    if kinds.is_empty() {
         return Ok(());
     }
-    let numbers: Vec<String> = containers.iter().map(ToString::to_string).collect();
     let rows = sqlx::query!(
-        r#"select n.value as "container!", d.id, d.filer, d.payer, d.refs as "references!: Vec<String>"
-           from unnest($1::text[]) as n(value)
+        r#"select n.kind || '/' || n.value as "reference!", d.id, d.filer, d.payer, d.refs as "references!: Vec<String>"
+           from unnest($1::text[], $2::text[]) as n(kind, value)
            cross join lateral (
                select d.id, d.filer, d.payer,
                       array(select r.kind || '/' || r.value from declaration_reference r where r.declaration_id = d.id) as refs
                from declaration_reference named join declaration d on d.id = named.declaration_id
-               where named.kind = 'container' and named.value = n.value and d.open
-               order by d.id limit $2
+               where named.kind = n.kind and named.value = n.value and d.open
+               order by d.id limit $3
            ) d"#,
-        &numbers,
+        &kinds,
+        &values,
         DECLARATIONS_MAX
     )
     .fetch_all(db)
     .await?;
     for row in rows {
-        let Some(container) = containers
-            .iter()
-            .find(|container| container.as_str() == row.container)
-        else {
-            continue;
+        let relations = Relations {
+            id: row.id,
+            filer: row.filer,
+            payer: row.payer,
+            references: row.references,
         };
-        found.push((
-            Lead::Container(container.clone()),
+        for lead in leads
+            .iter()
+            .filter(|lead| asked(lead).contains(&row.reference))
+        {
+            found.push((lead.clone(), relations.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// The containers that trucks brought, by the name that their filing named.
+async fn brought(
+    db: &mut PgConnection,
+    leads: &[Lead],
+) -> Result<Vec<(String, String)>, sqlx::Error> {
+    let names: Vec<String> = leads
+        .iter()
+        .filter_map(|lead| {
+            if let Lead::Named(name) = lead {
+                Some(name.clone())
+            } else {
+                None
+            }
+        })
+        .collect();
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query!(
+        r#"select n.name as "name!", v.container
+           from unnest($1::text[]) as n(name)
+           cross join lateral (
+               select v.container from visit v where v.named && array[n.name] and v.phase = 'ARRIVED'
+               order by v.visit_id limit $2
+           ) v"#,
+        &names,
+        VISITS_MAX
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.name, row.container))
+        .collect())
+}
+
+async fn awaited_exits(
+    db: &mut PgConnection,
+    leads: &[Lead],
+    found: &mut Vec<(Lead, Relations)>,
+) -> Result<(), sqlx::Error> {
+    let days = leads.iter().find_map(|lead| match lead {
+        Lead::AwaitedExits(days) => Some(*days),
+        _ => None,
+    });
+    let Some(days) = days else { return Ok(()) };
+    let rows = sqlx::query!(
+        r#"select d.id, d.filer, d.payer,
+                  array(select r.kind || '/' || r.value from declaration_reference r where r.declaration_id = d.id) as "references!: Vec<String>"
+           from declaration d where d.exit_awaited_since <= now() - make_interval(days => $1)
+           order by d.exit_awaited_since, d.id limit $2"#,
+        i32::try_from(days).unwrap_or(i32::MAX),
+        EXITS_MAX
+    )
+    .fetch_all(db)
+    .await?;
+    found.extend(rows.into_iter().map(|row| {
+        (
+            Lead::AwaitedExits(days),
             Relations {
                 id: row.id,
                 filer: row.filer,
                 payer: row.payer,
                 references: row.references,
             },
-        ));
-    }
+        )
+    }));
     Ok(())
 }
 
@@ -328,8 +424,13 @@ async fn waiting(
     let rows = sqlx::query!(
         r#"select d.id, d.filer, d.payer,
                   array(select r.kind || '/' || r.value from declaration_reference r where r.declaration_id = d.id) as "references!: Vec<String>"
-           from declaration d join account a on a.payer = d.payer
-           where d.debt in ('SHORT', 'ASSESSED') and d.outstanding <= a.balance - a.secured
+           from declaration d
+           where d.debt in ('SHORT', 'ASSESSED')
+             and (exists (select from guarantee g
+                          where g.trader = d.payer and d.to_guarantee <= g.amount - g.in_use)
+                  or (d.to_guarantee is null
+                      and exists (select from account a
+                                  where a.payer = d.payer and d.outstanding <= a.balance - a.secured)))
            order by d.id limit $1"#,
         DEBTS_SECURED_MAX
     )

@@ -3,9 +3,11 @@
 
 pub mod accounts;
 pub mod declarations;
+pub mod guarantees;
 pub mod leads;
 pub mod parties;
 pub mod queries;
+pub mod stock_lists;
 pub mod visits;
 
 use chrono::{DateTime, Utc};
@@ -26,6 +28,8 @@ pub async fn load(
     visits::load(db, subjects, &mut state).await?;
     parties::load(db, subjects, &mut state).await?;
     accounts::load(db, subjects, currency, &mut state).await?;
+    guarantees::load(db, subjects, currency, &mut state).await?;
+    stock_lists::load(db, subjects, &mut state).await?;
     visits::load_holds(db, subjects, &mut state).await?;
     Ok(state)
 }
@@ -39,7 +43,9 @@ pub async fn store(
     declarations::store(db, state, now).await?;
     visits::store(db, state).await?;
     parties::store(db, state).await?;
-    accounts::store(db, state).await
+    accounts::store(db, state).await?;
+    guarantees::store(db, state).await?;
+    stock_lists::store(db, state).await
 }
 
 /// The numbers of containers among clearance keys.

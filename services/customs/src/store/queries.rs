@@ -9,11 +9,13 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::accounts::account;
+use super::guarantees::guarantee;
 use super::parties::MandateRow;
 use super::visits::HoldRow;
 use super::{count, unreadable};
 use crate::domain::account::Account;
 use crate::domain::declaration::Declaration;
+use crate::domain::guarantee::Guarantee;
 use crate::domain::hold::Hold;
 use crate::domain::notification::{Code, Detail, Notification};
 use crate::domain::party::{Identifier, Mandate, Party};
@@ -289,6 +291,29 @@ pub async fn account_of(
         account(row.payer, row.version, currency, row.balance, row.secured)?,
         entries,
     )))
+}
+
+/// A trader's guarantee, if the reader is the trader or sees all.
+///
+/// # Errors
+/// The database refuses.
+pub async fn guarantee_of(
+    db: &PgPool,
+    reader: &Reader,
+    trader: &str,
+    currency: &Currency,
+) -> Result<Option<Guarantee>, sqlx::Error> {
+    if !reader.sees_all && reader.party != trader {
+        return Ok(None);
+    }
+    let row = sqlx::query!(
+        "select trader, version, amount, in_use from guarantee where trader = $1",
+        trader
+    )
+    .fetch_optional(db)
+    .await?;
+    row.map(|row| guarantee(row.trader, row.version, currency, row.amount, row.in_use))
+        .transpose()
 }
 
 /// A party by its id or one of its identifiers. Parties are known to each other; their identifiers are not.

@@ -19,16 +19,18 @@ pub async fn load(
     state: &mut State,
 ) -> Result<(), sqlx::Error> {
     if subjects.has(subject::SITES) {
-        let rows =
-            sqlx::query!("select site_id, version, terminal_party, goods_location_codes from site")
-                .fetch_all(&mut *db)
-                .await?;
+        let rows = sqlx::query!(
+            "select site_id, version, terminal_party, goods_location_codes, bonded from site"
+        )
+        .fetch_all(&mut *db)
+        .await?;
         let sites = rows.into_iter().map(|row| {
             let site = Site {
                 site_id: row.site_id.clone(),
                 version: count(row.version),
                 terminal_party: row.terminal_party,
                 goods_location_codes: row.goods_location_codes,
+                bonded: row.bonded,
             };
             (row.site_id, site)
         });
@@ -36,8 +38,9 @@ pub async fn load(
     }
     let containers = containers_of(subjects);
     let ids = subjects.keys(subject::VISIT);
-    if !containers.is_empty() || !ids.is_empty() {
-        state.visits = visits(db, containers, &ids).await?;
+    let names = subjects.keys(subject::NAME);
+    if !containers.is_empty() || !ids.is_empty() || !names.is_empty() {
+        state.visits = visits(db, containers, &ids, &names).await?;
     }
     Ok(())
 }
@@ -46,13 +49,17 @@ async fn visits(
     db: &mut PgConnection,
     containers: Vec<String>,
     ids: &[String],
+    names: &[String],
 ) -> Result<Working<String, Vec<Visit>>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"select visit_id, site_id, container, version, phase, arrived_at, lines as "lines: Json<Vec<ManifestLine>>"
+        r#"select visit_id, site_id, container, version, phase, arrived_at, lines as "lines: Json<Vec<ManifestLine>>",
+                  by_truck, named, exited
            from visit where (container = any($1) and phase in ('ANNOUNCED', 'ARRIVED')) or visit_id = any($2)
+              or (named && $3 and phase = 'ARRIVED')
            order by visit_id"#,
         &containers,
-        ids
+        ids,
+        names
     )
     .fetch_all(db)
     .await?;
@@ -68,6 +75,9 @@ async fn visits(
             phase: Phase::parse(&row.phase).ok_or_else(|| unreadable("visit.phase", &row.phase))?,
             arrived_at: row.arrived_at,
             lines: row.lines.0,
+            by_truck: row.by_truck,
+            named: row.named,
+            exited: row.exited,
         };
         found.entry(row.container).or_default().push(visit);
     }
@@ -188,13 +198,14 @@ async fn store_sites(db: &mut PgConnection, state: &State) -> Result<(), StoreEr
     // Two sites and hardly a change a year: a row each is a statement each.
     for (_, site) in state.sites.changed() {
         sqlx::query!(
-            "insert into site (site_id, version, terminal_party, goods_location_codes) values ($1, $2, $3, $4)
+            "insert into site (site_id, version, terminal_party, goods_location_codes, bonded) values ($1, $2, $3, $4, $5)
              on conflict (site_id) do update set version = excluded.version, terminal_party = excluded.terminal_party,
-                 goods_location_codes = excluded.goods_location_codes",
+                 goods_location_codes = excluded.goods_location_codes, bonded = excluded.bonded",
             site.site_id,
             number(site.version)?,
             site.terminal_party,
-            &site.goods_location_codes
+            &site.goods_location_codes,
+            site.bonded
         )
         .execute(&mut *db)
         .await?;
@@ -230,18 +241,33 @@ async fn store_visits(db: &mut PgConnection, state: &State) -> Result<(), StoreE
         .iter()
         .map(|visit| json(&visit.lines))
         .collect::<Result<Vec<_>, _>>()?;
+    let by_truck: Vec<bool> = visits.iter().map(|visit| visit.by_truck).collect();
+    let exited: Vec<bool> = visits.iter().map(|visit| visit.exited).collect();
+    // An array of arrays has to be rectangular; JSON has not.
+    let named = visits
+        .iter()
+        .map(|visit| json(&visit.named))
+        .collect::<Result<Vec<_>, _>>()?;
     let done = sqlx::query!(
-        "insert into visit (visit_id, site_id, container, version, phase, arrived_at, lines)
-         select * from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::timestamptz[], $7::jsonb[])
+        "insert into visit (visit_id, site_id, container, version, phase, arrived_at, lines, by_truck, exited, named)
+         select visit_id, site_id, container, version, phase, arrived_at, lines, by_truck, exited,
+                array(select jsonb_array_elements_text(named))
+         from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::timestamptz[], $7::jsonb[],
+                     $8::boolean[], $9::boolean[], $10::jsonb[])
+              as row (visit_id, site_id, container, version, phase, arrived_at, lines, by_truck, exited, named)
          on conflict (visit_id) do update set version = excluded.version, phase = excluded.phase,
-             arrived_at = excluded.arrived_at, lines = excluded.lines",
+             arrived_at = excluded.arrived_at, lines = excluded.lines, by_truck = excluded.by_truck,
+             exited = excluded.exited, named = excluded.named",
         &ids,
         &sites,
         &containers,
         &versions,
         &phases,
         &arrived as &[Option<DateTime<Utc>>],
-        &lines
+        &lines,
+        &by_truck,
+        &exited,
+        &named
     )
     .execute(db)
     .await?;

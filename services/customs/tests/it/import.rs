@@ -605,7 +605,7 @@ async fn supplementary_and_special_declarations_release_nothing_under_a_containe
 }
 
 #[tokio::test]
-async fn bonded_goods_are_suspended_with_a_warning_that_no_guarantee_was_checked() {
+async fn bonded_goods_are_no_import_for_pick_up() {
     let scene = Scene::new().await;
     scene.tell(&Told::arrived(&LINE)).await;
     let mut declaration = umbrellas("B-1");
@@ -622,7 +622,6 @@ async fn bonded_goods_are_suspended_with_a_warning_that_no_guarantee_was_checked
         (filing.debt(), filing.status()),
         (wire::DebtState::Suspended, wire::DeclarationStatus::Cleared)
     );
-    assert!(codes(&filing.warnings).contains(&"GUARANTEE_NOT_CHECKED"));
     // Into bond is no import for pick-up: it opens no import barrier.
     let told = scene.clearance(&visit_key()).await.unwrap();
     assert_eq!(told.consignments[0].direction, "NONE");

@@ -8,10 +8,13 @@
 )]
 
 mod assessing;
+mod bond;
 mod duty;
+mod export;
 mod filing;
 mod findings;
 mod import;
+mod invalidation;
 /// The naive reader that the documents' own reader is checked against.
 #[path = "../../../shared/wco/tests/it/leaves.rs"]
 mod leaves;

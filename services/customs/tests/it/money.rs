@@ -11,14 +11,6 @@ use crate::support::*;
 
 const LINE: [(&str, Option<u32>); 1] = [("BL1", Some(500))];
 
-fn pounds(units: i64) -> Money {
-    Money {
-        currency_code: "GBP".into(),
-        units,
-        nanos: 0,
-    }
-}
-
 async fn pay(
     scene: &Scene,
     party: &str,

@@ -157,6 +157,6 @@ fn every_call_of_the_service_has_a_permission() {
         .paths()
         .filter(|path| path.starts_with("/greenlane.customs.v1.CustomsService/"))
         .collect();
-    assert_eq!(calls.len(), 22);
+    assert_eq!(calls.len(), 27);
     assert!(calls.iter().all(|path| permissions.of(path).is_some()));
 }

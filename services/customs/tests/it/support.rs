@@ -7,12 +7,14 @@ use std::sync::Arc;
 
 use chassis::{Caller, Role};
 use chrono::{DateTime, TimeZone, Utc};
+use customs::app::Input;
 use customs::grpc::Api;
 use customs::seed::{self, Seeds};
 use customs::{Config, Customs};
-use fabric::{Fabric, FabricConfig, OutboxRow};
+use fabric::{Command, Fabric, FabricConfig, OutboxRow};
 use kernel::{Rounding, new_id};
 use prost::Message;
+use proto::bonded::events::v1 as bonded;
 use proto::common::v1 as common;
 use proto::customs::events::v1 as events;
 use proto::customs::v1 as wire;
@@ -24,6 +26,8 @@ use tonic::{Request, Status};
 
 pub const PORT: &str = "GUOYUAN-PORT";
 pub const LOCATION: &str = "GUOYUANPORT";
+pub const CENTRE: &str = "GUOYUAN-BLC";
+pub const CENTRE_LOCATION: &str = "GUOYUANBLC";
 pub const BOX: &str = "MSKU9070323";
 pub const OTHER_BOX: &str = "CSQU3054383";
 pub const TRADER_A_EORI: &str = "GB270000000021";
@@ -39,6 +43,7 @@ pub fn service() -> Customs {
     Customs {
         books: seed::books(Rounding::Truncate).unwrap(),
         mrn_country: "GB".into(),
+        exit_overdue_days: 90,
     }
 }
 
@@ -160,9 +165,35 @@ pub struct Told {
     pub version: u64,
     pub phase: gate::ContainerVisitPhase,
     pub lines: Vec<(&'static str, Option<u32>)>,
+    pub by_truck: bool,
+    /// The declarations that the truck's filing named.
+    pub named: Vec<String>,
+    /// The train or barge that took it; of what has departed without one, a truck did.
+    pub conveyance: &'static str,
 }
 
 impl Told {
+    /// Brought by a truck, for export.
+    pub fn brought(container: &'static str, named: &[&str]) -> Self {
+        Self {
+            container,
+            version: 1,
+            by_truck: true,
+            named: named.iter().map(|&name| name.to_owned()).collect(),
+            ..Self::arrived(&[])
+        }
+    }
+
+    /// What a truck brought, gone with a train, or with a truck again.
+    pub fn gone(container: &'static str, conveyance: &'static str) -> Self {
+        Self {
+            version: 5,
+            phase: gate::ContainerVisitPhase::Departed,
+            conveyance,
+            ..Self::brought(container, &[])
+        }
+    }
+
     pub fn announced(lines: &[(&'static str, Option<u32>)]) -> Self {
         Self {
             container: BOX,
@@ -170,6 +201,9 @@ impl Told {
             version: 1,
             phase: gate::ContainerVisitPhase::Announced,
             lines: lines.to_vec(),
+            by_truck: false,
+            named: Vec::new(),
+            conveyance: "",
         }
     }
 
@@ -197,23 +231,32 @@ impl Told {
 impl Scene {
     /// An empty service that knows nobody and no site.
     pub async fn empty() -> Self {
+        Self::of(service()).await
+    }
+
+    async fn of(service: Customs) -> Self {
         let database = database().await;
         let fabric = Fabric::start_without_broker(
-            Arc::new(service()),
+            Arc::new(service.clone()),
             FabricConfig::for_brokers("none", ""),
             &database.service_url,
         )
         .await
         .unwrap();
         let reads = PgPool::connect(&database.service_url).await.unwrap();
-        let currency = service().books.currency().clone();
+        let currency = service.books.currency().clone();
         let api = Api::new(fabric.handle(), reads, currency, 64);
         Self { fabric, api }
     }
 
     /// The development parties and the port.
     pub async fn new() -> Self {
-        let scene = Self::empty().await;
+        Self::with(service()).await
+    }
+
+    /// As [`Self::new`], of a service that is set otherwise.
+    pub async fn with(service: Customs) -> Self {
+        let scene = Self::of(service).await;
         Seeds::development()
             .unwrap()
             .plant(scene.fabric.handle())
@@ -223,27 +266,164 @@ impl Scene {
     }
 
     pub async fn site(&self, version: u64) {
-        let event = gate::SiteEvent {
+        self.tell_site(
             version,
-            recorded_at: None,
-            site: Some(gate::Site {
+            gate::Site {
                 site_id: PORT.into(),
                 name: "Guoyuan".into(),
                 terminal_party: "terminal".into(),
                 time_zone: "Asia/Shanghai".into(),
                 goods_location_codes: vec![LOCATION.into()],
                 bonded: false,
-            }),
+            },
+        )
+        .await;
+    }
+
+    /// The bonded centre.
+    pub async fn centre(&self) {
+        self.tell_site(
+            1,
+            gate::Site {
+                site_id: CENTRE.into(),
+                name: "Guoyuan bonded logistics centre".into(),
+                terminal_party: "centre-gate".into(),
+                time_zone: "Asia/Shanghai".into(),
+                goods_location_codes: vec![CENTRE_LOCATION.into()],
+                bonded: true,
+            },
+        )
+        .await;
+    }
+
+    async fn tell_site(&self, version: u64, site: gate::Site) {
+        let key = site.site_id.clone();
+        let event = gate::SiteEvent {
+            version,
+            recorded_at: None,
+            site: Some(site),
         };
         self.fabric
             .apply(
                 "gate.site",
-                PORT,
+                &key,
                 "greenlane.gate.site.changed",
                 event.encode_to_vec(),
             )
             .await
             .unwrap();
+    }
+
+    /// How a decrease list of a trader stands, as bonded says.
+    pub async fn list(&self, number: &str, version: u64, state: &str, trader: &str) {
+        let fact = match state {
+            "POSTED" => bonded::StockListFact::Posted,
+            "VOIDED" => bonded::StockListFact::Voided,
+            "RESERVED" => bonded::StockListFact::Reserved,
+            _ => bonded::StockListFact::VoidAsked,
+        };
+        let event = bonded::StockListEvent {
+            fact: fact.into(),
+            observed_at: Some(chassis::convert::timestamp(noon())),
+            list: Some(bonded::StockList {
+                list_number: number.into(),
+                version,
+                site_id: CENTRE.into(),
+                direction: "DECREASE".into(),
+                trader_party: trader.into(),
+                state: state.into(),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        self.fabric
+            .apply(
+                "bonded.stock-list",
+                number,
+                "greenlane.bonded.stock-list.told",
+                event.encode_to_vec(),
+            )
+            .await
+            .unwrap();
+    }
+
+    /// Gate's answer to an ask.
+    pub async fn answer(&self, ask_id: &str, verdict: gate::AnswerVerdict) {
+        let event = gate::AnswerEvent {
+            ask_id: ask_id.into(),
+            verdict: verdict.into(),
+            ..Default::default()
+        };
+        self.fabric
+            .apply(
+                "gate.answer",
+                ask_id,
+                "greenlane.gate.answer.given",
+                event.encode_to_vec(),
+            )
+            .await
+            .unwrap();
+    }
+
+    pub async fn invalidate(
+        &self,
+        declaration_id: &str,
+    ) -> Result<wire::DeclarationRecord, Status> {
+        let request = wire::InvalidateDeclarationRequest {
+            request_id: id(),
+            declaration_id: declaration_id.into(),
+            expected_version: 0,
+            reason: "filed in error".into(),
+        };
+        let response = self.api.invalidate_declaration(officer(request)).await?;
+        Ok(response.into_inner().declaration.unwrap())
+    }
+
+    /// What gate was asked last about a declaration.
+    pub async fn asks(&self, declaration_id: &str) -> Vec<events::InvalidationAsk> {
+        let facts = self.facts(declaration_id).await;
+        let last = facts.last().and_then(|event| event.declaration.clone());
+        last.unwrap().invalidation_asks
+    }
+
+    pub async fn guarantee(&self, trader: &str) -> wire::TraderGuarantee {
+        let request = wire::GetGuaranteeRequest {
+            trader_party: trader.into(),
+        };
+        let response = self.api.get_guarantee(officer(request)).await.unwrap();
+        response.into_inner().guarantee.unwrap()
+    }
+
+    pub async fn put_guarantee(
+        &self,
+        trader: &str,
+        units: i64,
+        expected_version: u64,
+    ) -> Result<wire::TraderGuarantee, Status> {
+        let request = wire::PutGuaranteeRequest {
+            request_id: id(),
+            trader_party: trader.into(),
+            amount: Some(pounds(units)),
+            reason: "agreed".into(),
+            expected_version,
+        };
+        let response = self.api.put_guarantee(officer(request)).await?;
+        Ok(response.into_inner().guarantee.unwrap())
+    }
+
+    /// Has an input of a timer decided.
+    pub async fn tick(&self, input: Input) {
+        let command = Command {
+            party: "timer".into(),
+            request_id: None,
+            fingerprint: [0; 32],
+            traceparent: None,
+            input,
+        };
+        let reply = self.fabric.handle().submit("timer", command).await;
+        // A timer is owed no answer; what it changed is committed.
+        let told = reply.outcome.unwrap_err().message;
+        assert_eq!(told, "the service decided without an answer");
     }
 
     pub async fn tell(&self, told: &Told) {
@@ -279,6 +459,19 @@ impl Scene {
                 })
                 .collect(),
             arrived_at: there.then(|| chassis::convert::timestamp(noon())),
+            arrival_mode: if told.by_truck {
+                gate::TransportMode::Truck
+            } else {
+                gate::TransportMode::Rail
+            }
+            .into(),
+            document_references: told.named.clone(),
+            departure_conveyance: told.conveyance.into(),
+            departed_with_truck_visit_id: if told.conveyance.is_empty() {
+                "GUOYUAN-PORT/truck/9".into()
+            } else {
+                String::new()
+            },
             ..Default::default()
         };
         let event = gate::ContainerVisitEvent {
@@ -424,6 +617,29 @@ impl Scene {
         };
         self.api.complete_control(officer(request)).await.unwrap();
     }
+}
+
+pub fn pounds(units: i64) -> common::Money {
+    common::Money {
+        currency_code: "GBP".into(),
+        units,
+        nanos: 0,
+    }
+}
+
+/// A declaration under another procedure: requested and previous.
+pub fn under(procedure: &str, declaration: wire::Declaration) -> wire::Declaration {
+    let (requested, previous) = procedure.split_at(2);
+    let mut declaration = declaration;
+    let procedures = declaration
+        .items
+        .iter_mut()
+        .flat_map(|item| &mut item.procedures);
+    for code in procedures.filter(|code| !code.previous_code.is_empty()) {
+        code.current_code = requested.into();
+        code.previous_code = previous.into();
+    }
+    declaration
 }
 
 pub fn noon() -> DateTime<Utc> {

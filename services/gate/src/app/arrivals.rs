@@ -12,6 +12,7 @@ use crate::domain::Actor;
 use crate::domain::arrival_list::{
     self, Conveyance, LineEffect, LineOutcome, ListHead, WrittenAnnouncement, WrittenLanding,
 };
+use crate::domain::condition::Condition;
 use crate::domain::container_visit::{ContainerVisit, ContainerVisitFact};
 use crate::domain::filing::{ARRIVED_AGO_HOURS_MAX, Faults};
 use crate::events::publish;
@@ -61,6 +62,8 @@ pub struct LineResult {
     pub visit: Option<Box<ContainerVisit>>,
     /// What is wrong with it.
     pub faults: Vec<Fault>,
+    /// What stands against it.
+    pub conditions: Vec<Condition>,
 }
 
 impl AnnounceArrival {
@@ -81,7 +84,7 @@ impl RecordArrival {
     }
 }
 
-fn readable(written: &str) -> Option<String> {
+pub(super) fn readable(written: &str) -> Option<String> {
     ContainerNumber::parse(written)
         .ok()
         .map(|number| number.as_str().to_owned())
@@ -159,7 +162,7 @@ pub fn record(state: &mut State, command: &RecordArrival, context: &Context<'_>)
     Ok((Answer::Landed(results), facts))
 }
 
-fn head(
+pub(super) fn head(
     state: &State,
     actor: &Actor,
     head: &ListHead,
@@ -174,7 +177,7 @@ fn head(
 }
 
 /// The lines of one list as they are taken; kept apart from the state until all are known.
-struct List<'a> {
+pub(super) struct List<'a> {
     validate_only: bool,
     actor: &'a Actor,
     observed_at: DateTime<Utc>,
@@ -185,7 +188,7 @@ struct List<'a> {
 }
 
 impl<'a> List<'a> {
-    fn new(validate_only: bool, actor: &'a Actor, observed_at: DateTime<Utc>) -> Self {
+    pub(super) fn new(validate_only: bool, actor: &'a Actor, observed_at: DateTime<Utc>) -> Self {
         Self {
             validate_only,
             actor,
@@ -197,7 +200,12 @@ impl<'a> List<'a> {
     }
 
     /// The last stay of a container, as earlier lines of this list left it.
-    fn last(&self, state: &State, site_id: &str, container: &str) -> Option<ContainerVisit> {
+    pub(super) fn last(
+        &self,
+        state: &State,
+        site_id: &str,
+        container: &str,
+    ) -> Option<ContainerVisit> {
         let changed = self.changed.iter().rev().map(|(visit, _)| visit);
         let here = changed
             .into_iter()
@@ -206,33 +214,60 @@ impl<'a> List<'a> {
             .cloned()
     }
 
-    fn take(&mut self, index: usize, written: &str, effect: LineEffect) {
+    pub(super) fn take(&mut self, index: usize, written: &str, effect: LineEffect) {
         self.listed.extend(readable(written));
-        let (outcome, visit, faults) = match effect {
-            LineEffect::Changed(outcome, visit, fact) => {
-                self.changed.push(((*visit).clone(), fact));
-                (outcome, Some(visit), Vec::new())
-            }
-            LineEffect::Repeated(visit) => (LineOutcome::Repeated, Some(visit), Vec::new()),
-            LineEffect::Faulty(faults) => (LineOutcome::Faulty, None, faults),
-        };
         let line_number = u32::try_from(index + 1).unwrap_or(u32::MAX);
-        self.results.push(LineResult {
-            line_number,
-            container_number: written.to_owned(),
-            outcome,
-            visit,
-            faults,
-        });
+        self.result(line_number, written, effect);
     }
 
-    /// What was announced for this train or barge and is not on the list did not come.
-    fn short_land(&mut self, state: &State, conveyance: &Conveyance) {
-        let missing: Vec<ContainerVisit> = state
-            .visits
-            .iter()
-            .map(|(_, visit)| visit)
-            .filter(|visit| visit.site_id == conveyance.site_id)
+    /// What is not on the list, and concerned by it all the same.
+    pub(super) fn take_unlisted(&mut self, container: &str, effect: LineEffect) {
+        self.result(0, container, effect);
+    }
+
+    fn result(&mut self, line_number: u32, written: &str, effect: LineEffect) {
+        let mut result = LineResult {
+            line_number,
+            container_number: written.to_owned(),
+            outcome: LineOutcome::Faulty,
+            visit: None,
+            faults: Vec::new(),
+            conditions: Vec::new(),
+        };
+        match effect {
+            LineEffect::Changed(outcome, visit, fact) => {
+                self.changed.push(((*visit).clone(), fact));
+                result.outcome = outcome;
+                result.visit = Some(visit);
+            }
+            LineEffect::Repeated(visit) => {
+                result.outcome = LineOutcome::Repeated;
+                result.visit = Some(visit);
+            }
+            LineEffect::Kept(outcome, visit, conditions) => {
+                result.outcome = outcome;
+                result.visit = visit;
+                result.conditions = conditions;
+            }
+            LineEffect::Faulty(faults) => result.faults = faults,
+        }
+        self.results.push(result);
+    }
+
+    /// Whether a line cannot be taken.
+    pub(super) fn has_faulty(&self) -> bool {
+        let mut results = self.results.iter();
+        results.any(|line| line.outcome == LineOutcome::Faulty)
+    }
+
+    /// The stays that are not on the list, and that no line of it changed.
+    pub(super) fn unlisted<'s>(
+        &'s self,
+        state: &'s State,
+        site_id: &'s str,
+    ) -> impl Iterator<Item = &'s ContainerVisit> {
+        let here = state.visits.iter().map(|(_, visit)| visit);
+        here.filter(move |visit| visit.site_id == site_id)
             .filter(|visit| !self.listed.contains(visit.container.as_str()))
             .filter(|visit| {
                 !self
@@ -240,21 +275,30 @@ impl<'a> List<'a> {
                     .iter()
                     .any(|(changed, _)| changed.id == visit.id)
             })
+    }
+
+    /// What was announced for this train or barge and is not on the list did not come.
+    fn short_land(&mut self, state: &State, conveyance: &Conveyance) {
+        let missing: Vec<ContainerVisit> = self
+            .unlisted(state, &conveyance.site_id)
             .filter_map(|visit| arrival_list::short_land(visit, conveyance))
             .collect();
         for visit in missing {
-            self.results.push(LineResult {
-                line_number: 0,
-                container_number: visit.container.as_str().to_owned(),
-                outcome: LineOutcome::ShortLanded,
-                visit: Some(Box::new(visit.clone())),
-                faults: Vec::new(),
-            });
-            self.changed.push((visit, ContainerVisitFact::ShortLanded));
+            let container = visit.container.clone();
+            let effect = LineEffect::Changed(
+                LineOutcome::ShortLanded,
+                Box::new(visit),
+                ContainerVisitFact::ShortLanded,
+            );
+            self.take_unlisted(container.as_str(), effect);
         }
     }
 
-    fn finish(self, state: &mut State, context: &Context<'_>) -> (Vec<LineResult>, Vec<Fact>) {
+    pub(super) fn finish(
+        self,
+        state: &mut State,
+        context: &Context<'_>,
+    ) -> (Vec<LineResult>, Vec<Fact>) {
         if self.validate_only {
             return (self.results, Vec::new());
         }

@@ -45,12 +45,18 @@ pub fn set(state: &mut State, command: &SetAvailability, context: &Context<'_>) 
     if command.expected_version != 0 && command.expected_version != visit.version {
         return Err(Refusal::stale(visit.version));
     }
-    if visit.phase != Phase::Arrived {
+    if visit.phase != Phase::Arrived || visit.loaded.is_some() {
         return Err(Refusal::unmet(
             "CONTAINER_NOT_HERE",
             format!(
-                "The container is {}; only what stands at the site can be picked up.",
-                visit.phase.as_str()
+                "The container is {}; only what stands in the yard can be picked up.",
+                visit
+                    .loaded
+                    .as_ref()
+                    .map_or(visit.phase.as_str().to_owned(), |loading| format!(
+                        "loaded on {}",
+                        loading.conveyance
+                    ))
             ),
             Vec::new(),
         ));

@@ -3,13 +3,15 @@
 
 use chrono::{DateTime, Utc};
 use fabric::{Context, Fact};
-use kernel::{ContainerNumber, Plate, Refusal};
+use kernel::{ContainerNumber, Plate, Refusal, StockListNumber};
 use uuid::Uuid;
 
-use super::{Answer, Outcome, Rules, State, reconsider};
+use super::{Answer, Outcome, Rules, State, passes, reconsider};
+use crate::domain::arrival_list::PARTY_CHARS_MAX;
 use crate::domain::filing::{Faults, WrittenPlate};
 use crate::domain::pre_arrival::{
-    self, Driver, PreArrival, PreArrivalFact, WrittenDriver, WrittenPreArrival, WrittenVehicle,
+    self, Driver, PreArrival, PreArrivalFact, PreArrivalKind, WrittenDriver, WrittenPreArrival,
+    WrittenVehicle,
 };
 use crate::domain::truck_visit::PlatesRead;
 use crate::domain::{Actor, readiness};
@@ -65,6 +67,31 @@ impl SubmitPreArrival {
         numbers.filter_map(|number| number.ok().map(|number| number.as_str().to_owned()))
     }
 
+    /// The firm whose truck it is: the caller, where the filing names none.
+    pub fn haulier(&self) -> &str {
+        match self.written.haulier_party.trim() {
+            "" => &self.actor.party,
+            haulier => haulier,
+        }
+    }
+
+    /// The stock list, if its number can be read.
+    pub fn list_number(&self) -> Option<String> {
+        let written = self.written.list.as_ref()?;
+        let number = StockListNumber::parse(&written.list_number).ok()?;
+        Some(number.to_string())
+    }
+
+    /// The declarations that a container is to come in on.
+    pub fn references(&self) -> impl Iterator<Item = String> + '_ {
+        let laden = self.written.kind == Some(PreArrivalKind::FullIn);
+        let named = self.written.document_references.iter();
+        named
+            .filter(move |_| laden)
+            .take(pre_arrival::DOCUMENT_REFERENCES_MAX)
+            .map(|written| pre_arrival::reference_key(written))
+    }
+
     /// The plates that can be read.
     pub fn plates(&self) -> Vec<String> {
         plates_of(self.written.vehicle.as_ref())
@@ -90,11 +117,7 @@ pub fn read_off(vehicle: &WrittenVehicle) -> PlatesRead {
 
 /// A filing with faults is refused whole, with all of them.
 pub fn faulty(faults: Faults) -> Refusal {
-    Refusal::invalid(
-        "FILING_INVALID",
-        "The filing has faults, all of them listed; nothing was stored.",
-    )
-    .with_faults(faults.into_vec())
+    faults.into_refusal()
 }
 
 /// Files.
@@ -116,14 +139,19 @@ pub fn submit(
         );
     }
     let read = pre_arrival::read(&command.written, context.now, &mut faults);
+    centre(state, command, &mut faults);
     let Some(read) = read.filter(|_| faults.is_empty()) else {
         return Err(faulty(faults));
     };
-    let haulier = command.actor.party.as_str();
+    let haulier = command.haulier();
     let driver = driver(&read.driver, haulier, context);
     let ids = (context.new_id(), driver.driver_id);
     let mut filing =
         PreArrival::submitted(read, site_id, haulier, ids, context.now, rules.expiry_grace);
+    if haulier != command.actor.party {
+        filing.filer_party = Some(command.actor.party.clone());
+    }
+    let issued = passes::issue(state, &mut filing, context)?;
     let view = state.view_of_filing(&filing, context);
     let conditions = readiness::conditions(filing.kind, &view);
     let bound: Vec<Option<String>> = view
@@ -136,15 +164,19 @@ pub fn submit(
         &filing,
         context.now,
     )];
-    if let Some(fact) = filing.reconsidered(bound, conditions) {
-        facts.push(publish::pre_arrival(fact, &filing, context.now));
-    }
+    let fact = filing.reconsidered(bound, conditions);
     if command.validate_only {
         let mut shown = filing;
         shown.pre_arrival_id = Uuid::nil();
         shown.number.clear();
         return Ok((Answer::Submitted(Box::new(shown)), Vec::new()));
     }
+    if let Some((passage, told)) = issued {
+        state.lists.put(passage.list_number.to_string(), passage);
+        passes::number(state, &mut filing, context);
+        facts.extend(told);
+    }
+    facts.extend(fact.map(|fact| publish::pre_arrival(fact, &filing, context.now)));
     state.drivers.push(driver);
     state
         .pre_arrivals
@@ -156,7 +188,8 @@ pub fn submit(
 pub fn cancel(state: &mut State, command: &CancelPreArrival, context: &Context<'_>) -> Outcome {
     let mut filing = own(state, command.pre_arrival_id, &command.actor)?;
     let fact = filing.cancelled(command.expected_version)?;
-    let facts = vec![publish::pre_arrival(fact, &filing, context.now)];
+    let mut facts = vec![publish::pre_arrival(fact, &filing, context.now)];
+    facts.extend(passes::withdrawn(state, &filing, context));
     state
         .pre_arrivals
         .put(filing.pre_arrival_id, filing.clone());
@@ -187,7 +220,7 @@ pub fn replace(state: &mut State, command: &ReplaceVehicle, context: &Context<'_
     if !faults.is_empty() {
         return Err(faulty(faults));
     }
-    let driver = written.map(|written| driver(&written, &command.actor.party, context));
+    let driver = written.map(|written| driver(&written, &filing.haulier_party, context));
     let fact = filing.replaced(
         command.expected_version,
         vehicle,
@@ -205,17 +238,24 @@ pub fn replace(state: &mut State, command: &ReplaceVehicle, context: &Context<'_
     Ok((Answer::Replaced(Box::new(filing)), facts))
 }
 
-/// Ends what did not come in time.
+/// Ends what did not come in time. Goods of a transfer that nobody saw come have left the first site: they are
+/// taken for passed (gate rule 15).
 pub fn expire(state: &mut State, context: &Context<'_>) -> Vec<Fact> {
     let due: Vec<PreArrival> = overdue(state, context.now);
-    due.into_iter()
-        .filter_map(|mut filing| {
-            let fact = filing.expired(context.now)?;
-            let published = publish::pre_arrival(fact, &filing, context.now);
-            state.pre_arrivals.put(filing.pre_arrival_id, filing);
-            Some(published)
-        })
-        .collect()
+    let mut facts = Vec::new();
+    for mut filing in due {
+        let (fact, of_list) = if let Some(fact) = filing.taken_for_passed(context.now) {
+            (fact, passes::taken_for_passed(state, &filing, context))
+        } else if let Some(fact) = filing.expired(context.now) {
+            (fact, passes::withdrawn(state, &filing, context))
+        } else {
+            continue;
+        };
+        facts.push(publish::pre_arrival(fact, &filing, context.now));
+        facts.extend(of_list);
+        state.pre_arrivals.put(filing.pre_arrival_id, filing);
+    }
+    facts
 }
 
 fn overdue(state: &State, now: DateTime<Utc>) -> Vec<PreArrival> {
@@ -228,11 +268,46 @@ fn overdue(state: &State, now: DateTime<Utc>) -> Vec<PreArrival> {
         .collect()
 }
 
-/// The caller's own filing; another firm's is not there.
+/// The bonded centre of a filing with a stock list, and who may file it: the haulier itself, or the operator of
+/// the centre for one.
+fn centre(state: &State, command: &SubmitPreArrival, faults: &mut Faults) {
+    let written = &command.written;
+    let carries_list = written.kind.is_some_and(PreArrivalKind::carries_list);
+    let (path, site_id) = if written.kind == Some(PreArrivalKind::BondTransfer) {
+        ("second_site_id", written.second_site_id.trim())
+    } else {
+        ("site_id", written.site_id.trim())
+    };
+    let centre = state.site(site_id).filter(|site| site.bonded);
+    if carries_list && centre.is_none() {
+        faults.add(
+            "CENTRE_UNKNOWN",
+            path,
+            site_id,
+            "a bonded centre",
+            "Name the bonded centre whose stock list it is (ListSites).",
+        );
+    }
+    faults.optional_text("haulier_party", &written.haulier_party, PARTY_CHARS_MAX);
+    let actor = &command.actor;
+    let operates = carries_list && centre.is_some_and(|centre| actor.operates(centre));
+    let for_itself = command.haulier() == actor.party && actor.is_haulier;
+    if !for_itself && (!operates || command.haulier() == actor.party) {
+        faults.add(
+            "HAULIER_INVALID",
+            "haulier_party",
+            written.haulier_party.trim(),
+            "the caller, or a haulier for which the operator of the centre files a pass",
+            "A haulier files for itself; the operator of the bonded centre names the haulier whose truck it is.",
+        );
+    }
+}
+
+/// The caller's own filing, or one that it filed for another; another firm's is not there.
 fn own(state: &State, id: Option<Uuid>, actor: &Actor) -> Result<PreArrival, Refusal> {
     let filing = id
         .and_then(|id| state.pre_arrivals.get(&id))
-        .filter(|filing| filing.haulier_party == actor.party);
+        .filter(|filing| filing.haulier_party == actor.party || filing.filer() == actor.party);
     filing.cloned().ok_or_else(|| {
         Refusal::not_found(
             "pre-arrival",

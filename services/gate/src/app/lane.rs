@@ -8,20 +8,23 @@ use uuid::Uuid;
 
 use super::inspections::{self, visible};
 use super::state::Around;
-use super::{Answer, Exit, Outcome, Rules, Seeds, State, filings, reconsider};
+use super::{Answer, Exit, Outcome, Rules, Seeds, State, filings, passes, reconsider};
 use crate::domain::Actor;
 use crate::domain::admission::{self, Leaving, Presented};
 use crate::domain::arrival_list::PARTY_CHARS_MAX;
 use crate::domain::condition::{self, Condition, Gravity, code};
 use crate::domain::container_visit::{ContainerVisit, ContainerVisitFact, Manifest};
 use crate::domain::filing::{Faults, OBSERVED_AGO_HOURS_MAX, WrittenQuantity};
+use crate::domain::hold::{Hold, HoldKind, Keeper, Scope, ScopeKind};
 use crate::domain::knowledge::InspectionFlag;
-use crate::domain::pre_arrival::{self, PreArrival, PreArrivalKind, Vehicle, WrittenVehicle};
-use crate::domain::readiness::ContainerView;
+use crate::domain::pre_arrival::{
+    self, FiledContainer, PreArrival, PreArrivalKind, Vehicle, WrittenVehicle,
+};
+use crate::domain::readiness::{self, ContainerView, View};
 use crate::domain::site::Site;
 use crate::domain::truck_visit::{
-    Admission, Barrier, Evidence, Inspection, PlatesRead, TruckVisit, TruckVisitFact,
-    TruckVisitState, Verdict,
+    Admission, Barrier, Completion, Departure, Evidence, Inspection, PlatesRead, TruckVisit,
+    TruckVisitFact, TruckVisitState, Verdict,
 };
 use crate::events::publish;
 
@@ -51,6 +54,8 @@ pub struct CheckIn {
     pub weight: Option<WrittenQuantity>,
     /// When.
     pub observed_at: Option<DateTime<Utc>>,
+    /// Which of two barriers on the way in, from 1; 0: the only one, or the second.
+    pub barrier_number: u32,
 }
 
 /// A truck at the way out.
@@ -66,6 +71,8 @@ pub struct CheckOut {
     pub vehicle: Option<WrittenVehicle>,
     /// The containers on the truck.
     pub containers: Vec<String>,
+    /// It came for goods out of bond without a container, and leaves without them.
+    pub without_goods: bool,
     /// The weighbridge's reading.
     pub weight: Option<WrittenQuantity>,
     /// When.
@@ -103,6 +110,34 @@ struct Seen {
     observed_at: DateTime<Utc>,
 }
 
+/// What leaves, as the lane saw it.
+#[derive(Clone, Copy)]
+struct Load<'a> {
+    containers: &'a [ContainerNumber],
+    plates: &'a PlatesRead,
+    /// Bonded goods are on the truck.
+    bonded_goods: bool,
+}
+
+impl Load<'_> {
+    fn departure(self, now: DateTime<Utc>) -> Departure {
+        Departure {
+            containers: self.containers.to_vec(),
+            plates: self.plates.clone(),
+            bonded_goods: self.bonded_goods,
+            ..Departure::at(now)
+        }
+    }
+}
+
+/// Whether bonded goods are on a truck that leaves: those it came for, in the container it came for or loose. Who
+/// says that he leaves without them has none; a truck that was let in without a pass never had any.
+fn carries_goods(truck: &TruckVisit, containers: &[ContainerNumber], without_goods: bool) -> bool {
+    let came_for_goods = truck.is_inside() && truck.list_number.is_some() && !truck.second_leg;
+    let loose = truck.containers.is_empty() && !without_goods;
+    came_for_goods && (loose || !containers.is_empty())
+}
+
 /// What stands against opening a barrier, and what was known when that was found.
 #[derive(Default)]
 struct Judged {
@@ -117,10 +152,20 @@ pub fn check_in(
     context: &Context<'_>,
     rules: &Rules,
 ) -> Outcome {
-    command
-        .actor
-        .must_run(state.site(&command.site_id), &command.site_id)?;
+    let site = state.site(&command.site_id);
+    command.actor.must_run(site, &command.site_id)?;
+    let barriers = site.map_or(1, |site| site.barriers_in);
     let mut faults = Faults::default();
+    if command.barrier_number > barriers {
+        faults.add(
+            "BARRIER_INVALID",
+            "barrier_number",
+            &command.barrier_number.to_string(),
+            &format!("0 to {barriers}"),
+            "Give the number of the barrier on the way in at which the truck stands.",
+        );
+    }
+    let at_first = barriers > 1 && command.barrier_number == 1;
     let lane = faults.optional_text("lane", &command.lane, LANE_CHARS_MAX);
     faults.optional_text("carrier_party", &command.carrier_party, PARTY_CHARS_MAX);
     let vehicle = pre_arrival::read_vehicle(command.vehicle.as_ref(), &mut faults);
@@ -143,6 +188,11 @@ pub fn check_in(
     };
     let mut truck = match open_truck(state, command, &seen) {
         Some(truck) if truck.state == TruckVisitState::ManualReview => truck,
+        // Seen again at the first barrier before it comes to the second.
+        Some(truck) if truck.state == TruckVisitState::GatedInFirst && at_first => {
+            return Ok((Answer::CheckedIn(Box::new(truck), true), Vec::new()));
+        }
+        Some(truck) if truck.state == TruckVisitState::GatedInFirst => TruckVisit { lane, ..truck },
         // Seen again before it left the lane (gate rule 7).
         Some(truck) if is_still_at_lane(&truck, &lane, &seen) => {
             return Ok((Answer::CheckedIn(Box::new(truck), true), Vec::new()));
@@ -158,6 +208,7 @@ pub fn check_in(
     };
     let is_new = truck.version == 0;
     let before = truck.clone();
+    truck.at_first_barrier = at_first;
     take_in(&mut truck, command, &seen);
     let filing = filing_for(state, command, &seen);
     let Judged {
@@ -176,7 +227,7 @@ pub fn check_in(
     let mut facts = Vec::new();
     if is_new {
         truck.version = 1;
-        go_by(&mut truck, filing.as_ref().ok());
+        go_by(&mut truck, filing.as_ref().ok(), &seen.containers);
         facts.push(publish::truck_visit(
             TruckVisitFact::Arrived,
             &truck,
@@ -184,20 +235,18 @@ pub fn check_in(
             context.now,
         ));
     } else {
-        go_by(&mut truck, filing.as_ref().ok());
+        go_by(&mut truck, filing.as_ref().ok(), &seen.containers);
     }
     let fact = truck.decided_at_entry(conditions, seen.observed_at);
-    if fact == TruckVisitFact::GatedIn {
-        let admission = admitted(Barrier::In, &command.actor, "", &[], evidence, context.now);
-        facts.extend(enter(
-            state,
-            &mut truck,
-            &command.actor,
-            admission,
-            context,
-            seen.observed_at,
-        ));
-    }
+    let admission = admitted(Barrier::In, &command.actor, "", &[], evidence, context.now);
+    facts.extend(let_in(
+        state,
+        (&mut truck, fact),
+        &command.actor,
+        admission,
+        context,
+        seen.observed_at,
+    ));
     facts.push(publish::truck_visit(
         fact,
         &truck,
@@ -260,10 +309,15 @@ pub fn check_out(
         _ => return Err(not_here(&plates)),
     };
     truck.weight_out = weight.or(truck.weight_out);
+    let load = Load {
+        bonded_goods: carries_goods(&truck, &containers, command.without_goods),
+        containers: &containers,
+        plates: &plates,
+    };
     let Judged {
         mut conditions,
         evidence,
-    } = at_exit(state, &truck, (&containers, &plates), context, rules);
+    } = at_exit(state, &truck, load, context, rules);
     if !truck.is_inside() && !containers.is_empty() {
         condition::merge(&mut conditions, [entry_not_recorded(&truck)]);
     }
@@ -272,9 +326,9 @@ pub fn check_out(
         let (departed, left) = leave(
             state,
             truck,
-            &containers,
+            load,
             (&command.actor, admission),
-            context,
+            (context, rules),
             observed_at,
         );
         facts.extend(left);
@@ -288,13 +342,13 @@ pub fn check_out(
         Some(Gravity::NeedsPerson) => Exit::ManualReview,
         _ => Exit::Refused,
     };
-    let asked_before = truck
-        .departure_pending
-        .as_ref()
-        .is_some_and(|pending| pending.containers == containers && pending.plates == plates)
-        && condition::same(&conditions, &truck.conditions);
+    let asked_before = truck.departure_pending.as_ref().is_some_and(|pending| {
+        pending.containers == containers
+            && pending.plates == plates
+            && pending.bonded_goods == load.bonded_goods
+    }) && condition::same(&conditions, &truck.conditions);
     if truck.is_inside() && !asked_before {
-        let fact = truck.kept_in(containers, plates, conditions, context.now);
+        let fact = truck.kept_in(load.departure(context.now), conditions);
         facts.push(publish::truck_visit(fact, &truck, observed_at, context.now));
         state.truck_visits.put(truck.truck_visit_id, truck.clone());
     } else {
@@ -327,14 +381,17 @@ pub fn review(
         return Err(filings::faulty(faults));
     };
     let pending = truck.departure_pending.clone();
-    let (containers, plates) = pending
-        .map(|pending| (pending.containers, pending.plates))
-        .unwrap_or_default();
+    let pending = pending.unwrap_or_else(|| Departure::at(context.now));
+    let load = Load {
+        containers: &pending.containers,
+        plates: &pending.plates,
+        bonded_goods: pending.bonded_goods,
+    };
     let Judged {
         conditions: standing,
         evidence,
     } = match verdict {
-        Verdict::LetOut => at_exit(state, &truck, (&containers, &plates), context, rules),
+        Verdict::LetOut => at_exit(state, &truck, load, context, rules),
         Verdict::LetIn => entry_for_a_person(state, &truck, context, rules)?,
         Verdict::TurnAway | Verdict::KeepIn => Judged::default(),
     };
@@ -366,9 +423,9 @@ pub fn review(
         Verdict::LetIn => {
             adopt_filed_trailer(state, &mut truck);
             let fact = truck.decided_at_entry(Vec::new(), now);
-            facts.extend(enter(
+            facts.extend(let_in(
                 state,
-                &mut truck,
+                (&mut truck, fact),
                 &command.actor,
                 admission(Barrier::In),
                 context,
@@ -393,9 +450,9 @@ pub fn review(
             let (departed, told) = leave(
                 state,
                 truck,
-                &containers,
+                load,
                 (&command.actor, admission(Barrier::Out)),
-                context,
+                (context, rules),
                 now,
             );
             return Ok(Reviewed::Decided(
@@ -479,9 +536,7 @@ fn shown_anew(
 ) -> Reviewed {
     let unmet = condition::unmet(&standing);
     let fact = match truck.departure_pending.take() {
-        Some(pending) if verdict == Verdict::LetOut => {
-            truck.kept_in(pending.containers, pending.plates, standing, context.now)
-        }
+        Some(pending) if verdict == Verdict::LetOut => truck.kept_in(pending, standing),
         _ => truck.decided_at_entry(standing, context.now),
     };
     let refusal = Refusal::unmet(
@@ -512,7 +567,7 @@ fn entry_for_a_person(
             condition::unmet(&truck.conditions),
         ));
     };
-    let containers: Vec<ContainerNumber> = filing
+    let containers: Vec<ContainerNumber> = truck
         .containers
         .iter()
         .map(|container| container.number.clone())
@@ -531,23 +586,29 @@ fn at_entry(
     let Some(site) = state.site(&truck.site_id) else {
         return Judged::default();
     };
-    let filed = Around::filing(filing);
-    let view = state.view(
-        Around {
-            plates: filed
-                .plates
-                .into_iter()
-                .chain(truck.vehicle.plates())
-                .collect(),
-            carrier: truck.carrier_party.as_deref(),
-            ..filed
-        },
-        context,
-    );
+    let whole = view_at_entry(state, truck, Around::filing(filing), context);
+    // A pass is for the whole of its goods.
+    let is_part = filing.list_number().is_none()
+        && containers.len() < filing.containers.len()
+        && admission::is_part_of(containers, filing);
+    let (view, others_are_blocked) = if is_part {
+        let part = Around::part_of_filing(filing, containers);
+        let part = view_at_entry(state, truck, part, context);
+        let of_all = readiness::conditions(filing.kind, &whole);
+        let of_part = readiness::conditions(filing.kind, &part);
+        let others_are_blocked = !condition::were_seen(&of_all, &of_part);
+        (part, others_are_blocked)
+    } else {
+        (whole, false)
+    };
     let presented = Presented {
         vehicle: &truck.vehicle,
         containers,
         weight: truck.weight_in.as_ref(),
+        others_are_blocked,
+        skipped_first_barrier: site.barriers_in > 1
+            && !truck.at_first_barrier
+            && truck.first_barrier_at.is_none(),
     };
     Judged {
         conditions: admission::at_entry(
@@ -562,11 +623,26 @@ fn at_entry(
     }
 }
 
+fn view_at_entry<'a>(
+    state: &'a State,
+    truck: &'a TruckVisit,
+    filed: Around<'a>,
+    context: &Context<'_>,
+) -> View<'a> {
+    let plates = filed.plates.iter().copied();
+    let around = Around {
+        plates: plates.chain(truck.vehicle.plates()).collect(),
+        carrier: truck.carrier_party.as_deref(),
+        ..filed
+    };
+    state.view(around, context)
+}
+
 /// Of two containers one may be held: the other leaves alone.
 fn at_exit(
     state: &State,
     truck: &TruckVisit,
-    (containers, plates): (&[ContainerNumber], &PlatesRead),
+    load: Load<'_>,
     context: &Context<'_>,
     rules: &Rules,
 ) -> Judged {
@@ -576,15 +652,16 @@ fn at_exit(
     let known = Around::truck(truck);
     let view = state.view(
         Around {
-            containers: containers.iter().collect(),
-            plates: known.plates.into_iter().chain(plates.iter()).collect(),
+            containers: load.containers.iter().collect(),
+            plates: known.plates.into_iter().chain(load.plates.iter()).collect(),
             ..known
         },
         context,
     );
     let leaving = Leaving {
-        containers,
-        plates,
+        containers: load.containers,
+        plates: load.plates,
+        bonded_goods: load.bonded_goods,
         weight: truck.weight_out.as_ref(),
     };
     Judged {
@@ -593,17 +670,36 @@ fn at_exit(
     }
 }
 
-/// The truck goes in: the filing is used, an empty container it brings begins its stay, the decision and
-/// what it stood on are kept.
-fn enter(
+/// A barrier on the way in has opened, or not: the decision and what it stood on are kept.
+fn let_in(
     state: &mut State,
-    truck: &mut TruckVisit,
+    (truck, fact): (&mut TruckVisit, TruckVisitFact),
     actor: &Actor,
     admission: Admission,
     context: &Context<'_>,
     at: DateTime<Utc>,
 ) -> Vec<Fact> {
-    truck.admitted(admission);
+    match fact {
+        TruckVisitFact::GatedIn => {
+            truck.admitted(admission);
+            enter(state, truck, actor, context, at)
+        }
+        TruckVisitFact::GatedInFirst => {
+            truck.admitted(admission);
+            Vec::new()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The truck goes in: the filing is used, a container that it brings begins its stay.
+fn enter(
+    state: &mut State,
+    truck: &mut TruckVisit,
+    actor: &Actor,
+    context: &Context<'_>,
+    at: DateTime<Utc>,
+) -> Vec<Fact> {
     let asked = {
         let view = state.view_of_truck(truck, context);
         view.containers.iter().map(ContainerView::inspection).max()
@@ -620,16 +716,18 @@ fn enter(
         && let Some(filing) = state.pre_arrivals.edit(&id)
     {
         let fact = filing.used(truck.truck_visit_id);
-        let filing = filing.clone();
-        facts.push(publish::pre_arrival(fact, &filing, context.now));
+        facts.extend(fact.map(|fact| publish::pre_arrival(fact, filing, context.now)));
     }
-    if truck.kind == Some(PreArrivalKind::EmptyIn) {
-        facts.extend(bring_empty(state, truck, actor, context, at));
+    facts.extend(passes::gone_in(state, truck, at, context));
+    if truck.brings() {
+        facts.extend(bring(state, truck, actor, context, at));
     }
     facts
 }
 
-fn bring_empty(
+/// The containers that it brings begin their stays. A laden one's says on which declarations it came: that is
+/// the arrival of their goods.
+fn bring(
     state: &mut State,
     truck: &mut TruckVisit,
     actor: &Actor,
@@ -639,22 +737,45 @@ fn bring_empty(
     let mut facts = Vec::new();
     let mut seeds = Seeds::default();
     let truck_id = truck.truck_visit_id.to_string();
-    for container in &mut truck.containers {
+    // Goods out of bond are stuffed into the container that the truck brings for them.
+    let empty = truck.kind != Some(PreArrivalKind::FullIn) && !truck.second_leg;
+    let came_on: Vec<Vec<String>> = {
+        let filing = truck.pre_arrival_id.map(|id| state.pre_arrivals.get(&id));
+        let view = filing
+            .flatten()
+            .map(|filing| state.view_of_filing(filing, context));
+        let of = |container: &FiledContainer| {
+            let references = view.iter().flat_map(|view| &view.references);
+            let its = references.filter(|reference| reference.may_be_of(&container.number));
+            its.map(|reference| reference.written.to_owned()).collect()
+        };
+        truck.containers.iter().map(of).collect()
+    };
+    for (container, document_references) in truck.containers.iter_mut().zip(came_on) {
         let last = state.last_visit(&truck.site_id, container.number.as_str());
+        if last.is_some_and(ContainerVisit::is_open) {
+            continue;
+        }
         let ordinal = last.map_or(1, |last| last.ordinal + 1);
         let manifest = Manifest {
             size_type: container.size_type.clone(),
             seals: container.seals.clone(),
+            empty,
             ..Manifest::default()
         };
-        let visit = ContainerVisit::brought_empty(
-            &truck.site_id,
-            container.number.clone(),
-            ordinal,
-            manifest,
-            &truck_id,
-            at,
-        );
+        let visit = ContainerVisit {
+            document_references,
+            verified_mass: container.verified_mass.clone(),
+            list_number: truck.list_number.clone().filter(|_| truck.second_leg),
+            ..ContainerVisit::brought(
+                &truck.site_id,
+                container.number.clone(),
+                ordinal,
+                manifest,
+                &truck_id,
+                at,
+            )
+        };
         container.container_visit_id = Some(visit.id.as_str().to_owned());
         facts.push(publish::container_visit(
             ContainerVisitFact::Arrived,
@@ -676,9 +797,9 @@ fn bring_empty(
 fn leave(
     state: &mut State,
     mut truck: TruckVisit,
-    containers: &[ContainerNumber],
+    load: Load<'_>,
     (actor, admission): (&Actor, Admission),
-    context: &Context<'_>,
+    (context, rules): (&Context<'_>, &Rules),
     at: DateTime<Utc>,
 ) -> ((TruckVisit, Vec<String>), Vec<Fact>) {
     truck.admitted(admission);
@@ -691,7 +812,7 @@ fn leave(
     let mut facts = Vec::new();
     let mut departed = Vec::new();
     let mut seeds = Seeds::default();
-    for number in containers {
+    for number in load.containers {
         let Some(visit) = state.open_visit(&truck.site_id, number.as_str()) else {
             continue;
         };
@@ -714,7 +835,7 @@ fn leave(
         at,
         context.now,
     ));
-    truck.closed();
+    truck.closed(Completion::Observed);
     facts.push(publish::truck_visit(
         TruckVisitFact::Closed,
         &truck,
@@ -722,11 +843,64 @@ fn leave(
         context.now,
     ));
     state.truck_visits.put(truck.truck_visit_id, truck.clone());
+    let with_goods = load.bonded_goods;
+    facts.extend(passes::gone_out(
+        state,
+        &truck,
+        with_goods,
+        at,
+        (context, rules),
+    ));
+    facts.extend(hold_misdeclared(state, &truck, actor, &mut seeds, context));
     facts.extend(reconsider::concerned(state, &seeds, context));
     ((truck, departed), facts)
 }
 
-fn admitted(
+/// The truck has put down something else than was verified: it is empty and leaves, but what it put down waits
+/// for a person of the terminal, who lifts the hold once it is weighed again (gate rule 5).
+fn hold_misdeclared(
+    state: &mut State,
+    truck: &TruckVisit,
+    actor: &Actor,
+    seeds: &mut Seeds,
+    context: &Context<'_>,
+) -> Vec<Fact> {
+    let Some(site) = state.site(&truck.site_id) else {
+        return Vec::new();
+    };
+    let Some((put_down, verified)) = admission::put_down_otherwise(truck, site) else {
+        return Vec::new();
+    };
+    let terminal = site.terminal_party.clone();
+    let brought: Vec<ContainerVisit> = truck
+        .containers
+        .iter()
+        .filter_map(|container| state.open_visit(&truck.site_id, container.number.as_str()))
+        .filter(|visit| visit.arrived_with.as_deref() == Some(&truck.truck_visit_id.to_string()))
+        .cloned()
+        .collect();
+    let mut facts = Vec::new();
+    for visit in brought {
+        let hold = Hold {
+            keeper: Keeper::Gate,
+            hold_id: context.new_id().to_string(),
+            scope: Scope::new(ScopeKind::ContainerVisit, visit.id.as_str()),
+            kind: HoldKind::Safety,
+            placed_by_party: terminal.clone(),
+            placed_by_subject: actor.subject.clone(),
+            reason: format!("the truck put down {put_down}, and {verified} was verified"),
+            placed_at: context.now,
+            lifted: None,
+            event_id: String::new(),
+        };
+        facts.push(publish::hold(&hold, context.now));
+        seeds.containers.insert(visit.container.as_str().to_owned());
+        state.holds.put(hold.key(), hold);
+    }
+    facts
+}
+
+pub(super) fn admitted(
     barrier: Barrier,
     actor: &Actor,
     reason: &str,
@@ -745,6 +919,7 @@ fn admitted(
             set_aside.to_vec()
         },
         evidence,
+        contra: false,
     }
 }
 
@@ -844,15 +1019,26 @@ fn recognised(
         gated_in_at: None,
         gated_out_at: None,
         admissions: Vec::new(),
+        at_first_barrier: false,
+        first_barrier_at: None,
+        completion: None,
+        list_number: None,
+        second_leg: false,
     }
 }
 
-fn go_by(truck: &mut TruckVisit, filing: Option<&PreArrival>) {
+fn go_by(truck: &mut TruckVisit, filing: Option<&PreArrival>, presented: &[ContainerNumber]) {
     if let Some(filing) = filing {
         truck.pre_arrival_id = Some(filing.pre_arrival_id);
         truck.kind = Some(filing.kind);
         truck.haulier_party = Some(filing.haulier_party.clone());
+        truck.list_number = filing.list_number().map(str::to_owned);
+        truck.second_leg = filing.on_the_road_since.is_some();
         truck.containers = filing.containers.clone();
+        if admission::is_part_of(presented, filing) {
+            let on_it = |filed: &FiledContainer| presented.contains(&filed.number);
+            truck.containers.retain(on_it);
+        }
     }
 }
 
@@ -863,7 +1049,7 @@ fn filing_for(state: &State, command: &CheckIn, seen: &Seen) -> Result<PreArriva
         .pre_arrivals
         .iter()
         .map(|(_, filing)| filing)
-        .filter(|filing| filing.site_id == command.site_id);
+        .filter(|filing| filing.next_site_id() == command.site_id);
     let plate = seen.vehicle.tractor.as_str();
     let found: Vec<&PreArrival> = if shown.is_empty() {
         at_site
@@ -872,7 +1058,9 @@ fn filing_for(state: &State, command: &CheckIn, seen: &Seen) -> Result<PreArriva
     } else {
         at_site
             .filter(|filing| {
+                let pass = filing.pass_number.as_ref();
                 filing.number.eq_ignore_ascii_case(shown)
+                    || pass.is_some_and(|pass| pass.as_str().eq_ignore_ascii_case(shown))
                     || filing
                         .pre_arrival_id
                         .to_string()

@@ -3,10 +3,13 @@
 
 mod arrivals;
 mod availability;
+mod departures;
+mod endings;
 mod filings;
 mod holds;
 mod inspections;
 mod lane;
+mod passes;
 mod reconsider;
 mod seeds;
 mod state;
@@ -19,11 +22,13 @@ use chrono::{DateTime, Utc};
 use fabric::{
     Context, Decision, Fact, Record, Service, StoreError, SubjectSet, Subjects, Timer, Unreadable,
 };
-use kernel::Refusal;
+use kernel::{Refusal, StockListNumber};
 use sqlx::PgConnection;
 
 pub use arrivals::{AnnounceArrival, LineResult, RecordArrival};
 pub use availability::SetAvailability;
+pub use departures::{RecordDeparture, RecordLoading};
+pub use endings::CorrectCheckIn;
 pub use filings::{CancelPreArrival, ReplaceVehicle, SubmitPreArrival};
 pub use holds::{LiftHold, PlaceHold};
 pub use inspections::{EndInspection, OrderInspection, RecordInspection, RecordWeight};
@@ -34,13 +39,16 @@ pub use state::{Rules, State};
 
 use crate::domain::container_visit::ContainerVisit;
 use crate::domain::hold::Hold;
-use crate::domain::knowledge::{CarryMandate, Clearance, KnownParty, ReleaseDecision};
+use crate::domain::knowledge::{
+    CarryMandate, Clearance, InvalidationAsk, KnownDeclaration, KnownParty, ReleaseDecision,
+};
+use crate::domain::list_passage::StockList;
 use crate::domain::pre_arrival::PreArrival;
 use crate::domain::site::Site;
 use crate::domain::truck_visit::TruckVisit;
 use crate::{events, grpc, metrics, store};
 
-/// How often it is looked for pre-arrivals whose time is over.
+/// How often it is looked for pre-arrivals whose time is over, and for trucks that must have left unseen.
 const EXPIRE_EVERY: Duration = Duration::from_secs(5);
 /// How often it is looked for filings on what is, or was, parked: nobody is told when a record is parked or
 /// given up.
@@ -53,6 +61,10 @@ pub enum Input {
     AnnounceArrival(AnnounceArrival),
     /// These were lifted off.
     RecordArrival(RecordArrival),
+    /// These were lifted on.
+    RecordLoading(RecordLoading),
+    /// A train or barge has left.
+    RecordDeparture(RecordDeparture),
     /// A container can be picked up, or not.
     SetAvailability(SetAvailability),
     /// One truck's coming.
@@ -73,6 +85,8 @@ pub enum Input {
     EndInspection(EndInspection),
     /// A person decides.
     DecideReview(DecideReview),
+    /// A check-in was a mistake.
+    CorrectCheckIn(CorrectCheckIn),
     /// A truck at a lane on its way out.
     CheckOut(CheckOut),
     /// A hold is placed.
@@ -89,12 +103,18 @@ pub enum Input {
     Hold(Box<Hold>),
     /// Customs told of a container's clearance.
     Clearance(Clearance),
+    /// Customs told of a declaration.
+    Declaration(Box<KnownDeclaration>, Vec<InvalidationAsk>),
     /// Customs told of something that is not gate's business.
     Unneeded,
+    /// Bonded told of a stock list; with the ask, while it asks whether the list can be void.
+    StockList(Box<(StockListNumber, StockList)>, Option<String>),
     /// Release told of a decision; with the ask, while it asks for one back.
     Decision(Box<ReleaseDecision>, Option<String>),
     /// Pre-arrivals whose time is over.
     ExpirePreArrivals,
+    /// Trucks that must have left unseen.
+    InferGone,
     /// Pre-arrivals about which a record was parked, or is parked no more.
     Recheck,
 }
@@ -106,6 +126,10 @@ pub enum Answer {
     Announced(Vec<LineResult>),
     /// A list's lines, of an arrival.
     Landed(Vec<LineResult>),
+    /// A list's lines, of a loading.
+    Loaded(Vec<LineResult>),
+    /// A list's lines, of a departure.
+    Departed(Vec<LineResult>),
     /// A container visit with its holds.
     ContainerVisit(Box<ContainerVisit>, Vec<Hold>),
     /// A pre-arrival filed.
@@ -126,6 +150,8 @@ pub enum Answer {
     InspectionEnded(Box<TruckVisit>),
     /// Decided by a person.
     Reviewed(Box<TruckVisit>),
+    /// A check-in taken back.
+    CheckInCorrected(Box<TruckVisit>),
     /// A truck at the way out; the stays that are over.
     CheckedOut(Box<TruckVisit>, Exit, Vec<String>),
     /// A hold placed.
@@ -168,10 +194,9 @@ impl Service for Gate {
             "gate.container-visit",
             "gate.pre-arrival",
             "gate.truck-visit",
+            "gate.list-passage",
             "gate.answer",
             "gate.hold",
-            // Read by bonded; nothing of a stock list passes a gate yet.
-            "gate.list-passage",
         ]
     }
 
@@ -180,6 +205,8 @@ impl Service for Gate {
             "customs.party",
             "customs.hold",
             "customs.clearance",
+            "customs.declaration",
+            "bonded.stock-list",
             "release.hold",
             "release.decision",
         ]
@@ -195,6 +222,11 @@ impl Service for Gate {
                 name: "expire pre-arrivals",
                 every: EXPIRE_EVERY,
                 input: || Input::ExpirePreArrivals,
+            },
+            Timer {
+                name: "infer trucks gone",
+                every: EXPIRE_EVERY,
+                input: || Input::InferGone,
             },
             Timer {
                 name: "recheck parked",
@@ -222,7 +254,7 @@ impl Service for Gate {
                 None => subjects,
             },
             Input::SubmitPreArrival(command) => {
-                let haulier = command.actor.party.as_str();
+                let haulier = command.haulier();
                 subjects
                     .read(kind::PARTY, haulier)
                     .read(kind::HOLD_SCOPE, format!("party/{haulier}"))
@@ -245,6 +277,21 @@ impl Service for Gate {
                         )
                     })
             }
+            Input::Declaration(declaration, asks) => {
+                let subjects = asks.iter().fold(subjects, |subjects, ask| {
+                    subjects
+                        .write(kind::ASK, ask.ask_id.as_str())
+                        .read(kind::STAY, ask.about.as_str())
+                });
+                let id = declaration.declaration_id.as_str();
+                let names = [&declaration.mrn, &declaration.lrn].into_iter();
+                names.filter(|name| !name.is_empty()).fold(
+                    subjects
+                        .write(kind::DECLARATION, id)
+                        .read(kind::HOLD_SCOPE, format!("declaration/{id}")),
+                    |subjects, name| subjects.write(kind::REFERENCE, name.as_str()),
+                )
+            }
             Input::Decision(decision, Some(ask_id)) => subjects
                 .write(kind::ASK, ask_id.as_str())
                 .read(kind::STAY, decision.container_visit_id.as_str()),
@@ -262,7 +309,7 @@ impl Service for Gate {
         inputs: &[&Input],
     ) -> Result<Vec<Subjects>, sqlx::Error> {
         let seeds: Vec<Seeds> = inputs.iter().map(|input| input.seeds()).collect();
-        store::follow::follow(db, &seeds).await
+        store::follow::follow(db, &seeds, self.rules.gone_after).await
     }
 
     async fn load(
@@ -277,6 +324,8 @@ impl Service for Gate {
         let outcome = match input {
             Input::AnnounceArrival(command) => arrivals::announce(state, command, context),
             Input::RecordArrival(command) => arrivals::record(state, command, context),
+            Input::RecordLoading(command) => departures::load(state, command, context, &self.rules),
+            Input::RecordDeparture(command) => departures::depart(state, command, context),
             Input::SetAvailability(command) => availability::set(state, command, context),
             Input::SubmitPreArrival(command) => {
                 filings::submit(state, command, context, &self.rules)
@@ -297,6 +346,7 @@ impl Service for Gate {
                     Err(refusal) => Err(refusal),
                 }
             }
+            Input::CorrectCheckIn(command) => endings::correct(state, command, context),
             Input::CheckOut(command) => lane::check_out(state, command, context, &self.rules),
             Input::PlaceHold(command) => holds::place(state, command, context),
             Input::LiftHold(command) => holds::lift(state, command, context),
@@ -324,7 +374,10 @@ impl Service for Gate {
     fn needs_knowledge(&self, input: &Input) -> bool {
         matches!(
             input,
-            Input::CheckIn(_) | Input::CheckOut(_) | Input::DecideReview(_)
+            Input::CheckIn(_)
+                | Input::CheckOut(_)
+                | Input::DecideReview(_)
+                | Input::RecordLoading(_)
         )
     }
 }
@@ -336,12 +389,23 @@ impl Gate {
             Input::Mandate(mandate) => told::mandate(state, mandate),
             Input::Hold(hold) => told::hold(state, hold),
             Input::Clearance(clearance) => told::clearance(state, clearance),
+            Input::Declaration(declaration, asks) => {
+                let mut facts = told::declaration(state, declaration, asks, context);
+                facts.extend(reconsider::concerned(state, &input.seeds(), context));
+                return facts;
+            }
+            Input::StockList(list, ask) => {
+                let mut facts = passes::heard(state, list, ask.as_deref(), context);
+                facts.extend(reconsider::concerned(state, &input.seeds(), context));
+                return facts;
+            }
             Input::Decision(decision, ask) => {
                 let mut facts = told::decision(state, decision, ask.as_deref(), context);
                 facts.extend(reconsider::concerned(state, &input.seeds(), context));
                 return facts;
             }
             Input::ExpirePreArrivals => return filings::expire(state, context),
+            Input::InferGone => return endings::infer(state, context, &self.rules),
             Input::Recheck => return reconsider::filings(state, context),
             _ => return Vec::new(),
         }
@@ -364,10 +428,20 @@ impl Input {
                     ));
                 }
             }
+            Self::RecordLoading(command) => seeds.containers.extend(command.container_numbers()),
+            Self::RecordDeparture(command) => {
+                seeds.containers.extend(command.container_numbers());
+                seeds.departing.insert((
+                    command.head.site_id.clone(),
+                    command.head.conveyance.trim().to_uppercase(),
+                ));
+            }
             Self::SetAvailability(command) => seeds.containers.extend(command.container_number()),
             Self::SubmitPreArrival(command) => {
                 seeds.containers.extend(command.container_numbers());
+                seeds.carried_lists.extend(command.list_number());
                 seeds.plates.extend(command.plates());
+                seeds.named_references.extend(command.references());
             }
             Self::CancelPreArrival(command) => seeds.pre_arrivals.extend(command.pre_arrival_id),
             Self::ReplaceVehicle(command) => {
@@ -405,6 +479,10 @@ impl Input {
                 seeds.moves = true;
                 seeds.truck_visits.extend(command.truck_visit_id);
             }
+            Self::CorrectCheckIn(command) => {
+                seeds.moves = true;
+                seeds.truck_visits.extend(command.truck_visit_id);
+            }
             Self::PlaceHold(command) => {
                 if let Some(scope) = &command.scope {
                     seeds.add(Seeds::of_scope(scope));
@@ -428,10 +506,22 @@ impl Input {
             Self::Clearance(clearance) => {
                 seeds.containers.insert(clearance.container_number.clone());
             }
-            Self::Decision(decision, _) => {
-                let number = decision.container_visit_id.rsplit('/').nth(1);
-                seeds.containers.extend(number.map(str::to_owned));
+            Self::StockList(list, _) => {
+                seeds.lists.insert(list.0.to_string());
             }
+            Self::Decision(decision, _) => {
+                seeds.add(Seeds::of_decision(&decision.container_visit_id));
+            }
+            Self::Declaration(declaration, asks) => {
+                for ask in asks {
+                    seeds.add(Seeds::of_decision(&ask.about));
+                }
+                seeds.barring.insert(declaration.declaration_id.clone());
+                let names = [&declaration.mrn, &declaration.lrn].into_iter();
+                let names = names.filter(|name| !name.is_empty());
+                seeds.references.extend(names.cloned());
+            }
+            Self::InferGone => seeds.long_inside = true,
             Self::ExpirePreArrivals => seeds.overdue = true,
             Self::Recheck => seeds.on_unknown = true,
             Self::DeclareSite(_) | Self::Unneeded => {}

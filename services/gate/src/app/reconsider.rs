@@ -4,8 +4,9 @@
 use fabric::{Context, Fact};
 use uuid::Uuid;
 
-use super::{Seeds, State, lane};
+use super::{Seeds, State, lane, passes};
 use crate::domain::admission;
+use crate::domain::container_visit::{ContainerVisit, ContainerVisitFact};
 use crate::domain::knowledge::InspectionFlag;
 use crate::domain::readiness::{self, ContainerView};
 use crate::events::publish;
@@ -30,6 +31,39 @@ pub fn concerned(state: &mut State, seeds: &Seeds, context: &Context<'_>) -> Vec
         .filter_map(|id| filing(state, id, context))
         .collect();
     facts.extend(trucks.iter().filter_map(|id| truck(state, id, context)));
+    facts.extend(loaded(state, &seeds, context));
+    facts
+}
+
+/// Looks anew at what was lifted onto a train or barge that has not left. Where something stands against its
+/// going now, the loading is taken back: it stands in the yard again, and no departure list takes it along. So
+/// an ask for its release is applied until the departure (gate rule 12), and a hold keeps it.
+fn loaded(state: &mut State, seeds: &Seeds, context: &Context<'_>) -> Vec<Fact> {
+    let stopped: Vec<ContainerVisit> = state
+        .visits
+        .iter()
+        .map(|(_, visit)| visit)
+        .filter(|visit| visit.is_open() && visit.loaded.is_some())
+        .filter(|visit| seeds.containers.contains(visit.container.as_str()))
+        .filter(|visit| {
+            let view = state.view_of_visit(visit, context);
+            let mut here = view.containers.iter();
+            here.any(|container| !readiness::against_loading(container, &view).is_empty())
+        })
+        .cloned()
+        .collect();
+    let mut facts = Vec::new();
+    for visit in stopped {
+        let off = visit.taken_off();
+        facts.push(publish::container_visit(
+            ContainerVisitFact::Amended,
+            &off,
+            "",
+            context.now,
+            context.now,
+        ));
+        state.visits.put(off.id.as_str().to_owned(), off);
+    }
     facts
 }
 
@@ -58,6 +92,7 @@ pub fn filing(state: &mut State, id: &Uuid, context: &Context<'_>) -> Option<Fac
         .collect();
     let before = filing.clone();
     let fact = filing.reconsidered(bound, conditions);
+    passes::number(state, &mut filing, context);
     if filing != before {
         state.pre_arrivals.put(*id, filing.clone());
     }
@@ -103,6 +138,12 @@ fn widened(state: &State, seeds: &Seeds) -> Seeds {
         }
     }
     let declarations = wide.declarations.clone();
+    for (id, declaration) in state.declarations.iter() {
+        if declarations.contains(id) {
+            wide.references.insert(declaration.mrn.clone());
+            wide.references.insert(declaration.lrn.clone());
+        }
+    }
     for (number, clearance) in state.clearances.iter() {
         if clearance
             .consignments

@@ -3,8 +3,9 @@
 //!
 //! | Input | Writes | What follows |
 //! | --- | --- | --- |
-//! | train and barge lists, availability | containers | filings and trucks of them |
+//! | train and barge lists, availability | containers | filings and trucks of them; what was lifted on |
 //! | filings | their containers, plates; the filing | what is around them |
+//! | filings with a stock list | the list | |
 //! | lane, weighing, inspections, review | plates or truck visit | its filing, containers, firm, holds |
 //! | holds | hold, scope | filings and trucks concerned |
 //! | records | what they are about | filings and trucks concerned |
@@ -15,6 +16,7 @@ use fabric::Subjects;
 use uuid::Uuid;
 
 use crate::domain::hold::{HoldKey, Scope, ScopeKind};
+use crate::domain::knowledge::list_of_decision_key;
 use crate::domain::pre_arrival::PreArrival;
 use crate::domain::truck_visit::TruckVisit;
 
@@ -40,6 +42,12 @@ pub mod kind {
     pub const STAY: &str = "stay";
     /// An ask of release.
     pub const ASK: &str = "ask";
+    /// A stock list: what bonded says of it, release's decision on it, and its passes.
+    pub const LIST: &str = "list";
+    /// A declaration, by its id.
+    pub const DECLARATION: &str = "declaration";
+    /// MRN or LRN, by which filings name declarations.
+    pub const REFERENCE: &str = "reference";
 }
 
 /// The things an input is about.
@@ -53,6 +61,8 @@ pub struct Seeds {
     pub parties: BTreeSet<String>,
     /// Declarations.
     pub declarations: BTreeSet<String>,
+    /// Declarations on whose account decisions may be barred.
+    pub barring: BTreeSet<String>,
     /// Pre-arrivals.
     pub pre_arrivals: BTreeSet<Uuid>,
     /// Pre-arrivals by their scannable number.
@@ -63,6 +73,18 @@ pub struct Seeds {
     pub holds: BTreeSet<HoldKey>,
     /// Trains and barges whose announced containers are concerned: site, conveyance.
     pub conveyances: BTreeSet<(String, String)>,
+    /// Stock lists whose filings and trucks are concerned.
+    pub lists: BTreeSet<String>,
+    /// Stock lists of which a filing is to carry a part.
+    pub carried_lists: BTreeSet<String>,
+    /// References of declarations whose filings are concerned.
+    pub references: BTreeSet<String>,
+    /// References of declarations that are only looked at.
+    pub named_references: BTreeSet<String>,
+    /// Trains and barges that leave with what was lifted onto them: site, conveyance.
+    pub departing: BTreeSet<(String, String)>,
+    /// All trucks that are inside for so long that they must have left.
+    pub long_inside: bool,
     /// All pre-arrivals whose time is over.
     pub overdue: bool,
     /// All pre-arrivals that stand on something unknown, or did.
@@ -89,8 +111,23 @@ impl Seeds {
             ScopeKind::Party => {
                 seeds.parties.insert(scope.key.clone());
             }
-            ScopeKind::StockList => {}
+            ScopeKind::StockList => {
+                seeds.lists.insert(scope.key.clone());
+            }
         }
+        seeds
+    }
+
+    /// What a decision of release, by its key, is about.
+    pub fn of_decision(key: &str) -> Self {
+        let mut seeds = Self::default();
+        match list_of_decision_key(key) {
+            Some(list) => seeds.lists.insert(list.to_owned()),
+            None => {
+                let number = key.rsplit('/').nth(1).unwrap_or(key);
+                seeds.containers.insert(number.to_owned())
+            }
+        };
         seeds
     }
 
@@ -100,11 +137,18 @@ impl Seeds {
         self.plates.extend(other.plates);
         self.parties.extend(other.parties);
         self.declarations.extend(other.declarations);
+        self.barring.extend(other.barring);
         self.pre_arrivals.extend(other.pre_arrivals);
         self.pre_arrival_numbers.extend(other.pre_arrival_numbers);
         self.truck_visits.extend(other.truck_visits);
         self.holds.extend(other.holds);
         self.conveyances.extend(other.conveyances);
+        self.lists.extend(other.lists);
+        self.carried_lists.extend(other.carried_lists);
+        self.references.extend(other.references);
+        self.named_references.extend(other.named_references);
+        self.departing.extend(other.departing);
+        self.long_inside |= other.long_inside;
         self.overdue |= other.overdue;
         self.on_unknown |= other.on_unknown;
         self.moves |= other.moves;
@@ -132,7 +176,12 @@ impl Seeds {
             .map(|c| c.number.as_str().to_owned())
             .collect();
         let plates: Vec<String> = filing.vehicle.plates().map(str::to_owned).collect();
+        let mut comes_in_on = filing.comes_in_on().iter();
         self.pre_arrivals.contains(&filing.pre_arrival_id)
+            || filing
+                .list_number()
+                .is_some_and(|list| self.lists.contains(list))
+            || comes_in_on.any(|reference| self.references.contains(reference))
             || self.concern(&containers, &plates, [filing.haulier_party.as_str()])
     }
 
@@ -144,7 +193,9 @@ impl Seeds {
             .map(|c| c.number.as_str().to_owned())
             .collect();
         let plates: Vec<String> = truck.vehicle.plates().map(str::to_owned).collect();
+        let list = truck.list_number.as_ref();
         self.truck_visits.contains(&truck.truck_visit_id)
+            || list.is_some_and(|list| self.lists.contains(list))
             || self.concern(&containers, &plates, truck.firms())
     }
 
@@ -169,6 +220,14 @@ impl Seeds {
         }
         for id in &self.truck_visits {
             subjects = subjects.write(kind::TRUCK_VISIT, id.to_string());
+        }
+        for list in self.lists.iter().chain(&self.carried_lists) {
+            subjects = subjects
+                .write(kind::LIST, list.as_str())
+                .read(kind::HOLD_SCOPE, format!("stock-list/{list}"));
+        }
+        for id in &self.declarations {
+            subjects = subjects.read(kind::DECLARATION, id.as_str());
         }
         for (keeper, id) in &self.holds {
             subjects = subjects.write(kind::HOLD, format!("{}/{id}", keeper.as_str()));

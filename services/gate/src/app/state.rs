@@ -10,9 +10,13 @@ use uuid::Uuid;
 
 use crate::domain::container_visit::ContainerVisit;
 use crate::domain::hold::{Hold, HoldKey, Scope, ScopeKind};
-use crate::domain::knowledge::{AnsweredAsk, CarryMandate, Clearance, KnownParty, ReleaseDecision};
+use crate::domain::knowledge::{
+    AnsweredAsk, CarryMandate, Clearance, KnownDeclaration, KnownParty, ReleaseDecision,
+    list_decision_key,
+};
+use crate::domain::list_passage::ListPassage;
 use crate::domain::pre_arrival::{Driver, PreArrival, PreArrivalKind};
-use crate::domain::readiness::{ContainerView, Firm, Source, View};
+use crate::domain::readiness::{ContainerView, Firm, ListView, Reference, Source, View};
 use crate::domain::site::Site;
 use crate::domain::truck_visit::TruckVisit;
 
@@ -23,6 +27,8 @@ pub struct Rules {
     pub expiry_grace: TimeDelta,
     /// A full container leaves on knowledge of its release that is at most so old.
     pub decision_age_max: Duration,
+    /// A truck that nobody saw leave is taken for gone so long after it was let in (gate rule 15).
+    pub gone_after: TimeDelta,
 }
 
 /// What a batch has read and changed.
@@ -38,6 +44,10 @@ pub struct State {
     pub decisions: Working<String, ReleaseDecision>,
     /// Customs' word on the containers named.
     pub clearances: Working<String, Clearance>,
+    /// Declarations by the ids and references named.
+    pub declarations: Working<String, KnownDeclaration>,
+    /// What passes of the stock lists named.
+    pub lists: Working<String, ListPassage>,
     /// Holds on the scopes named, and those named by id.
     pub holds: Working<HoldKey, Hold>,
     /// Parties named.
@@ -78,7 +88,7 @@ impl State {
             .filter(|visit| visit.is_open())
     }
 
-    /// Release's decision on a stay; none on one that began in this batch.
+    /// Release's decision on a stay or list; none on a stay that began in this batch.
     fn decision(&self, container_visit_id: &str) -> Option<&ReleaseDecision> {
         let id = container_visit_id.to_owned();
         if self.decisions.is_loaded(&id) {
@@ -103,22 +113,65 @@ impl State {
                 }
             })
             .collect();
-        let scopes = scopes_of(&containers, &around);
+        let references: Vec<Reference<'a>> = around
+            .references
+            .iter()
+            .filter_map(|written| self.reference(written, &around))
+            .collect();
+        let scopes = scopes_of(&containers, &references, &around);
         let holds = self.holds.iter().map(|(_, hold)| hold);
         let firm = |party_id: &'a str| Firm {
             party_id,
             known: self.parties.get(&party_id.to_owned()),
         };
         View {
+            list: around.list.as_ref().map(|list| ListView {
+                number: list.number,
+                pre_arrival_id: list.pre_arrival_id,
+                on_the_road: list.on_the_road,
+                passage: self.lists.get(&list.number.to_owned()),
+                decision: self.decision(&list_decision_key(list.number)),
+            }),
             holds: holds
                 .filter(|hold| hold.stands() && scopes.contains(&hold.scope))
                 .collect(),
-            sources: sources_of(&containers, &scopes, &around, context),
+            sources: sources_of(&containers, &references, &scopes, &around, context),
+            references,
             haulier: around.haulier.map(firm),
             carrier: around.carrier.map(firm),
             mandate: self.nomination(around.haulier, around.carrier, context.now),
             containers,
         }
+    }
+
+    /// The declarations that a reference may mean. One that is only of containers which are left out is none of
+    /// this truck's.
+    fn reference<'a>(&'a self, written: &'a str, around: &Around<'a>) -> Option<Reference<'a>> {
+        let all = self.declarations.iter().map(|(_, declaration)| declaration);
+        let (over, standing): (Vec<_>, Vec<_>) = all
+            .filter(|declaration| declaration.is_called(written))
+            .partition(|declaration| declaration.state.is_over());
+        let declarations = if standing.is_empty() { over } else { standing };
+        if let [one] = declarations[..] {
+            let mut left_out = around.left_out.iter();
+            let mut here = around.containers.iter();
+            if left_out.any(|number| one.names(number)) && !here.any(|number| one.covers(number)) {
+                return None;
+            }
+        }
+        Some(Reference {
+            written,
+            declarations,
+        })
+    }
+
+    /// Everything known around a container that may go by train or barge.
+    pub fn view_of_visit<'a>(
+        &'a self,
+        visit: &'a ContainerVisit,
+        context: &Context<'_>,
+    ) -> View<'a> {
+        self.view(Around::visit(visit), context)
     }
 
     /// Everything known around a filing.
@@ -172,18 +225,71 @@ pub struct Around<'a> {
     pub haulier: Option<&'a str>,
     /// The firm that presents itself.
     pub carrier: Option<&'a str>,
+    /// The stock list of which it carries a part.
+    pub list: Option<AroundList<'a>>,
+    /// The declarations that its containers come in on.
+    pub references: &'a [String],
+    /// Containers of the filing that are not looked at.
+    pub left_out: Vec<&'a ContainerNumber>,
+}
+
+/// The stock list of which a truck carries a part.
+#[derive(Clone, Debug)]
+pub struct AroundList<'a> {
+    /// Its number.
+    pub number: &'a str,
+    /// The filing.
+    pub pre_arrival_id: Option<Uuid>,
+    /// The goods have left the first site.
+    pub on_the_road: bool,
 }
 
 impl<'a> Around<'a> {
     /// A filing. Who will present himself is not known yet.
     pub fn filing(filing: &'a PreArrival) -> Self {
         Self {
-            site_id: &filing.site_id,
+            site_id: filing.next_site_id(),
             kind: Some(filing.kind),
+            list: filing.list_number().map(|number| AroundList {
+                number,
+                pre_arrival_id: Some(filing.pre_arrival_id),
+                on_the_road: filing.on_the_road_since.is_some(),
+            }),
             containers: filing.containers.iter().map(|c| &c.number).collect(),
             plates: filing.vehicle.plates().collect(),
             haulier: Some(&filing.haulier_party),
             carrier: None,
+            references: filing.comes_in_on(),
+            left_out: Vec::new(),
+        }
+    }
+
+    /// Some of a filing's containers.
+    pub fn part_of_filing(filing: &'a PreArrival, present: &[ContainerNumber]) -> Self {
+        let whole = Self::filing(filing);
+        let (containers, left_out) = whole
+            .containers
+            .into_iter()
+            .partition(|number| present.contains(number));
+        Self {
+            containers,
+            left_out,
+            ..Self::filing(filing)
+        }
+    }
+
+    /// A container without a truck. An empty one goes without release.
+    pub fn visit(visit: &'a ContainerVisit) -> Self {
+        Self {
+            site_id: &visit.site_id,
+            kind: visit.manifest.empty.then_some(PreArrivalKind::EmptyOut),
+            list: None,
+            containers: vec![&visit.container],
+            plates: BTreeSet::new(),
+            haulier: None,
+            carrier: None,
+            references: &[],
+            left_out: Vec::new(),
         }
     }
 
@@ -192,10 +298,17 @@ impl<'a> Around<'a> {
         Self {
             site_id: &truck.site_id,
             kind: truck.kind,
+            list: truck.list_number.as_deref().map(|number| AroundList {
+                number,
+                pre_arrival_id: truck.pre_arrival_id,
+                on_the_road: truck.second_leg,
+            }),
             containers: truck.containers.iter().map(|c| &c.number).collect(),
             plates: truck.vehicle.plates().collect(),
             haulier: truck.haulier_party.as_deref(),
             carrier: truck.carrier_party.as_deref(),
+            references: &[],
+            left_out: Vec::new(),
         }
     }
 
@@ -205,13 +318,21 @@ impl<'a> Around<'a> {
 }
 
 /// What can be held around a truck.
-fn scopes_of(containers: &[ContainerView<'_>], around: &Around<'_>) -> Vec<Scope> {
+fn scopes_of(
+    containers: &[ContainerView<'_>],
+    references: &[Reference<'_>],
+    around: &Around<'_>,
+) -> Vec<Scope> {
     let plates = around.plates.iter();
     let mut scopes: Vec<Scope> = plates
         .map(|plate| Scope::new(ScopeKind::Plate, *plate))
         .collect();
     let firms = around.firms().into_iter();
     scopes.extend(firms.map(|firm| Scope::new(ScopeKind::Party, firm)));
+    let declared = references.iter().flat_map(|r| &r.declarations);
+    scopes.extend(declared.map(|d| Scope::new(ScopeKind::Declaration, d.declaration_id.as_str())));
+    let list = around.list.iter();
+    scopes.extend(list.map(|list| Scope::new(ScopeKind::StockList, list.number)));
     for container in containers {
         let Some(visit) = container.visit else {
             continue;
@@ -232,6 +353,7 @@ fn scopes_of(containers: &[ContainerView<'_>], around: &Around<'_>) -> Vec<Scope
 /// any of them is unknown, for whatever reason (gate rule 14).
 fn sources_of(
     containers: &[ContainerView<'_>],
+    references: &[Reference<'_>],
     scopes: &[Scope],
     around: &Around<'_>,
     context: &Context<'_>,
@@ -252,6 +374,13 @@ fn sources_of(
         {
             keys.push(("release.decision", visit.id.as_str().to_owned()));
         }
+    }
+    let declared = references.iter().flat_map(|r| &r.declarations);
+    keys.extend(declared.map(|d| ("customs.declaration", d.declaration_id.clone())));
+    // Goods that have left go on whatever is said of the list.
+    if let Some(list) = around.list.as_ref().filter(|list| !list.on_the_road) {
+        keys.push(("bonded.stock-list", list.number.to_owned()));
+        keys.push(("release.decision", list_decision_key(list.number)));
     }
     for scope in scopes {
         keys.push(("customs.hold", scope.topic_key()));

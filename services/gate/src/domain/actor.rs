@@ -15,7 +15,11 @@ pub struct Actor {
     pub is_officer: bool,
     /// The party runs a terminal.
     pub is_terminal: bool,
-    /// The sites that the person's token names; none named narrows nothing.
+    /// The party operates bonded centres: those of the sites that the token names.
+    pub is_operator: bool,
+    /// The party is a haulier.
+    pub is_haulier: bool,
+    /// The sites that the person's token names; none named narrows nothing at a terminal.
     pub sites: Vec<String>,
 }
 
@@ -25,6 +29,11 @@ impl Actor {
         self.is_terminal
             && site.terminal_party == self.party
             && (self.sites.is_empty() || self.sites.contains(&site.site_id))
+    }
+
+    /// Whether the actor operates this bonded centre.
+    pub fn operates(&self, site: &Site) -> bool {
+        self.is_operator && site.bonded && self.sites.contains(&site.site_id)
     }
 
     /// Demands that the actor runs this site's gate.

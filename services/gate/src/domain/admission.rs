@@ -11,8 +11,8 @@ use super::condition::{Condition, Gravity, code, merge};
 use super::container_visit::Phase;
 use super::hold::Keeper;
 use super::knowledge::{InspectionFlag, Told};
-use super::pre_arrival::{PreArrival, PreArrivalKind, PreArrivalState, Vehicle};
-use super::readiness::{self, Source, View};
+use super::pre_arrival::{FiledContainer, PreArrival, PreArrivalKind, PreArrivalState, Vehicle};
+use super::readiness::{self, ListView, Source, View};
 use super::site::{Site, WeightPolicy};
 use super::truck_visit::{Evidence, Inspection, PlatesRead, TruckVisit};
 
@@ -25,6 +25,10 @@ pub struct Presented<'a> {
     pub containers: &'a [ContainerNumber],
     /// The weighbridge's reading.
     pub weight: Option<&'a Quantity>,
+    /// What is filed and not presented is kept from coming: of two the one that is free may enter alone.
+    pub others_are_blocked: bool,
+    /// It stands at the second of two barriers, and was not seen at the first.
+    pub skipped_first_barrier: bool,
 }
 
 /// A truck at the way out.
@@ -34,8 +38,17 @@ pub struct Leaving<'a> {
     pub containers: &'a [ContainerNumber],
     /// Its plates as read.
     pub plates: &'a PlatesRead,
+    /// Bonded goods are on it, in a container or without.
+    pub bonded_goods: bool,
     /// The weighbridge's reading.
     pub weight: Option<&'a Quantity>,
+}
+
+impl Leaving<'_> {
+    /// Nothing is on it that would have to be decided about (gate rule 11).
+    pub fn is_empty(&self) -> bool {
+        self.containers.is_empty() && !self.bonded_goods
+    }
 }
 
 /// Everything against letting a truck in on this filing. A full-out on knowledge older than the age goes to a
@@ -77,17 +90,36 @@ pub fn at_entry(
         &mut conditions,
         of_plates(presented.vehicle, &pre_arrival.vehicle),
     );
-    merge(
-        &mut conditions,
-        of_containers(presented.containers, pre_arrival),
-    );
+    merge(&mut conditions, of_containers(presented, pre_arrival));
+    merge(&mut conditions, of_first_barrier(presented));
     merge(&mut conditions, of_carrier(view, pre_arrival));
-    if presented.weight.is_none() && pre_arrival.kind != PreArrivalKind::EmptyVehicle {
-        merge(&mut conditions, of_missing_weight(site));
+    match presented.weight {
+        None if pre_arrival.kind != PreArrivalKind::EmptyVehicle => {
+            merge(&mut conditions, of_missing_weight(site));
+        }
+        Some(weight) if pre_arrival.kind == PreArrivalKind::FullIn => {
+            merge(
+                &mut conditions,
+                of_lightness(presented, pre_arrival, weight, site),
+            );
+        }
+        _ => {}
     }
     merge(&mut conditions, of_unknown(view));
-    if pre_arrival.kind == PreArrivalKind::FullOut {
-        merge(&mut conditions, of_age(view, age_max));
+    merge(&mut conditions, of_unsure(pre_arrival.kind, view, age_max));
+    conditions
+}
+
+/// What leaves on a decision of release leaves on knowledge that is fresh, and of no inspection. Goods on the
+/// road have left already.
+fn of_unsure(kind: PreArrivalKind, view: &View<'_>, age_max: Duration) -> Vec<Condition> {
+    let mut conditions = Vec::new();
+    if !kind.leaves_on_decision() || view.is_on_the_road() {
+        return conditions;
+    }
+    merge(&mut conditions, of_age(view, age_max));
+    // Customs releases a list's goods out of bond as a whole, in whatever container they travel.
+    if kind != PreArrivalKind::BondExit {
         merge(&mut conditions, of_unknown_inspections(view));
     }
     conditions
@@ -106,8 +138,10 @@ pub fn while_inside(visit: &TruckVisit, view: &View<'_>) -> Vec<Condition> {
     // Marked, and not told by their times: those of a lane are its own clock's.
     let since_entry = |inspection: &&Inspection| !inspection.admitted_with;
     merge(&mut conditions, of_open_inspections(visit, since_entry));
-    if visit.kind == Some(PreArrivalKind::FullOut) {
-        merge(&mut conditions, of_decisions(visit, view));
+    match visit.kind {
+        Some(PreArrivalKind::FullOut) => merge(&mut conditions, of_decisions(visit, view)),
+        Some(kind) => merge(&mut conditions, readiness::of_list(kind, view)),
+        None => {}
     }
     conditions
 }
@@ -120,8 +154,8 @@ pub fn at_exit(
     site: &Site,
     age_max: Duration,
 ) -> Vec<Condition> {
-    if leaving.containers.is_empty() {
-        return Vec::new();
+    if leaving.is_empty() {
+        return of_claimed_emptiness(visit, leaving, site);
     }
     let mut conditions = while_inside(visit, view);
     merge(&mut conditions, of_open_inspections(visit, |_| true));
@@ -134,7 +168,7 @@ pub fn at_exit(
     merge(&mut conditions, of_nomination(view));
     for number in leaving.containers {
         let filed = visit.containers.iter().any(|filed| filed.number == *number);
-        if !filed || !visit.kind.is_some_and(PreArrivalKind::picks_up) {
+        if !filed || !visit.picks_up() {
             merge(
                 &mut conditions,
                 [Condition::new(
@@ -148,15 +182,54 @@ pub fn at_exit(
         }
     }
     merge(&mut conditions, of_unknown(view));
-    if visit.kind == Some(PreArrivalKind::FullOut) {
-        merge(&mut conditions, of_age(view, age_max));
-        merge(&mut conditions, of_unknown_inspections(view));
+    if let Some(kind) = visit.kind {
+        merge(&mut conditions, of_unsure(kind, view, age_max));
+    }
+    if view.list.is_some() {
+        merge(&mut conditions, of_whole_pass(leaving, visit));
     }
     match leaving.weight {
         None => merge(&mut conditions, of_missing_weight(site)),
-        Some(weight) => merge(&mut conditions, of_load(visit, weight, site)),
+        Some(weight) => merge(&mut conditions, of_load(visit, leaving, weight, site)),
     }
     conditions
+}
+
+/// Everything against lifting a container onto a train or barge. Nobody sets anything aside: what cannot be
+/// known waits in the yard until it is.
+pub fn at_loading(
+    container: &readiness::ContainerView<'_>,
+    view: &View<'_>,
+    age_max: Duration,
+) -> Vec<Condition> {
+    let mut conditions = readiness::against_loading(container, view);
+    let Some(visit) = container.visit else {
+        return conditions;
+    };
+    merge(&mut conditions, readiness::of_not_arrived(visit));
+    merge(&mut conditions, of_unknown(view));
+    if !visit.manifest.empty {
+        merge(&mut conditions, of_age(view, age_max));
+        merge(&mut conditions, of_unknown_inspections(view));
+    }
+    conditions
+}
+
+/// What a truck put down, where both weights were read, if it is not what was verified (gate rule 5): the
+/// weight in less the weight out, and the sum of the verified masses.
+pub fn put_down_otherwise(visit: &TruckVisit, site: &Site) -> Option<(Quantity, Quantity)> {
+    if visit.kind != Some(PreArrivalKind::FullIn) {
+        return None;
+    }
+    let (weight_in, weight_out) = (visit.weight_in.as_ref()?, visit.weight_out.as_ref()?);
+    let verified = verified_mass(&visit.containers)?;
+    // Nothing less than nothing was put down.
+    let put_down = weight_in.checked_sub(weight_out).ok();
+    let agrees = put_down
+        .as_ref()
+        .is_some_and(|put_down| site.weight.tolerates(&verified, put_down));
+    let put_down = put_down.or_else(|| weight_in.checked_sub(weight_in).ok())?;
+    (!agrees).then_some((put_down, verified))
 }
 
 /// What was known, for the record: each fact with its version and the age of its own source (gate rule 13).
@@ -190,6 +263,17 @@ pub fn evidence(view: &View<'_>) -> Vec<Evidence> {
                 view.age("customs.clearance", &key),
             ));
         }
+    }
+    if let Some(list) = &view.list {
+        evidence.extend(of_list_known(list, view));
+    }
+    for declaration in view.references.iter().flat_map(|r| &r.declarations) {
+        evidence.push(told(
+            format!("declaration/{}", declaration.declaration_id),
+            declaration.state.as_str(),
+            &declaration.told,
+            view.age("customs.declaration", &declaration.declaration_id),
+        ));
     }
     for party in view.firms().filter_map(|firm| firm.known) {
         let standing = if party.suspended {
@@ -243,6 +327,38 @@ pub fn evidence(view: &View<'_>) -> Vec<Evidence> {
             knowledge_age_millis: oldest(view.sources.iter().filter(|s| s.topic == topic))
                 .map(millis),
         });
+    }
+    evidence
+}
+
+fn of_list_known(list: &ListView<'_>, view: &View<'_>) -> Vec<Evidence> {
+    let mut evidence = Vec::new();
+    if let Some(passage) = list.passage {
+        evidence.push(Evidence {
+            subject: format!("list-passage/{}", list.number),
+            value: format!("{} passes", passage.passes.len()),
+            event_id: String::new(),
+            version: passage.version,
+            knowledge_age_millis: None,
+        });
+        if let Some(known) = &passage.list {
+            evidence.push(told(
+                passage.subject(),
+                &known.state,
+                &known.told,
+                view.age("bonded.stock-list", list.number),
+            ));
+        }
+    }
+    if let Some(decision) = list.decision {
+        let key = format!("list/{}", list.number);
+        let age = view.age("release.decision", &key);
+        evidence.push(told(
+            format!("decision/{key}"),
+            decision.state.as_str(),
+            &decision.told,
+            age,
+        ));
     }
     evidence
 }
@@ -308,8 +424,9 @@ fn of_plates(read: &Vehicle, filed: &Vehicle) -> Vec<Condition> {
     conditions
 }
 
-fn of_containers(read: &[ContainerNumber], pre_arrival: &PreArrival) -> Option<Condition> {
-    let mut read: Vec<&str> = read.iter().map(ContainerNumber::as_str).collect();
+fn of_containers(presented: &Presented<'_>, pre_arrival: &PreArrival) -> Option<Condition> {
+    let read = presented.containers.iter();
+    let mut read: Vec<&str> = read.map(ContainerNumber::as_str).collect();
     let mut filed: Vec<&str> = pre_arrival
         .containers
         .iter()
@@ -317,7 +434,12 @@ fn of_containers(read: &[ContainerNumber], pre_arrival: &PreArrival) -> Option<C
         .collect();
     read.sort_unstable();
     filed.sort_unstable();
-    (read != filed).then(|| {
+    // Of two containers one may be blocked: the other enters alone (gate rule 16).
+    // A pass is for all that it carries.
+    let alone = presented.others_are_blocked
+        && !pre_arrival.kind.carries_list()
+        && is_part_of(presented.containers, pre_arrival);
+    (read != filed && !alone).then(|| {
         Condition::new(
             Gravity::Refuses,
             code::CONTAINERS_DIFFER,
@@ -326,6 +448,108 @@ fn of_containers(read: &[ContainerNumber], pre_arrival: &PreArrival) -> Option<C
             "The containers are not those filed; the haulier files again, or the driver names the right ones.",
         )
     })
+}
+
+/// Whether these are some of the filing's containers, each once.
+pub fn is_part_of(containers: &[ContainerNumber], pre_arrival: &PreArrival) -> bool {
+    let filed =
+        |number: &ContainerNumber| pre_arrival.containers.iter().any(|c| c.number == *number);
+    let twice = |at: usize| containers[..at].contains(&containers[at]);
+    !containers.is_empty() && containers.iter().all(filed) && !(0..containers.len()).any(twice)
+}
+
+/// A pass is for all that it carries: the truck leaves with all of its containers or with none.
+fn of_whole_pass(leaving: &Leaving<'_>, visit: &TruckVisit) -> Option<Condition> {
+    let missing = visit
+        .containers
+        .iter()
+        .find(|filed| !leaving.containers.contains(&filed.number))?;
+    Some(Condition::new(
+        Gravity::Refuses,
+        code::CONTAINERS_DIFFER,
+        missing.number.as_str(),
+        "terminal",
+        "The pass is for this container too; load it, or put the others down.",
+    ))
+}
+
+/// Who came for bonded goods without a container says that he leaves without them: where both weights were read,
+/// they must say so too.
+fn of_claimed_emptiness(visit: &TruckVisit, leaving: &Leaving<'_>, site: &Site) -> Vec<Condition> {
+    let came_for_goods =
+        visit.kind == Some(PreArrivalKind::BondExit) && visit.containers.is_empty();
+    let (Some(out), Some(before), true) = (leaving.weight, &visit.weight_in, came_for_goods) else {
+        return Vec::new();
+    };
+    let loaded = out.checked_sub(before).ok();
+    let nothing = Quantity::zero(out.unit().clone());
+    let loaded = loaded.filter(|loaded| !site.weight.tolerates(&nothing, loaded));
+    let condition = loaded.map(|loaded| {
+        Condition::new(
+            Gravity::NeedsPerson,
+            code::WEIGHT_OUT_OF_TOLERANCE,
+            visit.truck_visit_id.to_string(),
+            "terminal",
+            format!("The truck is said to leave without the goods and weighs {loaded} more than it came with; a person looks."),
+        )
+    });
+    condition.into_iter().collect()
+}
+
+fn of_first_barrier(presented: &Presented<'_>) -> Option<Condition> {
+    presented.skipped_first_barrier.then(|| {
+        Condition::new(
+            Gravity::NeedsPerson,
+            code::FIRST_BARRIER_NOT_PASSED,
+            presented.vehicle.tractor.as_str(),
+            "terminal",
+            "The truck stands at the second barrier and was not seen at the first; a person looks.",
+        )
+    })
+}
+
+/// Truck and load together weigh at least what was verified of the load alone (gate rule 5).
+fn of_lightness(
+    presented: &Presented<'_>,
+    pre_arrival: &PreArrival,
+    weight: &Quantity,
+    site: &Site,
+) -> Option<Condition> {
+    let on_it = pre_arrival.containers.iter();
+    let on_it: Vec<FiledContainer> = on_it
+        .filter(|filed| presented.containers.contains(&filed.number))
+        .cloned()
+        .collect();
+    let verified = verified_mass(&on_it)?;
+    let too_light =
+        weight.amount() < verified.amount() && !site.weight.tolerates(&verified, weight);
+    too_light.then(|| {
+        Condition::new(
+            Gravity::NeedsPerson,
+            code::WEIGHT_OUT_OF_TOLERANCE,
+            pre_arrival.number.clone(),
+            "terminal",
+            format!("The truck weighs {weight} with its load, of which {verified} was verified; a person looks."),
+        )
+    })
+}
+
+/// The sum of what was verified; none where something was not.
+fn verified_mass(containers: &[FiledContainer]) -> Option<Quantity> {
+    sum_of(containers.iter().map(|c| c.verified_mass.as_ref()))
+}
+
+/// A sum of masses; none if there are none, or one is not known.
+fn sum_of<'a>(masses: impl Iterator<Item = Option<&'a Quantity>>) -> Option<Quantity> {
+    let mut sum: Option<Quantity> = None;
+    for mass in masses {
+        let mass = mass?;
+        sum = Some(match sum {
+            Some(sum) => sum.checked_add(mass).ok()?,
+            None => mass.clone(),
+        });
+    }
+    sum
 }
 
 /// The plates at the way out are those that went in. What was not read says nothing.
@@ -400,17 +624,16 @@ fn of_missing_weight(site: &Site) -> Option<Condition> {
 }
 
 /// The load is the weight out less the weight in. Where one is missing there is nothing to compare.
-fn of_load(visit: &TruckVisit, out: &Quantity, site: &Site) -> Option<Condition> {
+fn of_load(
+    visit: &TruckVisit,
+    leaving: &Leaving<'_>,
+    out: &Quantity,
+    site: &Site,
+) -> Option<Condition> {
     let loaded = out.checked_sub(visit.weight_in.as_ref()?).ok();
-    let mut filed: Option<Quantity> = None;
-    for container in &visit.containers {
-        let mass = container.gross_mass.as_ref()?;
-        filed = Some(match filed {
-            Some(sum) => sum.checked_add(mass).ok()?,
-            None => mass.clone(),
-        });
-    }
-    let filed = filed?;
+    let on_it = visit.containers.iter();
+    let on_it = on_it.filter(|filed| leaving.containers.contains(&filed.number));
+    let filed = sum_of(on_it.map(|c| c.gross_mass.as_ref()))?;
     let agrees = loaded
         .as_ref()
         .is_some_and(|loaded| site.weight.tolerates(&filed, loaded));
@@ -463,12 +686,18 @@ fn of_age(view: &View<'_>, age_max: Duration) -> Vec<Condition> {
         .containers
         .iter()
         .filter_map(|container| container.visit);
-    stays
-        .map(|visit| {
+    let stays = stays.map(|visit| visit.id.to_string());
+    let about: Vec<String> = match &view.list {
+        Some(list) => vec![format!("list/{}", list.number)],
+        None => stays.collect(),
+    };
+    about
+        .into_iter()
+        .map(|about| {
             Condition::new(
                 Gravity::NeedsPerson,
                 code::KNOWLEDGE_TOO_OLD,
-                format!("decision/{}", visit.id),
+                format!("decision/{about}"),
                 "admin",
                 format!("What customs and release said is up to {} s old, and at most {} s is allowed; a person decides, or wait until they are heard again.", age.as_secs(), age_max.as_secs()),
             )

@@ -4,6 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use kernel::{ContainerNumber, Fault, TransportDocumentNumber};
 
+use super::condition::Condition;
 use super::container_visit::{
     ContainerVisit, ContainerVisitFact, ContainerVisitId, Manifest, ManifestLine, Phase,
     TransportMode,
@@ -116,6 +117,8 @@ pub enum LineEffect {
     Changed(LineOutcome, Box<ContainerVisit>, ContainerVisitFact),
     /// Nothing new; the stay as it is.
     Repeated(Box<ContainerVisit>),
+    /// Nothing changes, and why; the stay as it is, where there is one.
+    Kept(LineOutcome, Option<Box<ContainerVisit>>, Vec<Condition>),
     /// It cannot be taken.
     Faulty(Vec<Fault>),
 }
@@ -135,6 +138,10 @@ pub enum LineOutcome {
     ShortLanded,
     /// Came without being announced for this train or barge.
     OverLanded,
+    /// May not be loaded.
+    Refused,
+    /// Is on the departure list, or was loaded, and does not go: it stays in the yard.
+    NotLoaded,
     /// Cannot be taken.
     Faulty,
 }
@@ -459,14 +466,22 @@ fn is_of_call(
     said: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> bool {
-    let in_time = match (said, over.departed_at) {
-        (Some(said), departed) => {
-            over.estimated_arrival == Some(said) || departed.is_some_and(|at| said <= at)
-        }
-        (None, Some(departed)) => now - departed <= TimeDelta::days(SAME_CALL_DAYS_MAX),
-        (None, None) => false,
-    };
+    let announced_for = said.is_some() && over.estimated_arrival == said;
+    let in_time = announced_for || left_within_call(over, said, now);
     !over.is_open() && is_by(over, conveyance) && in_time
+}
+
+/// Whether what left is so near the time that a list says that the list is about the same call.
+pub fn left_within_call(
+    over: &ContainerVisit,
+    said: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> bool {
+    match (said, over.departed_at) {
+        (Some(said), Some(departed)) => said <= departed,
+        (None, Some(departed)) => now - departed <= TimeDelta::days(SAME_CALL_DAYS_MAX),
+        (_, None) => false,
+    }
 }
 
 /// The next stay of the container at the site, announced.
@@ -495,6 +510,10 @@ fn begun(
         departed_at: None,
         arrived_with: None,
         departed_with: None,
+        document_references: Vec::new(),
+        verified_mass: None,
+        loaded: None,
+        list_number: None,
     }
 }
 

@@ -17,6 +17,34 @@ pub mod code {
     pub const NOT_KNOWN_EMPTY: &str = "NOT_KNOWN_EMPTY";
     /// The container that the truck brings stands here, or is announced, already.
     pub const CONTAINER_ALREADY_HERE: &str = "CONTAINER_ALREADY_HERE";
+    /// It was lifted onto a train or barge.
+    pub const LOADED: &str = "LOADED";
+    /// No declaration of this reference is known.
+    pub const DECLARATION_UNKNOWN: &str = "DECLARATION_UNKNOWN";
+    /// Several filers' declarations have this reference.
+    pub const DECLARATION_AMBIGUOUS: &str = "DECLARATION_AMBIGUOUS";
+    /// Customs has not registered the declaration.
+    pub const DECLARATION_NOT_REGISTERED: &str = "DECLARATION_NOT_REGISTERED";
+    /// The declaration is rejected, expired or void.
+    pub const DECLARATION_OVER: &str = "DECLARATION_OVER";
+    /// The declaration is of goods that come into the country.
+    pub const DECLARATION_NOT_EXPORT: &str = "DECLARATION_NOT_EXPORT";
+    /// The declaration names other containers.
+    pub const DECLARATION_OF_OTHER_CONTAINER: &str = "DECLARATION_OF_OTHER_CONTAINER";
+    /// No declaration that the filing names is of this container.
+    pub const CONTAINER_NOT_DECLARED: &str = "CONTAINER_NOT_DECLARED";
+    /// The truck did not pass the first of two barriers.
+    pub const FIRST_BARRIER_NOT_PASSED: &str = "FIRST_BARRIER_NOT_PASSED";
+    /// Bonded has not told of the stock list.
+    pub const STOCK_LIST_UNKNOWN: &str = "STOCK_LIST_UNKNOWN";
+    /// No more of the stock list passes.
+    pub const STOCK_LIST_NOT_OPEN: &str = "STOCK_LIST_NOT_OPEN";
+    /// The passes come to more than the stock list.
+    pub const STOCK_LIST_EXCEEDED: &str = "STOCK_LIST_EXCEEDED";
+    /// The pass was taken back: the stock list is void, or was closed short.
+    pub const PASS_WITHDRAWN: &str = "PASS_WITHDRAWN";
+    /// The declaration of the stock list names other containers.
+    pub const CONTAINER_NOT_ON_LIST: &str = "CONTAINER_NOT_ON_LIST";
     /// Release has not granted the container visit.
     pub const RELEASE_NOT_GRANTED: &str = "RELEASE_NOT_GRANTED";
     /// Release has granted it to somebody else.

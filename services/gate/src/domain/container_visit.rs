@@ -2,13 +2,16 @@
 //! Nothing ever carries over to the next. It must not know trucks' filings or releases.
 //!
 //! ```text
-//! ANNOUNCED -> ARRIVED -> DEPARTED
+//! ANNOUNCED -> ARRIVED -> DEPARTED      lifted onto a train or barge it is ARRIVED still: it may be taken off
 //! ANNOUNCED -> SHORT_LANDED
+//! ARRIVED -> SHORT_LANDED               its check-in was a mistake
 //! ```
 
 use chrono::{DateTime, Utc};
 use kernel::{ContainerNumber, Quantity, SizeType, TransportDocumentNumber};
 use serde::{Deserialize, Serialize};
+
+use super::truck_visit::Evidence;
 
 /// `SITE/CONTAINER/ORDINAL`; minted by gate alone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -90,6 +93,31 @@ pub struct ContainerVisit {
     pub arrived_with: Option<String>,
     /// The truck visit that took it.
     pub departed_with: Option<String>,
+    /// The declarations that the filing of the truck that brought it named.
+    #[serde(default)]
+    pub document_references: Vec<String>,
+    /// Verified gross mass in kilograms, as the haulier that brought it filed it.
+    #[serde(default)]
+    pub verified_mass: Option<Quantity>,
+    /// The train or barge that it was lifted onto; none while it stands in the yard.
+    #[serde(default)]
+    pub loaded: Option<Loading>,
+    /// The stock list whose goods it brought into a bonded centre.
+    #[serde(default)]
+    pub list_number: Option<String>,
+}
+
+/// On which train or barge a container was lifted, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loading {
+    /// By train or barge.
+    pub mode: TransportMode,
+    /// Its number.
+    pub conveyance: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What was known when it was let onto it (gate rule 13).
+    pub evidence: Vec<Evidence>,
 }
 
 /// What is in a container, as a list says.
@@ -182,6 +210,8 @@ pub enum ContainerVisitFact {
     Available,
     /// It cannot.
     Unavailable,
+    /// It was lifted onto a train or barge.
+    Loaded,
     /// It has left.
     Departed,
     /// It did not come.
@@ -208,8 +238,8 @@ impl ContainerVisit {
         sorted(&self.manifest.seals) != sorted(&self.seals_found)
     }
 
-    /// A stay that begins when a truck brings an empty container.
-    pub fn brought_empty(
+    /// A stay that begins when a truck brings a container.
+    pub fn brought(
         site_id: &str,
         container: ContainerNumber,
         ordinal: u32,
@@ -224,10 +254,7 @@ impl ContainerVisit {
             ordinal,
             version: 1,
             phase: Phase::Arrived,
-            manifest: Manifest {
-                empty: true,
-                ..manifest
-            },
+            manifest,
             arrival_mode: TransportMode::Truck,
             conveyance: None,
             estimated_arrival: None,
@@ -238,6 +265,10 @@ impl ContainerVisit {
             departed_at: None,
             arrived_with: Some(truck_visit_id.to_owned()),
             departed_with: None,
+            document_references: Vec::new(),
+            verified_mass: None,
+            loaded: None,
+            list_number: None,
         }
     }
 
@@ -268,6 +299,66 @@ impl ContainerVisit {
             available: false,
             departed_at: Some(at),
             departed_with: Some(truck_visit_id.to_owned()),
+            loaded: None,
+            ..self.next()
+        }
+    }
+
+    /// Whether it was lifted onto this train or barge.
+    pub fn is_loaded_on(&self, mode: TransportMode, conveyance: &str) -> bool {
+        let on = |loading: &Loading| loading.mode == mode && loading.conveyance == conveyance;
+        self.loaded.as_ref().is_some_and(on)
+    }
+
+    /// The train or barge that took it.
+    pub fn departure_conveyance(&self) -> Option<&Loading> {
+        self.loaded
+            .as_ref()
+            .filter(|_| self.phase == Phase::Departed)
+    }
+
+    /// After it was lifted onto a train or barge, with these seals where somebody looked.
+    #[must_use]
+    pub fn lifted_on(&self, loading: Loading, seals_found: &[String]) -> Self {
+        Self {
+            available: false,
+            seals_found: if seals_found.is_empty() {
+                self.seals_found.clone()
+            } else {
+                seals_found.to_vec()
+            },
+            loaded: Some(loading),
+            ..self.next()
+        }
+    }
+
+    /// After it was taken off again, or had to be: it stands in the yard.
+    #[must_use]
+    pub fn taken_off(&self) -> Self {
+        Self {
+            loaded: None,
+            ..self.next()
+        }
+    }
+
+    /// After the train or barge that it was lifted onto has left.
+    #[must_use]
+    pub fn carried_off(&self, at: DateTime<Utc>) -> Self {
+        Self {
+            phase: Phase::Departed,
+            departed_at: Some(at),
+            ..self.next()
+        }
+    }
+
+    /// After the check-in that began it turned out a mistake: it is not here, and the stay is over without
+    /// arrival.
+    #[must_use]
+    pub fn never_came(&self) -> Self {
+        Self {
+            phase: Phase::ShortLanded,
+            available: false,
+            arrived_at: None,
             ..self.next()
         }
     }

@@ -2,7 +2,7 @@
 //! path, value and rule. It must not know what the fields are for.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use kernel::{ContainerNumber, Fault, Plate, Quantity, SizeType, Text};
+use kernel::{ContainerNumber, Fault, Plate, Quantity, Refusal, SizeType, Text};
 
 /// The longest seal number, in characters.
 pub const SEAL_CHARS_MAX: usize = 20;
@@ -210,6 +210,15 @@ impl Faults {
     /// Whether none was found.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// A filing with faults is refused whole, with all of them.
+    pub fn into_refusal(self) -> Refusal {
+        Refusal::invalid(
+            "FILING_INVALID",
+            "The filing has faults, all of them listed; nothing was stored.",
+        )
+        .with_faults(self.0)
     }
 
     /// The faults.

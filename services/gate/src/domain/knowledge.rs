@@ -3,12 +3,13 @@
 //! nothing rests on the order of two topics. It must not know how the copies are kept.
 
 use chrono::{DateTime, Utc};
+use kernel::ContainerNumber;
 use serde::{Deserialize, Serialize};
 
 use super::condition::Condition;
 
 /// The version of a fact and the event that told it. Restated facts open a new epoch and win over lost ones.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told {
     /// The producer's epoch.
     pub epoch: u64,
@@ -28,18 +29,107 @@ impl Told {
 /// Release's decision on a container visit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReleaseDecision {
-    /// The container visit.
+    /// The container visit; of a decision on a stock list, "list/" and its number.
     pub container_visit_id: String,
     /// Version and event.
     pub told: Told,
     /// What was decided.
     pub state: DecisionState,
+    /// What it lets happen, where it is granted.
+    pub journey: Journey,
     /// To whom it is granted; empty unless granted.
     pub haulier_party: String,
     /// When it was decided.
     pub decided_at: DateTime<Utc>,
     /// What is missing.
     pub conditions: Vec<Condition>,
+    /// Of a decision on a stock list: the containers that its declaration names.
+    pub list_containers: Vec<String>,
+    /// The declaration that customs takes back, where gate has answered that nothing goes on it: the decision opens
+    /// no barrier until release has said otherwise than granted, or customs lets the declaration stand.
+    pub barred_by: Option<String>,
+}
+
+impl ReleaseDecision {
+    /// As it is held once this was told, where another was: what customs takes back stays barred until release
+    /// has understood.
+    #[must_use]
+    pub fn told_after(&self, held: Option<&Self>) -> Self {
+        let barred_by = held.and_then(|held| held.barred_by.clone());
+        Self {
+            barred_by: barred_by.filter(|_| self.state == DecisionState::Granted),
+            ..self.clone()
+        }
+    }
+
+    /// The stock list that it is on; none if it is on a container visit.
+    pub fn list_number(&self) -> Option<&str> {
+        list_of_decision_key(&self.container_visit_id)
+    }
+
+    /// Release has not decided on this yet.
+    pub fn none_yet(about: &str, now: DateTime<Utc>) -> Self {
+        Self {
+            container_visit_id: about.to_owned(),
+            told: Told::default(),
+            state: DecisionState::Withheld,
+            journey: Journey::ImportPickUp,
+            haulier_party: String::new(),
+            decided_at: now,
+            conditions: Vec::new(),
+            list_containers: Vec::new(),
+            barred_by: None,
+        }
+    }
+}
+
+/// The key of release's decision on a stock list.
+pub fn list_decision_key(list_number: &str) -> String {
+    format!("list/{list_number}")
+}
+
+/// The stock list of such a key; none of a container visit.
+pub fn list_of_decision_key(key: &str) -> Option<&str> {
+    key.strip_prefix("list/")
+}
+
+/// What a decision on a container visit or stock list lets happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Journey {
+    /// A haulier picks it up.
+    ImportPickUp,
+    /// It is loaded onto a train or barge: "may load".
+    Export,
+    /// Goods of an increase list go into a bonded centre.
+    BondTransfer,
+    /// Goods of a decrease list go out of it.
+    BondExit,
+}
+
+impl Journey {
+    const ALL: [Self; 4] = [
+        Self::ImportPickUp,
+        Self::Export,
+        Self::BondTransfer,
+        Self::BondExit,
+    ];
+
+    /// Release's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ImportPickUp => "IMPORT_PICK_UP",
+            Self::Export => "EXPORT",
+            Self::BondTransfer => "BOND_TRANSFER",
+            Self::BondExit => "BOND_EXIT",
+        }
+    }
+
+    /// The journey of this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|journey| journey.as_str() == word)
+    }
 }
 
 /// The state of a decision.
@@ -88,10 +178,179 @@ impl DecisionState {
 pub struct AnsweredAsk {
     /// The ask.
     pub ask_id: String,
-    /// The container visit.
+    /// The container visit; empty if the ask is about a stock list.
     pub container_visit_id: String,
+    /// The stock list; empty if the ask is about a container visit.
+    pub list_number: String,
     /// The goods had left.
     pub too_late: bool,
+}
+
+/// An ask of customs: can what a declaration is about still be kept from leaving? (gate rule 12)
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidationAsk {
+    /// Its id.
+    pub ask_id: String,
+    /// The container visit, or "list/" and the number of a stock list: as release's decisions are kept.
+    pub about: String,
+}
+
+/// The most containers of one declaration that customs takes.
+pub const DECLARATION_CONTAINERS_MAX: usize = 999;
+/// The most stock lists that one declaration names.
+pub const DECLARATION_STOCK_LISTS_MAX: usize = 999;
+
+/// A declaration, as far as gate needs it: what comes in laden comes in on one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownDeclaration {
+    /// Its id.
+    pub declaration_id: String,
+    /// Version and event.
+    pub told: Told,
+    /// Movement reference number; empty before it has one.
+    pub mrn: String,
+    /// The filer's own reference.
+    pub lrn: String,
+    /// The party that filed it.
+    pub filer_party: String,
+    /// Where it stands.
+    pub state: DeclarationStanding,
+    /// Which way its goods go.
+    pub direction: Direction,
+    /// The containers that it names.
+    pub containers: Vec<String>,
+    /// The stock lists that it names.
+    pub stock_lists: Vec<String>,
+}
+
+impl KnownDeclaration {
+    /// Customs lets it stand: nothing that was asked back on its account is barred any more.
+    pub fn stands(&self, asks: &[InvalidationAsk]) -> bool {
+        asks.is_empty() && self.state != DeclarationStanding::Invalidated
+    }
+
+    /// Whether somebody who writes this reference may mean it.
+    pub fn is_called(&self, reference: &str) -> bool {
+        !reference.is_empty() && (self.mrn == reference || self.lrn == reference)
+    }
+
+    /// Whether its goods may be in this container: it names it, or none at all.
+    pub fn covers(&self, container: &ContainerNumber) -> bool {
+        self.containers.is_empty() || self.names(container)
+    }
+
+    /// Whether it names this container.
+    pub fn names(&self, container: &ContainerNumber) -> bool {
+        self.containers
+            .iter()
+            .any(|named| named == container.as_str())
+    }
+}
+
+/// Where a declaration stands, in customs' words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeclarationStanding {
+    /// Filed and not judged yet.
+    Submitted,
+    /// Refused.
+    Rejected,
+    /// Pre-lodged.
+    Registered,
+    /// Goods arrived.
+    Accepted,
+    /// A control is open.
+    UnderControl,
+    /// Released, with something still to do.
+    Released,
+    /// Nothing is left to do.
+    Cleared,
+    /// Its goods are detained.
+    Detained,
+    /// Void.
+    Invalidated,
+    /// Pre-lodged, and its goods never came.
+    Expired,
+}
+
+impl DeclarationStanding {
+    const ALL: [Self; 10] = [
+        Self::Submitted,
+        Self::Rejected,
+        Self::Registered,
+        Self::Accepted,
+        Self::UnderControl,
+        Self::Released,
+        Self::Cleared,
+        Self::Detained,
+        Self::Invalidated,
+        Self::Expired,
+    ];
+
+    /// Customs' word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Submitted => "SUBMITTED",
+            Self::Rejected => "REJECTED",
+            Self::Registered => "REGISTERED",
+            Self::Accepted => "ACCEPTED",
+            Self::UnderControl => "UNDER_CONTROL",
+            Self::Released => "RELEASED",
+            Self::Cleared => "CLEARED",
+            Self::Detained => "DETAINED",
+            Self::Invalidated => "INVALIDATED",
+            Self::Expired => "EXPIRED",
+        }
+    }
+
+    /// The standing of this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+
+    /// Nothing can come in on it any more: its reference may be another's by now.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Rejected | Self::Invalidated | Self::Expired)
+    }
+}
+
+/// Which way the goods of a declaration go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Into the country.
+    Import,
+    /// Out of it.
+    Export,
+    /// Neither.
+    None,
+}
+
+impl Direction {
+    const ALL: [Self; 3] = [Self::Import, Self::Export, Self::None];
+
+    /// The word in tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Import => "IMPORT",
+            Self::Export => "EXPORT",
+            Self::None => "NONE",
+        }
+    }
+
+    /// The direction of this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|direction| direction.as_str() == word)
+    }
+
+    /// The direction of a declaration's type: "IMA", "EXD", "COA".
+    pub fn of_type(type_code: &str) -> Self {
+        match type_code.get(..2) {
+            Some("IM") => Self::Import,
+            Some("EX") => Self::Export,
+            _ => Self::None,
+        }
+    }
 }
 
 /// What customs says under one container number.

@@ -8,12 +8,14 @@
 //! ```
 
 use chrono::{DateTime, TimeDelta, Utc};
-use kernel::{ContainerNumber, Plate, Quantity, Refusal, SizeType};
+use kernel::{ContainerNumber, Direction, GatePassNumber, Mrn, Plate, Quantity, Refusal, SizeType};
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::condition::{self, Condition};
 use super::filing::{Faults, WrittenPlate, WrittenQuantity};
+use super::list_passage::{self, FiledList, WrittenList};
 
 /// The most containers on one truck: two of twenty feet.
 pub const CONTAINERS_MAX: usize = 2;
@@ -27,6 +29,8 @@ const PLANNED_AHEAD_DAYS_MAX: i64 = 60;
 const DRIVER_NAME_CHARS_MAX: usize = 100;
 /// The longest licence number, in characters.
 const DRIVER_LICENCE_CHARS_MAX: usize = 32;
+/// The farthest set point of a reefer from zero, in degrees Celsius.
+const SET_POINT_CELSIUS_MAX: u32 = 70;
 /// The longest telephone number, in characters.
 const DRIVER_PHONE_CHARS_MAX: usize = 32;
 
@@ -42,6 +46,12 @@ pub enum PreArrivalKind {
     EmptyOut,
     /// Neither brings nor takes one.
     EmptyVehicle,
+    /// Brings a laden container for export.
+    FullIn,
+    /// Takes goods of an increase list from a site into a bonded centre: two sites, two truck visits.
+    BondTransfer,
+    /// Takes goods of a decrease list out of a bonded centre.
+    BondExit,
 }
 
 impl PreArrivalKind {
@@ -52,12 +62,33 @@ impl PreArrivalKind {
             Self::EmptyIn => "EMPTY_IN",
             Self::EmptyOut => "EMPTY_OUT",
             Self::EmptyVehicle => "EMPTY_VEHICLE",
+            Self::FullIn => "FULL_IN",
+            Self::BondTransfer => "BOND_TRANSFER",
+            Self::BondExit => "BOND_EXIT",
         }
     }
 
     /// Whether the truck takes a container away.
     pub fn picks_up(self) -> bool {
-        matches!(self, Self::FullOut | Self::EmptyOut)
+        matches!(
+            self,
+            Self::FullOut | Self::EmptyOut | Self::BondTransfer | Self::BondExit
+        )
+    }
+
+    /// Whether it carries a part of a stock list: the filing is a pass.
+    pub fn carries_list(self) -> bool {
+        matches!(self, Self::BondTransfer | Self::BondExit)
+    }
+
+    /// Whether what the truck takes leaves on a decision of release.
+    pub fn leaves_on_decision(self) -> bool {
+        self == Self::FullOut || self.carries_list()
+    }
+
+    /// Whether the truck brings a container, whose stay begins when it is let in.
+    pub fn brings(self) -> bool {
+        matches!(self, Self::EmptyIn | Self::FullIn)
     }
 }
 
@@ -136,6 +167,12 @@ pub struct FiledContainer {
     pub dangerous_goods_class: String,
     /// The container visit it is bound to.
     pub container_visit_id: Option<String>,
+    /// Verified gross mass (SOLAS), in kilograms.
+    #[serde(default)]
+    pub verified_mass: Option<Quantity>,
+    /// Set point of a reefer in degrees Celsius.
+    #[serde(default)]
+    pub reefer_set_point_celsius: Option<Decimal>,
 }
 
 /// A filing for one truck.
@@ -163,7 +200,7 @@ pub struct PreArrival {
     pub driver_id: Uuid,
     /// The containers.
     pub containers: Vec<FiledContainer>,
-    /// Declarations it names; for people.
+    /// Declarations it names, by MRN or LRN: a laden container comes in on them, otherwise they are for people.
     pub document_references: Vec<String>,
     /// When the truck is planned to come.
     pub planned_arrival: DateTime<Utc>,
@@ -171,8 +208,27 @@ pub struct PreArrival {
     pub expires_at: DateTime<Utc>,
     /// When it was filed.
     pub submitted_at: DateTime<Utc>,
-    /// The truck visit that used it.
+    /// The truck visit that used it; of a transfer, the one at the first site, while it is there and after it left
+    /// with the goods.
     pub truck_visit_id: Option<Uuid>,
+    /// Who filed, where it was not the haulier.
+    #[serde(default)]
+    pub filer_party: Option<String>,
+    /// The part of a stock list that the truck carries.
+    #[serde(default)]
+    pub list: Option<FiledList>,
+    /// Of a transfer: the bonded centre that the truck goes to.
+    #[serde(default)]
+    pub second_site_id: Option<String>,
+    /// The number of the pass, from when it was READY.
+    #[serde(default)]
+    pub pass_number: Option<GatePassNumber>,
+    /// Of a transfer: when the truck left the first site with the goods.
+    #[serde(default)]
+    pub on_the_road_since: Option<DateTime<Utc>>,
+    /// Of a transfer: the truck visit at the second site.
+    #[serde(default)]
+    pub second_truck_visit_id: Option<Uuid>,
 }
 
 /// What can happen to a pre-arrival.
@@ -211,6 +267,12 @@ pub struct WrittenPreArrival {
     pub document_references: Vec<String>,
     /// When the truck is planned to come.
     pub planned_arrival: Option<DateTime<Utc>>,
+    /// The part of a stock list that the truck carries.
+    pub list: Option<WrittenList>,
+    /// Of a transfer: the bonded centre that the truck goes to.
+    pub second_site_id: String,
+    /// The firm whose truck it is, where another files for it.
+    pub haulier_party: String,
 }
 
 /// A truck as written.
@@ -246,6 +308,10 @@ pub struct WrittenContainer {
     pub gross_mass: Option<WrittenQuantity>,
     /// Dangerous-goods class.
     pub dangerous_goods_class: String,
+    /// Verified gross mass.
+    pub verified_mass: Option<WrittenQuantity>,
+    /// Set point of a reefer in degrees Celsius.
+    pub reefer_set_point_celsius: String,
 }
 
 /// A filing that can be taken, before it has an id and conditions.
@@ -263,6 +329,10 @@ pub struct ReadPreArrival {
     pub document_references: Vec<String>,
     /// When the truck is planned to come.
     pub planned_arrival: DateTime<Utc>,
+    /// The part of a stock list that the truck carries.
+    pub list: Option<FiledList>,
+    /// Of a transfer: the bonded centre that the truck goes to.
+    pub second_site_id: Option<String>,
 }
 
 /// Reads a filing; all its faults are noted.
@@ -276,7 +346,7 @@ pub fn read(
             "KIND_INVALID",
             "kind",
             "",
-            "FULL_OUT, EMPTY_IN, EMPTY_OUT or EMPTY_VEHICLE",
+            "FULL_OUT, FULL_IN, EMPTY_IN, EMPTY_OUT, EMPTY_VEHICLE, BOND_TRANSFER or BOND_EXIT",
             "Say what the truck comes for.",
         );
     }
@@ -284,7 +354,18 @@ pub fn read(
     let driver = read_driver(written.driver.as_ref(), faults);
     let containers = read_containers(written, faults);
     let document_references = read_references(&written.document_references, faults);
+    if written.kind == Some(PreArrivalKind::FullIn) && written.document_references.is_empty() {
+        faults.add(
+            "DECLARATION_MISSING",
+            "document_references",
+            "",
+            "a laden container comes in on at least one declaration",
+            "Name the export declaration by its MRN or LRN.",
+        );
+    }
     let planned_arrival = read_planned(written.planned_arrival, now, faults);
+    let list = read_list(written, faults);
+    let second_site_id = read_second_site(written, faults);
     Some(ReadPreArrival {
         kind: written.kind?,
         vehicle: vehicle?,
@@ -292,7 +373,80 @@ pub fn read(
         containers,
         document_references,
         planned_arrival: planned_arrival?,
+        list,
+        second_site_id,
     })
+}
+
+/// The part of a stock list that the truck carries: where its kind asks for one, and nowhere else.
+fn read_list(written: &WrittenPreArrival, faults: &mut Faults) -> Option<FiledList> {
+    let carries = written.kind.is_some_and(PreArrivalKind::carries_list);
+    match (&written.list, carries) {
+        (Some(list), true) => {
+            let list = list_passage::read(list, faults)?;
+            let (direction, rule) = if written.kind == Some(PreArrivalKind::BondTransfer) {
+                (Direction::In, "an increase list (QD...I...)")
+            } else {
+                (Direction::Out, "a decrease list (QD...E...)")
+            };
+            if list.list_number.direction() != direction {
+                faults.add(
+                    "LIST_DIRECTION",
+                    "list.list_number",
+                    list.list_number.as_str(),
+                    rule,
+                    "BOND_TRANSFER brings goods of an increase into the centre, BOND_EXIT takes goods of a decrease out.",
+                );
+            }
+            Some(list)
+        }
+        (Some(list), false) => {
+            faults.add(
+                "LIST_NOT_EXPECTED",
+                "list",
+                &list.list_number,
+                "BOND_TRANSFER and BOND_EXIT alone carry a list",
+                "Leave the list out, or give another kind.",
+            );
+            None
+        }
+        (None, true) => {
+            faults.add(
+                "LIST_MISSING",
+                "list",
+                "",
+                "the stock list whose goods the truck carries",
+                "Name the list and how much of it the truck carries.",
+            );
+            None
+        }
+        (None, false) => None,
+    }
+}
+
+/// The bonded centre that a transfer goes to.
+fn read_second_site(written: &WrittenPreArrival, faults: &mut Faults) -> Option<String> {
+    let second = written.second_site_id.trim();
+    let is_transfer = written.kind == Some(PreArrivalKind::BondTransfer);
+    if is_transfer && (second.is_empty() || second == written.site_id.trim()) {
+        faults.add(
+            "SECOND_SITE_INVALID",
+            "second_site_id",
+            second,
+            "a bonded centre other than the first site",
+            "Name the centre that the truck goes to.",
+        );
+    }
+    if !is_transfer && !second.is_empty() {
+        faults.add(
+            "SECOND_SITE_INVALID",
+            "second_site_id",
+            second,
+            "BOND_TRANSFER alone goes to two sites",
+            "Leave it out.",
+        );
+    }
+    Some(second.to_owned()).filter(|second| is_transfer && !second.is_empty())
 }
 
 /// Reads a truck.
@@ -353,6 +507,8 @@ fn read_containers(written: &WrittenPreArrival, faults: &mut Faults) -> Vec<File
                 "Leave the containers out, or give another kind.",
             );
         }
+        // Goods out of bond may travel without a container.
+        Some(PreArrivalKind::BondExit) => {}
         Some(kind) if kind != PreArrivalKind::EmptyVehicle && count == 0 => {
             faults.add(
                 "CONTAINERS_MISSING",
@@ -383,6 +539,9 @@ fn read_containers(written: &WrittenPreArrival, faults: &mut Faults) -> Vec<File
         let seals = faults.seals(&format!("{path}.seals"), &container.seals);
         let gross_mass = faults.mass(&format!("{path}.gross_mass"), container.gross_mass.as_ref());
         let dangerous_goods_class = read_class(&path, &container.dangerous_goods_class, faults);
+        let verified_mass = read_verified_mass(written.kind, &path, container, faults);
+        let reefer_set_point_celsius =
+            read_set_point(&path, &container.reefer_set_point_celsius, faults);
         let Some(number) = number else { continue };
         if containers.iter().any(|earlier| earlier.number == number) {
             faults.add(
@@ -400,9 +559,52 @@ fn read_containers(written: &WrittenPreArrival, faults: &mut Faults) -> Vec<File
             gross_mass,
             dangerous_goods_class,
             container_visit_id: None,
+            verified_mass,
+            reefer_set_point_celsius,
         });
     }
     containers
+}
+
+/// A laden container comes in with its verified gross mass (SOLAS): no ship or train takes it without.
+fn read_verified_mass(
+    kind: Option<PreArrivalKind>,
+    path: &str,
+    container: &WrittenContainer,
+    faults: &mut Faults,
+) -> Option<Quantity> {
+    let path = format!("{path}.verified_mass");
+    if kind == Some(PreArrivalKind::FullIn) && container.verified_mass.is_none() {
+        faults.add(
+            "VERIFIED_MASS_MISSING",
+            &path,
+            "",
+            "a laden container comes in with its verified gross mass",
+            "Give the verified gross mass (SOLAS) in KGM.",
+        );
+    }
+    faults.mass(&path, container.verified_mass.as_ref())
+}
+
+/// A temperature that may be left out.
+fn read_set_point(path: &str, written: &str, faults: &mut Faults) -> Option<Decimal> {
+    let written = written.trim();
+    if written.is_empty() {
+        return None;
+    }
+    let read = Decimal::from_str_exact(written).ok();
+    let limit = Decimal::from(SET_POINT_CELSIUS_MAX);
+    let read = read.filter(|celsius| celsius.abs() <= limit && celsius.scale() <= 1);
+    if read.is_none() {
+        faults.add(
+            "SET_POINT_INVALID",
+            &format!("{path}.reefer_set_point_celsius"),
+            written,
+            "degrees Celsius, -70 to 70, at most one decimal",
+            "Give the set point, such as -18.5; leave it out where the container is no reefer.",
+        );
+    }
+    read
 }
 
 /// "1" to "9", with a division where there is one: "2.1".
@@ -445,13 +647,20 @@ fn read_references(written: &[String], faults: &mut Faults) -> Vec<String> {
         .iter()
         .enumerate()
         .filter_map(|(index, reference)| {
-            faults.text(
-                &format!("document_references[{index}]"),
-                reference,
-                DOCUMENT_REFERENCE_CHARS_MAX,
-            )
+            faults
+                .text(
+                    &format!("document_references[{index}]"),
+                    reference,
+                    DOCUMENT_REFERENCE_CHARS_MAX,
+                )
+                .map(|reference| reference_key(&reference))
         })
         .collect()
+}
+
+/// A reference as declarations are known by it: an MRN in its normal form, an LRN as its filer wrote it.
+pub fn reference_key(written: &str) -> String {
+    Mrn::parse(written).map_or_else(|_| written.trim().to_owned(), |mrn| mrn.to_string())
 }
 
 fn read_planned(
@@ -512,6 +721,48 @@ impl PreArrival {
             expires_at: read.planned_arrival.max(now) + grace,
             submitted_at: now,
             truck_visit_id: None,
+            filer_party: None,
+            list: read.list,
+            second_site_id: read.second_site_id,
+            pass_number: None,
+            on_the_road_since: None,
+            second_truck_visit_id: None,
+        }
+    }
+
+    /// Who filed.
+    pub fn filer(&self) -> &str {
+        self.filer_party.as_deref().unwrap_or(&self.haulier_party)
+    }
+
+    /// The stock list of which the truck carries a part.
+    pub fn list_number(&self) -> Option<&str> {
+        self.list.as_ref().map(|list| list.list_number.as_str())
+    }
+
+    /// A transfer whose truck has left the first site with the goods, and has not come to the second.
+    pub fn is_on_the_road(&self) -> bool {
+        self.is_open() && self.on_the_road_since.is_some()
+    }
+
+    /// A transfer whose truck is inside the first site.
+    pub fn is_at_first_site(&self) -> bool {
+        self.is_open() && self.truck_visit_id.is_some() && self.on_the_road_since.is_none()
+    }
+
+    /// The site where the truck is expected next.
+    pub fn next_site_id(&self) -> &str {
+        match &self.second_site_id {
+            Some(second) if self.on_the_road_since.is_some() => second,
+            _ => &self.site_id,
+        }
+    }
+
+    /// The declarations that a container comes in on; of other kinds none.
+    pub fn comes_in_on(&self) -> &[String] {
+        match self.kind {
+            PreArrivalKind::FullIn => &self.document_references,
+            _ => &[],
         }
     }
 
@@ -533,8 +784,11 @@ impl PreArrival {
         if !self.is_open() {
             return None;
         }
-        for (container, visit) in self.containers.iter_mut().zip(bound) {
-            container.container_visit_id = visit;
+        // On the road a container stands nowhere: the stay that it left stays named.
+        if !self.is_on_the_road() {
+            for (container, visit) in self.containers.iter_mut().zip(bound) {
+                container.container_visit_id = visit;
+            }
         }
         let state = if conditions.is_empty() {
             PreArrivalState::Ready
@@ -555,11 +809,46 @@ impl PreArrival {
         })
     }
 
-    /// The truck has gone in on it.
-    pub fn used(&mut self, truck_visit_id: Uuid) -> PreArrivalFact {
+    /// The truck has gone in on it. A transfer is used only at the second site (gate, "BOND_TRANSFER").
+    pub fn used(&mut self, truck_visit_id: Uuid) -> Option<PreArrivalFact> {
+        if self.kind == PreArrivalKind::BondTransfer {
+            if self.on_the_road_since.is_none() {
+                self.truck_visit_id = Some(truck_visit_id);
+                return None;
+            }
+            self.second_truck_visit_id = Some(truck_visit_id);
+        } else {
+            self.truck_visit_id = Some(truck_visit_id);
+        }
         self.end(PreArrivalState::Used);
-        self.truck_visit_id = Some(truck_visit_id);
-        PreArrivalFact::Used
+        Some(PreArrivalFact::Used)
+    }
+
+    /// The truck of a transfer has left the first site with the goods; they are taken for passed if nobody sees
+    /// them come in time (gate rule 15).
+    pub fn left_first_site(&mut self, at: DateTime<Utc>, inferred_after: TimeDelta) {
+        self.on_the_road_since = Some(at);
+        self.expires_at = at + inferred_after;
+    }
+
+    /// The truck of a transfer has left the first site without the goods, and may come again.
+    pub fn left_first_site_empty(&mut self) {
+        self.truck_visit_id = None;
+    }
+
+    /// The goods of a transfer are taken for passed: nobody saw them come, and the time is over.
+    pub fn taken_for_passed(&mut self, now: DateTime<Utc>) -> Option<PreArrivalFact> {
+        if !self.is_on_the_road() || now < self.expires_at {
+            return None;
+        }
+        self.end(PreArrivalState::Used);
+        Some(PreArrivalFact::Used)
+    }
+
+    /// The check-in that used it was a mistake: it is open again, and is looked at anew.
+    pub fn reopened(&mut self) {
+        self.state = PreArrivalState::Blocked;
+        self.truck_visit_id = None;
     }
 
     /// The haulier takes it back.
@@ -568,13 +857,17 @@ impl PreArrival {
     /// Stale version, or it is over.
     pub fn cancelled(&mut self, expected_version: u64) -> Result<PreArrivalFact, Refusal> {
         self.must_be_open_at(expected_version)?;
+        if self.is_on_the_road() {
+            return Err(under_way());
+        }
         self.end(PreArrivalState::Cancelled);
         Ok(PreArrivalFact::Cancelled)
     }
 
     /// The truck did not come in time; none while it still may.
     pub fn expired(&mut self, now: DateTime<Utc>) -> Option<PreArrivalFact> {
-        if !self.is_open() || now < self.expires_at {
+        let under_way = self.is_at_first_site() || self.is_on_the_road();
+        if !self.is_open() || under_way || now < self.expires_at {
             return None;
         }
         self.end(PreArrivalState::Expired);
@@ -619,11 +912,22 @@ impl PreArrival {
                 Vec::new(),
             ));
         }
+        if self.is_at_first_site() {
+            return Err(under_way());
+        }
         if expected_version != self.version {
             return Err(Refusal::stale(self.version));
         }
         Ok(())
     }
+}
+
+fn under_way() -> Refusal {
+    Refusal::unmet(
+        "PRE_ARRIVAL_UNDER_WAY",
+        "Its truck is inside, or on the road with the goods; wait until it is out, or has come.",
+        Vec::new(),
+    )
 }
 
 /// Twelve letters and digits out of the id, without those that are misread.
@@ -665,6 +969,9 @@ mod tests {
             }],
             document_references: Vec::new(),
             planned_arrival: Some(DateTime::UNIX_EPOCH),
+            haulier_party: String::new(),
+            second_site_id: String::new(),
+            list: None,
         }
     }
 

@@ -4,13 +4,16 @@
 use std::time::Duration;
 
 use kernel::ContainerNumber;
+use uuid::Uuid;
 
 use super::condition::{Condition, Gravity, code, merge};
 use super::container_visit::{ContainerVisit, Phase};
 use super::hold::{Hold, HoldKind};
 use super::knowledge::{
-    CarryMandate, Clearance, DecisionState, InspectionFlag, KnownParty, ReleaseDecision,
+    CarryMandate, Clearance, DecisionState, DeclarationStanding, Direction, InspectionFlag,
+    Journey, KnownDeclaration, KnownParty, ReleaseDecision,
 };
+use super::list_passage::{ListPassage, PassState};
 use super::pre_arrival::PreArrivalKind;
 
 /// What gate knows around one truck.
@@ -18,6 +21,10 @@ use super::pre_arrival::PreArrivalKind;
 pub struct View<'a> {
     /// Its containers, in the filing's order.
     pub containers: Vec<ContainerView<'a>>,
+    /// The declarations that its filing names, where a container comes in on them.
+    pub references: Vec<Reference<'a>>,
+    /// The stock list of which it carries a part.
+    pub list: Option<ListView<'a>>,
     /// The firm that filed, and whose truck it is.
     pub haulier: Option<Firm<'a>>,
     /// The firm that presents itself: the haulier, or another for it; none where nobody learnt it.
@@ -28,6 +35,39 @@ pub struct View<'a> {
     pub holds: Vec<&'a Hold>,
     /// Everything that the others may have told about it.
     pub sources: Vec<Source>,
+}
+
+/// A reference of a filing and the declarations that it may mean: those that are not over, else those that are.
+#[derive(Clone, Debug)]
+pub struct Reference<'a> {
+    /// MRN or LRN.
+    pub written: &'a str,
+    /// The declarations.
+    pub declarations: Vec<&'a KnownDeclaration>,
+}
+
+/// What gate knows of the stock list of which a truck carries a part.
+#[derive(Clone, Debug)]
+pub struct ListView<'a> {
+    /// Its number.
+    pub number: &'a str,
+    /// The filing.
+    pub pre_arrival_id: Option<Uuid>,
+    /// The goods have left the first site: they go on into the centre, and nowhere else.
+    pub on_the_road: bool,
+    /// What passes of it; none if nothing was heard of it.
+    pub passage: Option<&'a ListPassage>,
+    /// Release's decision on it.
+    pub decision: Option<&'a ReleaseDecision>,
+}
+
+impl Reference<'_> {
+    /// Whether goods of it may be in this container.
+    pub fn may_be_of(&self, container: &ContainerNumber) -> bool {
+        let mut declarations = self.declarations.iter();
+        self.declarations.is_empty()
+            || declarations.any(|declaration| declaration.covers(container))
+    }
 }
 
 /// A firm and what the register says of it.
@@ -53,6 +93,11 @@ pub struct Source {
 }
 
 impl<'a> View<'a> {
+    /// The truck brings goods of a stock list from the first site into the centre.
+    pub fn is_on_the_road(&self) -> bool {
+        self.list.as_ref().is_some_and(|list| list.on_the_road)
+    }
+
     /// The haulier, and the carrier where it is another firm: what stops the one stops the other.
     pub fn firms(&self) -> impl Iterator<Item = &Firm<'a>> {
         let carrier = self.carrier.iter().filter(|_| self.is_for_another());
@@ -103,12 +148,123 @@ pub fn conditions(kind: PreArrivalKind, view: &View<'_>) -> Vec<Condition> {
     let mut conditions = Vec::new();
     let haulier = view.haulier.as_ref().map_or("", |firm| firm.party_id);
     for container in &view.containers {
-        merge(&mut conditions, of_container(kind, haulier, container));
+        merge(
+            &mut conditions,
+            of_container(kind, haulier, container, view),
+        );
+    }
+    merge(&mut conditions, of_list(kind, view));
+    if kind == PreArrivalKind::FullIn {
+        merge(&mut conditions, of_declarations(view));
     }
     merge(&mut conditions, view.firms().filter_map(of_party));
     merge(&mut conditions, of_holds(view));
     merge(&mut conditions, of_parked(view));
     conditions
+}
+
+/// What stands against a container's going by train or barge: while it waits in the yard, and as long as it
+/// can still be taken off.
+pub fn against_loading(container: &ContainerView<'_>, view: &View<'_>) -> Vec<Condition> {
+    let mut conditions: Vec<Condition> = of_holds(view).collect();
+    merge(&mut conditions, of_parked(view));
+    let Some(visit) = container.visit else {
+        return conditions;
+    };
+    if !visit.manifest.empty {
+        let may_load = of_release(Leaving::Conveyance, visit.id.as_str(), container.decision);
+        merge(&mut conditions, may_load);
+    }
+    if container.inspection() == InspectionFlag::Yes {
+        merge(
+            &mut conditions,
+            [Condition::new(
+                Gravity::Binding,
+                code::INSPECTION_OPEN,
+                subject(visit),
+                "officer",
+                "Customs asks for an inspection of the goods; it says when that is over.",
+            )],
+        );
+    }
+    conditions
+}
+
+/// A laden container comes in on declarations that customs has registered, and that are its own.
+fn of_declarations(view: &View<'_>) -> Vec<Condition> {
+    let mut conditions = Vec::new();
+    for reference in &view.references {
+        merge(&mut conditions, of_reference(reference, view));
+    }
+    for container in &view.containers {
+        let mut declared = view.references.iter().flat_map(|r| &r.declarations);
+        // What is not known, or not for certain, may be the one that is of this container.
+        let uncertain = view.references.iter().any(|r| r.declarations.len() != 1);
+        if !uncertain && !declared.any(|declaration| declaration.covers(container.number)) {
+            merge(
+                &mut conditions,
+                [Condition::new(
+                    Gravity::Refuses,
+                    code::CONTAINER_NOT_DECLARED,
+                    container.number.as_str(),
+                    "haulier",
+                    "No declaration that the filing names is of this container; name the right one, or have the broker amend it.",
+                )],
+            );
+        }
+    }
+    conditions
+}
+
+fn of_reference(reference: &Reference<'_>, view: &View<'_>) -> Option<Condition> {
+    let subject = format!("declaration/{}", reference.written);
+    let declaration = match reference.declarations[..] {
+        [one] => one,
+        [] => {
+            return Some(Condition::new(
+                Gravity::Refuses,
+                code::DECLARATION_UNKNOWN,
+                subject,
+                "broker",
+                "No declaration of this MRN or LRN is known; the broker lodges it, or the haulier names another.",
+            ));
+        }
+        _ => {
+            return Some(Condition::new(
+                Gravity::Refuses,
+                code::DECLARATION_AMBIGUOUS,
+                subject,
+                "haulier",
+                "Several filers have a declaration of this LRN; name its MRN.",
+            ));
+        }
+    };
+    let mut containers = view.containers.iter().map(|container| container.number);
+    let (code, who, description) = match declaration.state {
+        DeclarationStanding::Submitted => (
+            code::DECLARATION_NOT_REGISTERED,
+            "customs",
+            "Customs has not registered it yet.",
+        ),
+        state if state.is_over() => (
+            code::DECLARATION_OVER,
+            declaration.filer_party.as_str(),
+            "Customs has rejected it, or it has expired or is void; its filer lodges another.",
+        ),
+        _ if declaration.direction == Direction::Import => (
+            code::DECLARATION_NOT_EXPORT,
+            "haulier",
+            "It is of goods that come into the country; name the export declaration.",
+        ),
+        _ if !containers.any(|container| declaration.covers(container)) => (
+            code::DECLARATION_OF_OTHER_CONTAINER,
+            declaration.filer_party.as_str(),
+            "It names other containers; its filer amends it, or the haulier names another.",
+        ),
+        _ => return None,
+    };
+    let event = &declaration.told.event_id;
+    Some(Condition::new(Gravity::Refuses, code, subject, who, description).on_evidence(event))
 }
 
 /// Standing holds.
@@ -194,17 +350,24 @@ fn of_container(
     kind: PreArrivalKind,
     haulier: &str,
     container: &ContainerView<'_>,
+    view: &View<'_>,
 ) -> Vec<Condition> {
     let number = container.number.as_str();
+    let brings = kind.brings() || view.is_on_the_road();
     match (kind, container.visit) {
-        (PreArrivalKind::EmptyIn, Some(visit)) => vec![Condition::new(
+        (_, Some(visit)) if brings => vec![Condition::new(
             Gravity::Refuses,
             code::CONTAINER_ALREADY_HERE,
             visit.id.as_str(),
             "terminal",
             "A container is at a site once; check the number, or record its departure first.",
         )],
-        (PreArrivalKind::EmptyIn | PreArrivalKind::EmptyVehicle, _) => Vec::new(),
+        (PreArrivalKind::EmptyIn | PreArrivalKind::FullIn | PreArrivalKind::EmptyVehicle, _) => {
+            Vec::new()
+        }
+        // Goods out of bond are taken in a container that stands here, or in one that the truck brings.
+        (PreArrivalKind::BondExit, None) => Vec::new(),
+        (_, None) if brings => Vec::new(),
         (_, None) => vec![Condition::new(
             Gravity::Refuses,
             code::CONTAINER_UNKNOWN,
@@ -214,7 +377,68 @@ fn of_container(
         )],
         (PreArrivalKind::EmptyOut, Some(visit)) => of_empty(visit).into_iter().collect(),
         (PreArrivalKind::FullOut, Some(visit)) => of_full_out(haulier, visit, container.decision),
+        (PreArrivalKind::BondTransfer | PreArrivalKind::BondExit, Some(visit)) => {
+            of_absence(visit).into_iter().collect()
+        }
     }
+}
+
+/// Goods of a stock list move on release's decision on the list, and on a pass for them (gate rule 4). Those that
+/// are on the road already go on.
+pub fn of_list(kind: PreArrivalKind, view: &View<'_>) -> Vec<Condition> {
+    let Some(list) = view.list.as_ref().filter(|list| !list.on_the_road) else {
+        return Vec::new();
+    };
+    let subject = format!("stock-list/{}", list.number);
+    let known = list
+        .passage
+        .and_then(|passage| Some((passage, passage.list.as_ref()?)));
+    let Some((passage, told)) = known else {
+        return vec![Condition::new(
+            Gravity::Refuses,
+            code::STOCK_LIST_UNKNOWN,
+            subject,
+            "bonded",
+            "Bonded has not told of this stock list.",
+        )];
+    };
+    let trader = told.trader_party.as_str();
+    let mut conditions = Vec::new();
+    let pass = list.pre_arrival_id.and_then(|id| passage.pass(id));
+    if pass.is_some_and(|pass| pass.state == PassState::Withdrawn) {
+        conditions.push(
+            Condition::new(
+                Gravity::Refuses,
+                code::PASS_WITHDRAWN,
+                subject.as_str(),
+                trader,
+                "The list is void, over or closed short, and the pass was taken back; the trader files another list.",
+            )
+            .on_evidence(&told.told.event_id),
+        );
+    }
+    for line in passage.exceeded() {
+        conditions.push(
+            Condition::new(
+                Gravity::Refuses,
+                code::STOCK_LIST_EXCEEDED,
+                format!("{subject}/{line}"),
+                trader,
+                "The passes carry more of this line than is on the list; cancel one.",
+            )
+            .on_evidence(&told.told.event_id),
+        );
+    }
+    let leaving = if kind == PreArrivalKind::BondTransfer {
+        Leaving::IntoBond(&view.containers)
+    } else {
+        Leaving::OutOfBond
+    };
+    merge(
+        &mut conditions,
+        of_release(leaving, &subject, list.decision),
+    );
+    conditions
 }
 
 /// A laden container leaves on release's decision and on gate's own facts, which gate knows before release
@@ -224,7 +448,7 @@ pub fn of_full_out(
     visit: &ContainerVisit,
     decision: Option<&ReleaseDecision>,
 ) -> Vec<Condition> {
-    let mut conditions = of_release(haulier, visit, decision);
+    let mut conditions = of_release(Leaving::Truck(haulier), visit.id.as_str(), decision);
     merge(
         &mut conditions,
         of_absence(visit).or_else(|| of_unavailable(visit)),
@@ -232,8 +456,22 @@ pub fn of_full_out(
     conditions
 }
 
-/// What is to be picked up must stand here.
+/// What is to be picked up must stand here, and in the yard.
 pub fn of_absence(visit: &ContainerVisit) -> Option<Condition> {
+    of_not_arrived(visit).or_else(|| {
+        let loading = visit.loaded.as_ref()?;
+        Some(Condition::new(
+            Gravity::Refuses,
+            code::LOADED,
+            subject(visit),
+            "terminal",
+            format!("It is loaded on {}, and goes with it.", loading.conveyance),
+        ))
+    })
+}
+
+/// What is to go must be here.
+pub fn of_not_arrived(visit: &ContainerVisit) -> Option<Condition> {
     (visit.phase != Phase::Arrived).then(|| {
         Condition::new(
             Gravity::Refuses,
@@ -276,13 +514,25 @@ fn of_empty(visit: &ContainerVisit) -> Option<Condition> {
     })
 }
 
-/// What release misses, in its own words; or that it has not decided for this firm.
+/// What laden containers or goods are to leave by.
+#[derive(Clone, Copy)]
+enum Leaving<'a> {
+    /// This haulier's truck.
+    Truck(&'a str),
+    /// A train or barge: release says "may load".
+    Conveyance,
+    /// A pass into a bonded centre, in these containers.
+    IntoBond(&'a [ContainerView<'a>]),
+    /// A pass out of it.
+    OutOfBond,
+}
+
+/// What release misses, in its own words; or that it has not decided for this.
 fn of_release(
-    haulier: &str,
-    visit: &ContainerVisit,
+    leaving: Leaving<'_>,
+    id: &str,
     decision: Option<&ReleaseDecision>,
 ) -> Vec<Condition> {
-    let id = visit.id.as_str();
     let not_granted = |description: &str| {
         Condition::new(
             Gravity::Refuses,
@@ -293,7 +543,7 @@ fn of_release(
         )
     };
     let Some(decision) = decision else {
-        return vec![not_granted("Release has not decided on this stay yet.")];
+        return vec![not_granted("Release has not decided on it yet.")];
     };
     let known = |condition: Condition| {
         condition
@@ -301,14 +551,15 @@ fn of_release(
             .on_evidence(&decision.told.event_id)
     };
     match decision.state {
-        DecisionState::Granted if decision.haulier_party == haulier => Vec::new(),
-        DecisionState::Granted => vec![known(Condition::new(
+        DecisionState::Granted if decision.barred_by.is_some() => vec![known(Condition::new(
             Gravity::Refuses,
-            code::RELEASED_TO_ANOTHER_HAULIER,
+            code::RELEASE_REVOKED,
             id,
-            "line",
-            "The line has released it to another haulier; ask the line.",
+            "customs",
+            "Customs takes the declaration back that it was released on; greenlane why says what is missing.",
         ))],
+        DecisionState::Granted => of_grant(leaving, id, decision)
+            .map_or_else(Vec::new, |condition| vec![known(condition)]),
         DecisionState::RevocationAsked | DecisionState::Revoked => vec![known(Condition::new(
             Gravity::Refuses,
             code::RELEASE_REVOKED,
@@ -324,4 +575,52 @@ fn of_release(
         ))],
         DecisionState::Withheld => decision.conditions.clone(),
     }
+}
+
+/// What was granted must be what is to happen.
+fn of_grant(leaving: Leaving<'_>, id: &str, decision: &ReleaseDecision) -> Option<Condition> {
+    let (code, who, description) = match (leaving, decision.journey) {
+        (Leaving::Conveyance, Journey::Export) => return None,
+        (Leaving::Truck(haulier), Journey::ImportPickUp) if decision.haulier_party == haulier => {
+            return None;
+        }
+        (Leaving::IntoBond(containers), Journey::BondTransfer) => {
+            let named = &decision.list_containers;
+            let is_named = |view: &&ContainerView<'_>| {
+                named.iter().any(|number| number == view.number.as_str())
+            };
+            let other = containers
+                .iter()
+                .find(|view| !named.is_empty() && !is_named(view))?;
+            return Some(Condition::new(
+                Gravity::Refuses,
+                code::CONTAINER_NOT_ON_LIST,
+                other.number.as_str(),
+                "broker",
+                "The declaration of the stock list names other containers.",
+            ));
+        }
+        (Leaving::OutOfBond, Journey::BondExit) => return None,
+        (Leaving::Truck(_), Journey::ImportPickUp) => (
+            code::RELEASED_TO_ANOTHER_HAULIER,
+            "line",
+            "The line has released it to another haulier; ask the line.",
+        ),
+        (Leaving::Truck(_), Journey::Export) => (
+            code::RELEASE_NOT_GRANTED,
+            "release",
+            "It is released for a train or barge, and not to a haulier.",
+        ),
+        (Leaving::Conveyance, Journey::ImportPickUp) => (
+            code::RELEASE_NOT_GRANTED,
+            "release",
+            "It is released to a haulier, and not for a train or barge.",
+        ),
+        _ => (
+            code::RELEASE_NOT_GRANTED,
+            "release",
+            "It is released for another journey.",
+        ),
+    };
+    Some(Condition::new(Gravity::Refuses, code, id, who, description))
 }

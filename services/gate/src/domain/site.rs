@@ -28,6 +28,13 @@ pub struct Site {
     pub inspection_sites: Vec<String>,
     /// How weighing is judged.
     pub weight: WeightRules,
+    /// How many barriers stand on the way in: 1 or 2.
+    #[serde(default = "one_barrier")]
+    pub barriers_in: u32,
+}
+
+fn one_barrier() -> u32 {
+    1
 }
 
 /// How weighing is judged at a site (gate rule 5).

@@ -5,6 +5,8 @@
 //! ARRIVED -> GATED_IN | MANUAL_REVIEW | TURNED_AWAY
 //! MANUAL_REVIEW -> GATED_IN | TURNED_AWAY      GATED_IN <-> RECALLED
 //! GATED_IN -> GATED_OUT -> CLOSED
+//! ARRIVED -> GATED_IN_FIRST -> GATED_IN        where two barriers stand on the way in
+//! GATED_IN -> CLOSED                           a correction, or inferred
 //! ```
 
 use chrono::{DateTime, Utc};
@@ -30,6 +32,8 @@ pub enum TruckVisitState {
     ManualReview,
     /// Sent away; the visit is over.
     TurnedAway,
+    /// Through the first of two barriers.
+    GatedInFirst,
     /// Let in.
     GatedIn,
     /// Let in, and must not leave.
@@ -46,6 +50,7 @@ impl TruckVisitState {
         match self {
             Self::ManualReview => "MANUAL_REVIEW",
             Self::TurnedAway => "TURNED_AWAY",
+            Self::GatedInFirst => "GATED_IN_FIRST",
             Self::GatedIn => "GATED_IN",
             Self::Recalled => "RECALLED",
             Self::GatedOut => "GATED_OUT",
@@ -59,6 +64,8 @@ impl TruckVisitState {
 pub enum TruckVisitFact {
     /// Recognised at a lane.
     Arrived,
+    /// Through the first of two barriers.
+    GatedInFirst,
     /// Let in.
     GatedIn,
     /// Weighed.
@@ -79,6 +86,28 @@ pub enum TruckVisitFact {
     Closed,
     /// Asked to leave and refused.
     GateOutRefused,
+    /// The check-in was a mistake and is taken back.
+    CheckInCorrected,
+}
+
+/// How it is known that a visit is over (gate rule 15).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Completion {
+    /// A lane or a person saw it.
+    Observed,
+    /// Nobody did, and the time-out is over.
+    Inferred,
+}
+
+impl Completion {
+    /// The word in events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Observed => "OBSERVED",
+            Self::Inferred => "INFERRED",
+        }
+    }
 }
 
 /// One of a site's two barriers.
@@ -134,6 +163,21 @@ pub struct TruckVisit {
     pub gated_out_at: Option<DateTime<Utc>>,
     /// The decisions, with what they stood on.
     pub admissions: Vec<Admission>,
+    /// It asks at the first of two barriers.
+    #[serde(default)]
+    pub at_first_barrier: bool,
+    /// When it was let through the first of two barriers.
+    #[serde(default)]
+    pub first_barrier_at: Option<DateTime<Utc>>,
+    /// How it is known that the visit is over; none while it is not.
+    #[serde(default)]
+    pub completion: Option<Completion>,
+    /// The stock list of which it carries a part.
+    #[serde(default)]
+    pub list_number: Option<String>,
+    /// It brings goods from the first site of a transfer to the second.
+    #[serde(default)]
+    pub second_leg: bool,
 }
 
 /// A departure that was refused or is to be looked at.
@@ -144,10 +188,26 @@ pub struct Departure {
     /// Its plates as read.
     #[serde(default)]
     pub plates: PlatesRead,
+    /// Bonded goods are on it.
+    #[serde(default)]
+    pub bonded_goods: bool,
     /// When it was asked.
     pub asked_at: DateTime<Utc>,
     /// A person may let it out.
     pub may_be_decided: bool,
+}
+
+impl Departure {
+    /// A truck with nothing on it asks to leave.
+    pub fn at(now: DateTime<Utc>) -> Self {
+        Self {
+            containers: Vec::new(),
+            plates: PlatesRead::default(),
+            bonded_goods: false,
+            asked_at: now,
+            may_be_decided: false,
+        }
+    }
 }
 
 /// The plates of a truck as a lane read them, normalised; none where it read none.
@@ -234,6 +294,9 @@ pub struct Admission {
     pub conditions_overridden: Vec<Condition>,
     /// What was known.
     pub evidence: Vec<Evidence>,
+    /// A contra entry: it takes the last decision at this barrier back.
+    #[serde(default)]
+    pub contra: bool,
 }
 
 /// One thing that was known.
@@ -292,7 +355,10 @@ impl TruckVisit {
     pub fn is_open(&self) -> bool {
         matches!(
             self.state,
-            TruckVisitState::ManualReview | TruckVisitState::GatedIn | TruckVisitState::Recalled
+            TruckVisitState::ManualReview
+                | TruckVisitState::GatedInFirst
+                | TruckVisitState::GatedIn
+                | TruckVisitState::Recalled
         )
     }
 
@@ -302,6 +368,20 @@ impl TruckVisit {
             self.state,
             TruckVisitState::GatedIn | TruckVisitState::Recalled
         )
+    }
+
+    /// Whether it came to take a container or goods away from here.
+    pub fn picks_up(&self) -> bool {
+        self.kind.is_some_and(PreArrivalKind::picks_up) && !self.second_leg
+    }
+
+    /// Whether it may bring a container, whose stay begins when it is let in: goods out of bond are taken in one
+    /// that stands here, or in one that the truck brings.
+    pub fn brings(&self) -> bool {
+        let kind = self.kind;
+        kind.is_some_and(PreArrivalKind::brings)
+            || kind == Some(PreArrivalKind::BondExit)
+            || self.second_leg
     }
 
     /// The firm that filed and the one that presented itself.
@@ -338,6 +418,11 @@ impl TruckVisit {
         now: DateTime<Utc>,
     ) -> TruckVisitFact {
         let fact = match condition::gravest(&conditions) {
+            None if self.at_first_barrier => {
+                self.state = TruckVisitState::GatedInFirst;
+                self.first_barrier_at = Some(now);
+                TruckVisitFact::GatedInFirst
+            }
             None => {
                 self.state = TruckVisitState::GatedIn;
                 self.gated_in_at = Some(now);
@@ -348,6 +433,7 @@ impl TruckVisit {
                 TruckVisitFact::ManualReview
             }
             Some(_) => {
+                self.completion = Some(Completion::Observed);
                 self.state = TruckVisitState::TurnedAway;
                 TruckVisitFact::TurnedAway
             }
@@ -355,6 +441,43 @@ impl TruckVisit {
         self.conditions = conditions;
         self.version += 1;
         fact
+    }
+
+    /// A check-in that was a mistake is taken back by a contra entry (gate rule 16): the visit is over.
+    ///
+    /// # Errors
+    /// `CHECK_IN_FINAL`: it was not let in, or is no longer here.
+    pub fn check_in_corrected(&mut self, contra: Admission) -> Result<TruckVisitFact, Refusal> {
+        let let_in = self.is_inside() || self.state == TruckVisitState::GatedInFirst;
+        if !let_in {
+            return Err(check_in_final(format!(
+                "The truck visit is {}: only a truck that was let in and is still here has a check-in to take back.",
+                self.state.as_str()
+            )));
+        }
+        if self.second_leg && self.is_inside() {
+            return Err(check_in_final(
+                "The goods of its stock list have passed with it: they are counted where they are."
+                    .to_owned(),
+            ));
+        }
+        self.admitted(contra);
+        self.closed(Completion::Observed);
+        self.conditions.clear();
+        self.departure_pending = None;
+        Ok(TruckVisitFact::CheckInCorrected)
+    }
+
+    /// It was let in so long ago that it must have left, and nobody saw it leave (gate rule 15). One that must
+    /// not leave is not taken for gone.
+    pub fn inferred_gone(&mut self, let_in_before: DateTime<Utc>) -> Option<TruckVisitFact> {
+        let long_ago = self.gated_in_at.is_some_and(|at| at <= let_in_before);
+        if self.state != TruckVisitState::GatedIn || !long_ago {
+            return None;
+        }
+        self.closed(Completion::Inferred);
+        self.departure_pending = None;
+        Some(TruckVisitFact::Closed)
     }
 
     /// What stands against leaving, found anew while the truck is inside: recalled, free again, or nothing new.
@@ -379,19 +502,11 @@ impl TruckVisit {
     }
 
     /// The way out stays closed for these reasons.
-    pub fn kept_in(
-        &mut self,
-        containers: Vec<ContainerNumber>,
-        plates: PlatesRead,
-        conditions: Vec<Condition>,
-        now: DateTime<Utc>,
-    ) -> TruckVisitFact {
+    pub fn kept_in(&mut self, asked: Departure, conditions: Vec<Condition>) -> TruckVisitFact {
         let may_be_decided = condition::gravest(&conditions) < Some(Gravity::Binding);
         self.departure_pending = Some(Departure {
-            containers,
-            plates,
-            asked_at: now,
             may_be_decided,
+            ..asked
         });
         self.conditions = conditions;
         self.version += 1;
@@ -401,6 +516,7 @@ impl TruckVisit {
     /// It leaves the lane, or the site, empty and without having been let in: the visit is over.
     pub fn left_undecided(&mut self) -> TruckVisitFact {
         self.state = TruckVisitState::TurnedAway;
+        self.completion = Some(Completion::Observed);
         self.version += 1;
         TruckVisitFact::TurnedAway
     }
@@ -429,8 +545,9 @@ impl TruckVisit {
     }
 
     /// Nothing is left to do about it.
-    pub fn closed(&mut self) {
+    pub fn closed(&mut self, completion: Completion) {
         self.state = TruckVisitState::Closed;
+        self.completion = Some(completion);
         self.version += 1;
     }
 
@@ -593,6 +710,11 @@ impl TruckVisit {
     }
 }
 
+/// A check-in that cannot be taken back.
+pub fn check_in_final(message: String) -> Refusal {
+    Refusal::unmet("CHECK_IN_FINAL", message, Vec::new())
+}
+
 fn open_inspection(inspections: &mut [Inspection], id: Uuid) -> Result<&mut Inspection, Refusal> {
     let Some(inspection) = inspections
         .iter_mut()
@@ -652,6 +774,11 @@ mod tests {
             gated_in_at: None,
             gated_out_at: None,
             admissions: Vec::new(),
+            at_first_barrier: false,
+            first_barrier_at: None,
+            completion: None,
+            list_number: None,
+            second_leg: false,
         }
     }
 
@@ -737,10 +864,10 @@ mod tests {
         let mut inside = truck(TruckVisitState::GatedIn);
         assert!(nothing_waits(&inside, Verdict::LetIn));
         assert!(nothing_waits(&inside, Verdict::LetOut));
-        inside.kept_in(Vec::new(), PlatesRead::default(), refuses.to_vec(), NOW);
+        inside.kept_in(Departure::at(NOW), refuses.to_vec());
         assert!(inside.departure_pending.as_ref().unwrap().may_be_decided);
         inside.may_be_decided(Verdict::LetOut, &refuses).unwrap();
-        inside.kept_in(Vec::new(), PlatesRead::default(), binds.to_vec(), NOW);
+        inside.kept_in(Departure::at(NOW), binds.to_vec());
         assert!(!inside.departure_pending.as_ref().unwrap().may_be_decided);
         assert_eq!(
             inside
@@ -762,6 +889,7 @@ mod tests {
                 reason: String::new(),
                 conditions_overridden: Vec::new(),
                 evidence: Vec::new(),
+                contra: false,
             });
         }
         assert_eq!(truck.admissions.len(), ADMISSIONS_MAX);

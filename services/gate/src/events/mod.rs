@@ -1,7 +1,9 @@
 //! Gate's side of the exchange of facts: `publish` makes public events of what was decided; one file per
 //! consumed topic reads a record into an input. No decision is made here.
 
+mod bonded_stock_list;
 mod customs_clearance;
+mod customs_declaration;
 mod customs_party;
 mod hold;
 pub mod publish;
@@ -22,7 +24,9 @@ pub fn decode(record: &Record) -> Result<Input, Unreadable> {
     match record.topic.as_str() {
         "customs.party" => customs_party::decode(record),
         "customs.clearance" => customs_clearance::decode(record),
+        "customs.declaration" => customs_declaration::decode(record),
         "customs.hold" => hold::decode(record, Keeper::Customs),
+        "bonded.stock-list" => bonded_stock_list::decode(record),
         "release.hold" => hold::decode(record, Keeper::Release),
         "release.decision" => release_decision::decode(record),
         topic => Err(Unreadable(format!("gate does not read {topic}"))),

@@ -10,6 +10,7 @@ use crate::domain::condition::Condition;
 use crate::domain::container_visit::{ContainerVisit, ContainerVisitFact, Phase, TransportMode};
 use crate::domain::hold::{Hold, HoldKind, ScopeKind};
 use crate::domain::knowledge::AnsweredAsk;
+use crate::domain::list_passage::{ListLine, ListPass, ListPassage, ListPassageFact};
 use crate::domain::pre_arrival::{FiledContainer, PreArrival, PreArrivalFact};
 use crate::domain::site::Site;
 use crate::domain::truck_visit::{TruckVisit, TruckVisitFact};
@@ -62,6 +63,7 @@ pub fn container_visit(
             Wire::Unavailable,
             "greenlane.gate.container-visit.unavailable",
         ),
+        ContainerVisitFact::Loaded => (Wire::Loaded, "greenlane.gate.container-visit.loaded"),
         ContainerVisitFact::Departed => (Wire::Departed, "greenlane.gate.container-visit.departed"),
         ContainerVisitFact::ShortLanded => (
             Wire::ShortLanded,
@@ -133,6 +135,21 @@ fn visit_message(visit: &ContainerVisit) -> wire::ContainerVisit {
         departed_at: visit.departed_at.and_then(timestamp),
         over_landed: visit.over_landed,
         departed_with_truck_visit_id: visit.departed_with.clone().unwrap_or_default(),
+        document_references: visit.document_references.clone(),
+        loaded_on: visit
+            .loaded
+            .as_ref()
+            .map(|loading| loading.conveyance.clone())
+            .unwrap_or_default(),
+        departure_conveyance: visit
+            .departure_conveyance()
+            .map(|loading| loading.conveyance.clone())
+            .unwrap_or_default(),
+        list_number: visit.list_number.clone().unwrap_or_default(),
+        verified_mass: visit
+            .verified_mass
+            .as_ref()
+            .map(chassis::convert::quantity_message),
     }
 }
 
@@ -168,6 +185,14 @@ pub fn pre_arrival(fact: PreArrivalFact, filing: &PreArrival, now: DateTime<Utc>
             conditions: filing.conditions.iter().map(condition).collect(),
             planned_arrival: timestamp(filing.planned_arrival),
             document_references: filing.document_references.clone(),
+            list_number: filing.list_number().unwrap_or_default().to_owned(),
+            pass_number: filing
+                .pass_number
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            filer_party: filing.filer().to_owned(),
+            second_site_id: filing.second_site_id.clone().unwrap_or_default(),
         }),
     };
     Fact {
@@ -175,6 +200,90 @@ pub fn pre_arrival(fact: PreArrivalFact, filing: &PreArrival, now: DateTime<Utc>
         key: filing.pre_arrival_id.to_string(),
         event_type,
         payload: event.encode_to_vec(),
+    }
+}
+
+/// A fact about what passes of a stock list.
+pub fn list_passage(
+    fact: ListPassageFact,
+    passage: &ListPassage,
+    observed_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Fact {
+    use wire::ListPassageFact as Wire;
+    let (fact, event_type) = match fact {
+        ListPassageFact::PassIssued => {
+            (Wire::PassIssued, "greenlane.gate.list-passage.pass-issued")
+        }
+        ListPassageFact::PassWithdrawn => (
+            Wire::PassWithdrawn,
+            "greenlane.gate.list-passage.pass-withdrawn",
+        ),
+        ListPassageFact::Passed => (Wire::Passed, "greenlane.gate.list-passage.passed"),
+        ListPassageFact::Closed => (Wire::Closed, "greenlane.gate.list-passage.closed"),
+        ListPassageFact::Reopened => (Wire::Reopened, "greenlane.gate.list-passage.reopened"),
+        ListPassageFact::VoidApplied => (
+            Wire::VoidApplied,
+            "greenlane.gate.list-passage.void-applied",
+        ),
+        ListPassageFact::VoidTooLate => (
+            Wire::VoidTooLate,
+            "greenlane.gate.list-passage.void-too-late",
+        ),
+    };
+    let answer = passage.void_ask.as_ref();
+    let direction = match passage.direction() {
+        kernel::Direction::In => "INCREASE",
+        kernel::Direction::Out => "DECREASE",
+    };
+    let event = wire::ListPassageEvent {
+        fact: fact.into(),
+        observed_at: timestamp(observed_at),
+        recorded_at: timestamp(now),
+        passage: Some(wire::ListPassage {
+            list_number: passage.list_number.to_string(),
+            version: passage.version,
+            site_id: passage.site_id().to_owned(),
+            direction: direction.to_owned(),
+            passes: passage.passes.iter().map(pass).collect(),
+            closed: passage.closed,
+            void_ask_id: answer
+                .map(|answer| answer.ask_id.clone())
+                .unwrap_or_default(),
+            void_applied: answer.is_some_and(|answer| answer.applied),
+        }),
+    };
+    Fact {
+        topic: "gate.list-passage",
+        key: passage.list_number.to_string(),
+        event_type,
+        payload: event.encode_to_vec(),
+    }
+}
+
+fn pass(pass: &ListPass) -> wire::ListPass {
+    let line = |line: &ListLine| wire::ListPassLine {
+        line_number: line.line_number,
+        quantity: Some(chassis::convert::quantity_message(&line.quantity)),
+    };
+    wire::ListPass {
+        pre_arrival_id: pass.pre_arrival_id.to_string(),
+        pass_number: pass
+            .number
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        state: pass.state.as_str().to_owned(),
+        list_version: pass.list_version,
+        lines: pass.lines.iter().map(line).collect(),
+        container_number: pass.containers.first().cloned().unwrap_or_default(),
+        passed_at: pass.passed_at.and_then(timestamp),
+        last: pass.last,
+        known_by: pass
+            .known_by
+            .map(|known_by| known_by.as_str().to_owned())
+            .unwrap_or_default(),
+        container_numbers: pass.containers.clone(),
     }
 }
 
@@ -188,6 +297,10 @@ pub fn truck_visit(
     use wire::TruckVisitFact as Wire;
     let (wire_fact, event_type) = match fact {
         TruckVisitFact::Arrived => (Wire::Arrived, "greenlane.gate.truck-visit.arrived"),
+        TruckVisitFact::GatedInFirst => (
+            Wire::GatedInFirst,
+            "greenlane.gate.truck-visit.gated-in-first",
+        ),
         TruckVisitFact::GatedIn => (Wire::GatedIn, "greenlane.gate.truck-visit.gated-in"),
         TruckVisitFact::Weighed => (Wire::Weighed, "greenlane.gate.truck-visit.weighed"),
         TruckVisitFact::Inspected => (Wire::Inspected, "greenlane.gate.truck-visit.inspected"),
@@ -205,6 +318,10 @@ pub fn truck_visit(
         TruckVisitFact::GateOutRefused => (
             Wire::GateOutRefused,
             "greenlane.gate.truck-visit.gate-out-refused",
+        ),
+        TruckVisitFact::CheckInCorrected => (
+            Wire::CheckInCorrected,
+            "greenlane.gate.truck-visit.check-in-corrected",
         ),
     };
     let state = if fact == TruckVisitFact::Arrived {
@@ -234,6 +351,11 @@ pub fn truck_visit(
                 .filter(|_| fact != TruckVisitFact::Arrived)
                 .unwrap_or_default()
                 .to_owned(),
+            completion: truck
+                .completion
+                .filter(|_| fact != TruckVisitFact::Arrived)
+                .map(|completion| completion.as_str().to_owned())
+                .unwrap_or_default(),
         }),
     };
     Fact {
@@ -263,6 +385,7 @@ pub fn answer(answered: &AnsweredAsk, now: DateTime<Utc>) -> Fact {
         verdict: verdict.into(),
         observed_at: timestamp(now),
         recorded_at: timestamp(now),
+        list_number: answered.list_number.clone(),
     };
     Fact {
         topic: "gate.answer",

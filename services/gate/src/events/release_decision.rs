@@ -7,13 +7,18 @@ use proto::release::events::v1 as wire;
 use super::{optional_time, required, time, told};
 use crate::app::Input;
 use crate::domain::condition::{Condition, Gravity};
-use crate::domain::knowledge::{DecisionState, ReleaseDecision};
+use crate::domain::knowledge::{DecisionState, Journey, ReleaseDecision, list_decision_key};
 
 pub fn decode(record: &Record) -> Result<Input, Unreadable> {
     let event = wire::DecisionEvent::decode(record.payload.as_ref())?;
     let decision = required(event.decision, "decision")?;
     let state = DecisionState::parse(&decision.state)
         .ok_or_else(|| Unreadable(format!("decision state {} is not known", decision.state)))?;
+    let journey = match decision.journey.as_str() {
+        "" => Journey::ImportPickUp,
+        word => Journey::parse(word)
+            .ok_or_else(|| Unreadable(format!("journey {word} is not known")))?,
+    };
     let ask = (state == DecisionState::RevocationAsked).then(|| decision.ask_id.clone());
     if ask.as_ref().is_some_and(String::is_empty) {
         return Err(Unreadable("a revocation is asked without an ask id".into()));
@@ -35,13 +40,28 @@ pub fn decode(record: &Record) -> Result<Input, Unreadable> {
             Ok(read)
         })
         .collect::<Result<_, Unreadable>>()?;
+    let container_visit_id = if decision.list_number.is_empty() {
+        decision.container_visit_id
+    } else {
+        list_decision_key(&decision.list_number)
+    };
+    let on_list = matches!(journey, Journey::BondTransfer | Journey::BondExit);
+    if on_list == decision.list_number.is_empty() {
+        return Err(Unreadable(format!(
+            "journey {} is not one of what {container_visit_id} names",
+            journey.as_str()
+        )));
+    }
     let read = ReleaseDecision {
-        container_visit_id: decision.container_visit_id,
+        container_visit_id,
         told: told(record, decision.version),
         state,
+        journey,
         haulier_party: decision.haulier_party,
         decided_at: time(event.observed_at.as_ref(), "observed_at")?,
         conditions,
+        list_containers: decision.list_containers,
+        barred_by: None,
     };
     Ok(Input::Decision(Box::new(read), ask))
 }

@@ -156,6 +156,55 @@ impl GateService for Handlers {
         self.decide(call, &asked, input).await
     }
 
+    async fn record_loading(
+        &self,
+        request: Request<api::RecordLoadingRequest>,
+    ) -> Result<Response<api::RecordLoadingResponse>, Status> {
+        let (who, asked) = taken(request)?;
+        let input = Input::RecordLoading(app::RecordLoading {
+            actor: request::actor(&who),
+            validate_only: asked.validate_only,
+            head: request::head(asked.site_id.clone(), asked.mode, asked.conveyance.clone()),
+            loaded_at: request::time(asked.loaded_at.as_ref()),
+            lines: asked
+                .containers
+                .iter()
+                .cloned()
+                .map(request::load)
+                .collect(),
+        });
+        let call = Call {
+            caller: &who,
+            method: "RecordLoading",
+            request_id: &asked.request_id,
+            validate_only: asked.validate_only,
+            lane: &asked.conveyance,
+        };
+        self.decide(call, &asked, input).await
+    }
+
+    async fn record_departure(
+        &self,
+        request: Request<api::RecordDepartureRequest>,
+    ) -> Result<Response<api::RecordDepartureResponse>, Status> {
+        let (who, asked) = taken(request)?;
+        let input = Input::RecordDeparture(app::RecordDeparture {
+            actor: request::actor(&who),
+            validate_only: asked.validate_only,
+            head: request::head(asked.site_id.clone(), asked.mode, asked.conveyance.clone()),
+            departed_at: request::time(asked.departed_at.as_ref()),
+            containers: asked.container_numbers.clone(),
+        });
+        let call = Call {
+            caller: &who,
+            method: "RecordDeparture",
+            request_id: &asked.request_id,
+            validate_only: asked.validate_only,
+            lane: &asked.conveyance,
+        };
+        self.decide(call, &asked, input).await
+    }
+
     async fn submit_pre_arrival(
         &self,
         request: Request<api::SubmitPreArrivalRequest>,
@@ -296,6 +345,7 @@ impl GateService for Handlers {
             pre_arrival: asked.pre_arrival.clone(),
             weight: request::quantity(asked.weight.clone()),
             observed_at: request::time(asked.observed_at.as_ref()),
+            barrier_number: asked.barrier_number,
         });
         let lane = asked.container_numbers.first().cloned().unwrap_or_default();
         self.decide(
@@ -432,6 +482,30 @@ impl GateService for Handlers {
         .await
     }
 
+    async fn correct_check_in(
+        &self,
+        request: Request<api::CorrectCheckInRequest>,
+    ) -> Result<Response<api::CorrectCheckInResponse>, Status> {
+        let (who, asked) = taken(request)?;
+        let input = Input::CorrectCheckIn(app::CorrectCheckIn {
+            actor: request::actor(&who),
+            truck_visit_id: asked.truck_visit_id.parse().ok(),
+            reason: asked.reason.clone(),
+            expected_version: asked.expected_version,
+        });
+        self.decide(
+            kept(
+                &who,
+                "CorrectCheckIn",
+                &asked.request_id,
+                &asked.truck_visit_id,
+            ),
+            &asked,
+            input,
+        )
+        .await
+    }
+
     async fn check_out(
         &self,
         request: Request<api::CheckOutRequest>,
@@ -443,6 +517,7 @@ impl GateService for Handlers {
             truck_visit_id: asked.truck_visit_id.parse().ok(),
             vehicle: asked.vehicle.clone().map(request::vehicle),
             containers: asked.container_numbers.clone(),
+            without_goods: asked.without_goods,
             weight: request::quantity(asked.weight.clone()),
             observed_at: request::time(asked.observed_at.as_ref()),
         });

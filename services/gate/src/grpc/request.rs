@@ -11,8 +11,10 @@ use crate::domain::arrival_list::{
     ListHead, WrittenAnnouncement, WrittenLanding, WrittenManifestLine,
 };
 use crate::domain::container_visit::TransportMode;
+use crate::domain::departure_list::WrittenLoad;
 use crate::domain::filing::{WrittenPlate, WrittenQuantity};
 use crate::domain::hold::{HoldKind, Scope, ScopeKind};
+use crate::domain::list_passage::{WrittenList, WrittenListLine};
 use crate::domain::pre_arrival::{
     PreArrivalKind, WrittenContainer, WrittenDriver, WrittenPreArrival, WrittenVehicle,
 };
@@ -26,6 +28,8 @@ pub fn actor(caller: &Caller) -> Actor {
         subject: caller.subject.clone(),
         is_officer: caller.is(Role::Officer),
         is_terminal: caller.is(Role::Terminal),
+        is_operator: caller.is(Role::Operator),
+        is_haulier: caller.is(Role::Haulier),
         sites: caller.sites.iter().cloned().collect(),
     }
 }
@@ -96,6 +100,14 @@ pub fn landing(container: api::LandedContainer) -> WrittenLanding {
     }
 }
 
+/// A container lifted on.
+pub fn load(container: api::LoadedContainer) -> WrittenLoad {
+    WrittenLoad {
+        container_number: container.container_number,
+        seals_found: container.seals_found,
+    }
+}
+
 /// A filing.
 pub fn pre_arrival(request: api::SubmitPreArrivalRequest) -> WrittenPreArrival {
     let kind = match api::PreArrivalKind::try_from(request.kind) {
@@ -103,6 +115,9 @@ pub fn pre_arrival(request: api::SubmitPreArrivalRequest) -> WrittenPreArrival {
         Ok(api::PreArrivalKind::EmptyIn) => Some(PreArrivalKind::EmptyIn),
         Ok(api::PreArrivalKind::EmptyOut) => Some(PreArrivalKind::EmptyOut),
         Ok(api::PreArrivalKind::EmptyVehicle) => Some(PreArrivalKind::EmptyVehicle),
+        Ok(api::PreArrivalKind::FullIn) => Some(PreArrivalKind::FullIn),
+        Ok(api::PreArrivalKind::BondTransfer) => Some(PreArrivalKind::BondTransfer),
+        Ok(api::PreArrivalKind::BondExit) => Some(PreArrivalKind::BondExit),
         _ => None,
     };
     let container = |container: api::PreArrivalContainer| WrittenContainer {
@@ -111,8 +126,21 @@ pub fn pre_arrival(request: api::SubmitPreArrivalRequest) -> WrittenPreArrival {
         seals: container.seals,
         gross_mass: quantity(container.gross_mass),
         dangerous_goods_class: container.dangerous_goods_class,
+        verified_mass: quantity(container.verified_mass),
+        reefer_set_point_celsius: container.reefer_set_point_celsius,
+    };
+    let line = |line: api::PreArrivalListLine| WrittenListLine {
+        line_number: line.line_number,
+        quantity: quantity(line.quantity),
+    };
+    let list = |list: api::PreArrivalList| WrittenList {
+        list_number: list.list_number,
+        lines: list.lines.into_iter().map(line).collect(),
     };
     WrittenPreArrival {
+        list: request.list.map(list),
+        second_site_id: request.second_site_id,
+        haulier_party: request.haulier_party,
         site_id: request.site_id,
         kind,
         vehicle: request.vehicle.map(vehicle),

@@ -8,12 +8,13 @@ use crate::app::{Answer, Exit, LineResult};
 use crate::domain::arrival_list::LineOutcome;
 use crate::domain::container_visit::{ContainerVisit, ManifestLine, Phase, TransportMode};
 use crate::domain::hold::Hold;
+use crate::domain::list_passage::{FiledList, ListLine};
 use crate::domain::pre_arrival::{
     Driver, FiledContainer, PreArrival, PreArrivalKind, PreArrivalState, Vehicle,
 };
 use crate::domain::site::{Site, WeightPolicy};
 use crate::domain::truck_visit::{
-    Admission, Barrier, Inspection, InspectionResult, TruckVisit, TruckVisitState,
+    Admission, Barrier, Completion, Inspection, InspectionResult, TruckVisit, TruckVisitState,
 };
 use crate::events::publish::{condition, hold_message};
 
@@ -25,6 +26,14 @@ pub fn encode(answer: &Answer) -> Vec<u8> {
         }
         .encode_to_vec(),
         Answer::Landed(lines) => api::RecordArrivalResponse {
+            results: results(lines),
+        }
+        .encode_to_vec(),
+        Answer::Loaded(lines) => api::RecordLoadingResponse {
+            results: results(lines),
+        }
+        .encode_to_vec(),
+        Answer::Departed(lines) => api::RecordDepartureResponse {
             results: results(lines),
         }
         .encode_to_vec(),
@@ -47,6 +56,10 @@ pub fn encode(answer: &Answer) -> Vec<u8> {
         Answer::CheckedIn(truck, repeated) => api::CheckInResponse {
             truck_visit: Some(truck_visit(truck)),
             repeated: *repeated,
+        }
+        .encode_to_vec(),
+        Answer::CheckInCorrected(truck) => api::CorrectCheckInResponse {
+            truck_visit: Some(truck_visit(truck)),
         }
         .encode_to_vec(),
         Answer::Weighed(truck) => api::RecordWeightResponse {
@@ -108,6 +121,8 @@ fn results(lines: &[LineResult]) -> Vec<api::ListLineResult> {
                 LineOutcome::ShortLanded => Wire::ShortLanded,
                 LineOutcome::OverLanded => Wire::OverLanded,
                 LineOutcome::Faulty => Wire::Faulty,
+                LineOutcome::Refused => Wire::Refused,
+                LineOutcome::NotLoaded => Wire::NotLoaded,
             };
             let visit = line.visit.as_ref();
             api::ListLineResult {
@@ -117,6 +132,7 @@ fn results(lines: &[LineResult]) -> Vec<api::ListLineResult> {
                 container_visit_id: visit.map(|visit| visit.id.to_string()).unwrap_or_default(),
                 version: visit.map(|visit| visit.version).unwrap_or_default(),
                 faults: line.faults.iter().map(fault_message).collect(),
+                conditions: line.conditions.iter().map(condition).collect(),
             }
         })
         .collect()
@@ -142,6 +158,7 @@ pub fn site(site: &Site) -> api::Site {
             unit_code: "KGM".to_owned(),
         }),
         weight_tolerance_basis_points: site.weight.tolerance_basis_points,
+        barriers_in: site.barriers_in,
     }
 }
 
@@ -186,6 +203,18 @@ pub fn container_visit(visit: &ContainerVisit, holds: &[Hold]) -> api::Container
         arrived_with_truck_visit_id: visit.arrived_with.clone().unwrap_or_default(),
         departed_with_truck_visit_id: visit.departed_with.clone().unwrap_or_default(),
         holds: holds.iter().map(hold_message).collect(),
+        document_references: visit.document_references.clone(),
+        loaded_on: visit
+            .loaded
+            .as_ref()
+            .map(|loading| loading.conveyance.clone())
+            .unwrap_or_default(),
+        departure_conveyance: visit
+            .departure_conveyance()
+            .map(|loading| loading.conveyance.clone())
+            .unwrap_or_default(),
+        list_number: visit.list_number.clone().unwrap_or_default(),
+        verified_mass: visit.verified_mass.as_ref().map(quantity_message),
     }
 }
 
@@ -217,6 +246,9 @@ pub fn pre_arrival(filing: &PreArrival, driver: Option<&Driver>) -> api::PreArri
         PreArrivalKind::EmptyIn => api::PreArrivalKind::EmptyIn,
         PreArrivalKind::EmptyOut => api::PreArrivalKind::EmptyOut,
         PreArrivalKind::EmptyVehicle => api::PreArrivalKind::EmptyVehicle,
+        PreArrivalKind::FullIn => api::PreArrivalKind::FullIn,
+        PreArrivalKind::BondTransfer => api::PreArrivalKind::BondTransfer,
+        PreArrivalKind::BondExit => api::PreArrivalKind::BondExit,
     };
     api::PreArrival {
         // A dry run has no id.
@@ -248,6 +280,29 @@ pub fn pre_arrival(filing: &PreArrival, driver: Option<&Driver>) -> api::PreArri
             .truck_visit_id
             .map(|id| id.to_string())
             .unwrap_or_default(),
+        list: filing.list.as_ref().map(filed_list),
+        second_site_id: filing.second_site_id.clone().unwrap_or_default(),
+        pass_number: filing
+            .pass_number
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        filer_party: filing.filer().to_owned(),
+        second_truck_visit_id: filing
+            .second_truck_visit_id
+            .map(|id| id.to_string())
+            .unwrap_or_default(),
+    }
+}
+
+fn filed_list(list: &FiledList) -> api::PreArrivalList {
+    let line = |line: &ListLine| api::PreArrivalListLine {
+        line_number: line.line_number,
+        quantity: Some(quantity_message(&line.quantity)),
+    };
+    api::PreArrivalList {
+        list_number: list.list_number.to_string(),
+        lines: list.lines.iter().map(line).collect(),
     }
 }
 
@@ -274,6 +329,11 @@ fn filed_container(container: &FiledContainer) -> api::PreArrivalContainer {
         gross_mass: container.gross_mass.as_ref().map(quantity_message),
         dangerous_goods_class: container.dangerous_goods_class.clone(),
         container_visit_id: container.container_visit_id.clone().unwrap_or_default(),
+        verified_mass: container.verified_mass.as_ref().map(quantity_message),
+        reefer_set_point_celsius: container
+            .reefer_set_point_celsius
+            .map(|celsius| celsius.to_string())
+            .unwrap_or_default(),
     }
 }
 
@@ -290,6 +350,7 @@ pub fn truck_visit(truck: &TruckVisit) -> api::TruckVisit {
     let state = match truck.state {
         TruckVisitState::ManualReview => api::TruckVisitState::ManualReview,
         TruckVisitState::TurnedAway => api::TruckVisitState::TurnedAway,
+        TruckVisitState::GatedInFirst => api::TruckVisitState::GatedInFirst,
         TruckVisitState::GatedIn => api::TruckVisitState::GatedIn,
         TruckVisitState::Recalled => api::TruckVisitState::Recalled,
         TruckVisitState::GatedOut => api::TruckVisitState::GatedOut,
@@ -326,6 +387,12 @@ pub fn truck_visit(truck: &TruckVisit) -> api::TruckVisit {
         gated_in_at: truck.gated_in_at.map(timestamp),
         gated_out_at: truck.gated_out_at.map(timestamp),
         admissions: Vec::new(),
+        completion: match truck.completion {
+            None => api::Completion::Unspecified,
+            Some(Completion::Observed) => api::Completion::Observed,
+            Some(Completion::Inferred) => api::Completion::Inferred,
+        }
+        .into(),
     }
 }
 
@@ -378,5 +445,6 @@ fn admission(admission: &Admission) -> api::Admission {
             .map(condition)
             .collect(),
         evidence: evidence.collect(),
+        contra: admission.contra,
     }
 }

@@ -3,17 +3,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::TimeDelta;
 use fabric::Subjects;
 use sqlx::PgConnection;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::app::{Seeds, kind};
+use crate::domain::pre_arrival::PreArrivalKind;
 
 /// The most filings that one look for overdue ones takes.
 const OVERDUE_MAX: i64 = 200;
 
 /// The most filings that one look for those on unknown ground takes.
 const UNKNOWN_MAX: i64 = 200;
+
+/// The most trucks that one look for those long inside takes.
+const LONG_INSIDE_MAX: i64 = 200;
 
 /// A filing or truck that may be concerned.
 struct Lead {
@@ -24,32 +30,52 @@ struct Lead {
     /// The firm that filed, and the one that presents itself.
     firms: Vec<String>,
     pre_arrival_id: Option<Uuid>,
-    number: Option<String>,
+    /// What the driver may show: the filing's number and its pass's.
+    numbers: Vec<String>,
+    /// The declarations that a container comes in on.
+    references: Vec<String>,
+    /// The stock list of which it carries a part.
+    list: Option<String>,
     overdue: bool,
     on_unknown: bool,
+    /// Inside for so long that it must have left.
+    long_inside: bool,
 }
 
 impl Lead {
     /// Whether these seeds lead here.
     fn is_named_by(&self, seeds: &Seeds) -> bool {
         let named = if self.is_truck {
-            seeds.truck_visits.contains(&self.id)
+            seeds.truck_visits.contains(&self.id) || (seeds.long_inside && self.long_inside)
         } else {
             seeds.pre_arrivals.contains(&self.id)
                 || self
-                    .number
-                    .as_ref()
-                    .is_some_and(|number| seeds.pre_arrival_numbers.contains(number))
+                    .numbers
+                    .iter()
+                    .any(|number| seeds.pre_arrival_numbers.contains(number))
                 || (seeds.overdue && self.overdue)
                 || (seeds.on_unknown && self.on_unknown)
+                || self
+                    .references
+                    .iter()
+                    .any(|name| seeds.references.contains(name))
         };
         let firms = self.firms.iter().map(String::as_str);
+        let named = named
+            || self
+                .list
+                .as_ref()
+                .is_some_and(|list| seeds.lists.contains(list));
         named || seeds.concern(&self.containers, &self.plates, firms)
     }
 }
 
-/// One [`Subjects`] for each input's seeds.
-pub async fn follow(db: &mut PgConnection, seeds: &[Seeds]) -> Result<Vec<Subjects>, sqlx::Error> {
+/// One [`Subjects`] for each input's seeds. A truck that was let in before a time must have left.
+pub async fn follow(
+    db: &mut PgConnection,
+    seeds: &[Seeds],
+    gone_after: TimeDelta,
+) -> Result<Vec<Subjects>, sqlx::Error> {
     let mut all = Seeds::default();
     for each in seeds {
         all.add(each.clone());
@@ -67,11 +93,24 @@ pub async fn follow(db: &mut PgConnection, seeds: &[Seeds]) -> Result<Vec<Subjec
         all.add(each.clone());
     }
     let declared = containers_of_declarations(db, &all).await?;
+    let called = references_of_declarations(db, &all).await?;
+    let barred = decisions_barred_by(db, &all).await?;
     let announced = containers_of_conveyances(db, &all).await?;
+    let loaded = containers_loaded_on(db, &all).await?;
     for each in &mut wide {
         for (declaration, container) in &declared {
             if each.declarations.contains(declaration) {
                 each.containers.insert(container.clone());
+            }
+        }
+        for (declaration, decision) in &barred {
+            if each.barring.contains(declaration) {
+                each.add(Seeds::of_decision(decision));
+            }
+        }
+        for (declaration, reference) in &called {
+            if each.declarations.contains(declaration) {
+                each.references.insert(reference.clone());
             }
         }
         for (conveyance, container) in &announced {
@@ -79,9 +118,14 @@ pub async fn follow(db: &mut PgConnection, seeds: &[Seeds]) -> Result<Vec<Subjec
                 each.containers.insert(container.clone());
             }
         }
+        for (conveyance, container) in &loaded {
+            if each.departing.contains(conveyance) {
+                each.containers.insert(container.clone());
+            }
+        }
         all.add(each.clone());
     }
-    let mut leads = find_leads(db, &all).await?;
+    let mut leads = find_leads(db, &all, gone_after).await?;
     if all.moves {
         for each in wide.iter_mut().filter(|each| each.moves) {
             let moved: Vec<String> = leads
@@ -92,7 +136,7 @@ pub async fn follow(db: &mut PgConnection, seeds: &[Seeds]) -> Result<Vec<Subjec
             each.containers.extend(moved);
             all.add(each.clone());
         }
-        leads = find_leads(db, &all).await?;
+        leads = find_leads(db, &all, gone_after).await?;
     }
     let mut containers: BTreeSet<String> = all.containers.clone();
     containers.extend(
@@ -101,14 +145,26 @@ pub async fn follow(db: &mut PgConnection, seeds: &[Seeds]) -> Result<Vec<Subjec
             .flat_map(|lead| lead.containers.iter().cloned()),
     );
     let around = scopes_around(db, &containers).await?;
+    let references = leads.iter().flat_map(|lead| lead.references.iter());
+    let references = references
+        .chain(&all.references)
+        .chain(&all.named_references);
+    let declared = declarations_called(db, references.cloned().collect()).await?;
     Ok(wide
         .iter()
-        .map(|each| subjects(each, &leads, &around))
+        .map(|each| subjects(each, &leads, &around, &declared))
         .collect())
 }
 
-fn subjects(seeds: &Seeds, leads: &[Lead], around: &BTreeMap<String, Vec<String>>) -> Subjects {
+fn subjects(
+    seeds: &Seeds,
+    leads: &[Lead],
+    around: &BTreeMap<String, Vec<String>>,
+    declared: &[(String, String)],
+) -> Subjects {
     let mut subjects = seeds.subjects();
+    let mut references: BTreeSet<&String> = seeds.references.iter().collect();
+    references.extend(&seeds.named_references);
     let mut containers: BTreeSet<&String> = seeds.containers.iter().collect();
     let named: Vec<&Lead> = leads
         .iter()
@@ -140,9 +196,24 @@ fn subjects(seeds: &Seeds, leads: &[Lead], around: &BTreeMap<String, Vec<String>
                 .read(kind::HOLD_SCOPE, format!("party/{firm}"));
         }
         containers.extend(&lead.containers);
+        references.extend(&lead.references);
+        if let Some(list) = &lead.list {
+            subjects = subjects
+                .write(kind::LIST, list.as_str())
+                .read(kind::HOLD_SCOPE, format!("stock-list/{list}"));
+        }
     }
     for filing in filings {
         subjects = subjects.write(kind::PRE_ARRIVAL, filing.to_string());
+    }
+    for reference in &references {
+        subjects = subjects.read(kind::REFERENCE, reference.as_str());
+    }
+    let of_these = declared
+        .iter()
+        .filter(|(reference, _)| references.contains(reference));
+    for (_, declaration) in of_these {
+        subjects = subjects.read(kind::HOLD_SCOPE, format!("declaration/{declaration}"));
     }
     for container in containers {
         subjects = subjects.write(kind::CONTAINER, container.as_str());
@@ -209,6 +280,101 @@ async fn containers_of_declarations(
         .collect())
 }
 
+/// The decisions that opened no barrier because customs takes declarations back.
+async fn decisions_barred_by(
+    db: &mut PgConnection,
+    seeds: &Seeds,
+) -> Result<Vec<(String, String)>, sqlx::Error> {
+    if seeds.barring.is_empty() {
+        return Ok(Vec::new());
+    }
+    let declarations: Vec<String> = seeds.barring.iter().cloned().collect();
+    let rows = sqlx::query!(
+        "select barred_by, container_visit_id from known_decision where barred_by <> '' and barred_by = any($1::text[])",
+        &declarations
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.barred_by, row.container_visit_id))
+        .collect())
+}
+
+/// The references by which filings name declarations.
+async fn references_of_declarations(
+    db: &mut PgConnection,
+    seeds: &Seeds,
+) -> Result<Vec<(String, String)>, sqlx::Error> {
+    if seeds.declarations.is_empty() {
+        return Ok(Vec::new());
+    }
+    let declarations: Vec<String> = seeds.declarations.iter().cloned().collect();
+    let rows = sqlx::query!(
+        "select declaration_id, mrn, lrn from known_declaration where declaration_id = any($1::text[])",
+        &declarations
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .flat_map(|row| {
+            let declaration = row.declaration_id;
+            let names = [row.mrn, row.lrn]
+                .into_iter()
+                .filter(|name| !name.is_empty());
+            names.map(move |name| (declaration.clone(), name))
+        })
+        .collect())
+}
+
+/// The declarations that somebody who writes these references may mean.
+async fn declarations_called(
+    db: &mut PgConnection,
+    references: BTreeSet<String>,
+) -> Result<Vec<(String, String)>, sqlx::Error> {
+    if references.is_empty() {
+        return Ok(Vec::new());
+    }
+    let references: Vec<String> = references.into_iter().collect();
+    let rows = sqlx::query!(
+        r#"select r.reference as "reference!", d.declaration_id from unnest($1::text[]) as r (reference)
+           join known_declaration d on d.mrn = r.reference or d.lrn = r.reference"#,
+        &references
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.reference, row.declaration_id))
+        .collect())
+}
+
+/// What was lifted onto trains and barges that leave.
+async fn containers_loaded_on(
+    db: &mut PgConnection,
+    seeds: &Seeds,
+) -> Result<Vec<((String, String), String)>, sqlx::Error> {
+    if seeds.departing.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (sites, conveyances): (Vec<String>, Vec<String>) = seeds.departing.iter().cloned().unzip();
+    let rows = sqlx::query!(
+        r#"select v.site_id, v.loaded_on as "loaded_on!", v.container_number from container_visit v
+           join unnest($1::text[], $2::text[]) as k (site_id, conveyance)
+             on v.site_id = k.site_id and v.loaded_on = k.conveyance
+           where v.phase = 'ARRIVED'"#,
+        &sites,
+        &conveyances
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| ((row.site_id, row.loaded_on), row.container_number))
+        .collect())
+}
+
 async fn containers_of_conveyances(
     db: &mut PgConnection,
     seeds: &Seeds,
@@ -234,22 +400,42 @@ async fn containers_of_conveyances(
         .collect())
 }
 
-async fn find_leads(db: &mut PgConnection, seeds: &Seeds) -> Result<Vec<Lead>, sqlx::Error> {
+async fn find_leads(
+    db: &mut PgConnection,
+    seeds: &Seeds,
+    gone_after: TimeDelta,
+) -> Result<Vec<Lead>, sqlx::Error> {
     let containers: Vec<String> = seeds.containers.iter().cloned().collect();
     let plates: Vec<String> = seeds.plates.iter().cloned().collect();
     let parties: Vec<String> = seeds.parties.iter().cloned().collect();
     let trucks: Vec<Uuid> = seeds.truck_visits.iter().copied().collect();
     let numbers: Vec<String> = seeds.pre_arrival_numbers.iter().cloned().collect();
+    let references: Vec<String> = seeds.references.iter().cloned().collect();
+    let lists: Vec<String> = seeds.lists.iter().cloned().collect();
     let truck_rows = sqlx::query!(
-        "select truck_visit_id, pre_arrival_id, haulier_party, carrier_party, containers, plates from truck_visit
-         where truck_visit_id = any($1::uuid[])
-            or (state in ('MANUAL_REVIEW', 'GATED_IN', 'RECALLED')
-                and (containers && $2::text[] or plates && $3::text[]
-                     or haulier_party = any($4::text[]) or carrier_party = any($4::text[])))",
+        r#"select truck_visit_id, pre_arrival_id, haulier_party, carrier_party, containers, plates, list_number,
+                  false as "long_inside!"
+           from truck_visit
+           where truck_visit_id = any($1::uuid[])
+              or (state in ('MANUAL_REVIEW', 'GATED_IN', 'RECALLED')
+                  and (containers && $2::text[] or plates && $3::text[] or list_number = any($8::text[])
+                       or haulier_party = any($4::text[]) or carrier_party = any($4::text[])))
+              or (state = 'GATED_IN_FIRST'
+                  and (containers && $2::text[] or plates && $3::text[] or list_number = any($8::text[])
+                       or haulier_party = any($4::text[]) or carrier_party = any($4::text[])))
+           union all
+           (select truck_visit_id, pre_arrival_id, haulier_party, carrier_party, containers, plates, list_number, true
+            from truck_visit
+            where $5 and state = 'GATED_IN' and arrived_at <= clock_timestamp() - make_interval(secs => $6)
+            order by arrived_at limit $7)"#,
         &trucks,
         &containers,
         &plates,
-        &parties
+        &parties,
+        seeds.long_inside,
+        gone_after.as_seconds_f64(),
+        LONG_INSIDE_MAX,
+        &lists
     )
     .fetch_all(&mut *db)
     .await?;
@@ -262,43 +448,58 @@ async fn find_leads(db: &mut PgConnection, seeds: &Seeds) -> Result<Vec<Lead>, s
         .collect();
     let mut leads: Vec<Lead> = truck_rows
         .into_iter()
-        .map(|row| Lead {
-            id: row.truck_visit_id,
-            is_truck: true,
-            containers: row.containers,
-            plates: row.plates,
-            firms: row
-                .haulier_party
-                .into_iter()
-                .chain(row.carrier_party)
-                .collect(),
-            pre_arrival_id: row.pre_arrival_id,
-            number: None,
-            overdue: false,
-            on_unknown: false,
+        .filter_map(|row| {
+            Some(Lead {
+                id: row.truck_visit_id?,
+                is_truck: true,
+                containers: row.containers.unwrap_or_default(),
+                plates: row.plates.unwrap_or_default(),
+                firms: row
+                    .haulier_party
+                    .into_iter()
+                    .chain(row.carrier_party)
+                    .collect(),
+                pre_arrival_id: row.pre_arrival_id,
+                numbers: Vec::new(),
+                references: Vec::new(),
+                list: row.list_number,
+                overdue: false,
+                on_unknown: false,
+                long_inside: row.long_inside,
+            })
         })
         .collect();
     let filing_rows = sqlx::query!(
-        r#"select pre_arrival_id, number, haulier_party, containers, plates, false as "overdue!", false as "on_unknown!"
+        r#"select pre_arrival_id, number, pass_number, haulier_party, containers, plates, list_number,
+                  body -> 'document_references' as "references: Json<Vec<String>>", body ->> 'kind' as kind,
+                  false as "overdue!", false as "on_unknown!"
            from pre_arrival
-           where pre_arrival_id = any($1::uuid[]) or number = any($2::text[])
+           where pre_arrival_id = any($1::uuid[]) or number = any($2::text[]) or pass_number = any($2::text[])
               or (state in ('BLOCKED', 'READY')
-                  and (containers && $3::text[] or plates && $4::text[] or haulier_party = any($5::text[])))
+                  and (containers && $3::text[] or plates && $4::text[] or haulier_party = any($5::text[])
+                       or list_number = any($11::text[])))
+              or (state in ('BLOCKED', 'READY') and body ->> 'kind' = 'FULL_IN'
+                  and body -> 'document_references' ?| $10::text[])
            union all
-           (select pre_arrival_id, number, haulier_party, containers, plates, true, false from pre_arrival
+           -- A transfer whose truck is inside its first site does not expire.
+           (select pre_arrival_id, number, pass_number, haulier_party, containers, plates, list_number,
+                   body -> 'document_references', body ->> 'kind', true, false from pre_arrival
             where $6 and state in ('BLOCKED', 'READY') and expires_at <= clock_timestamp()
+              and (body ->> 'truck_visit_id' is null or body ->> 'on_the_road_since' is not null)
             order by expires_at limit $7)
            union all
            -- Blocked because something was parked, which may be so no more.
-           (select pre_arrival_id, number, haulier_party, containers, plates, false, true from pre_arrival
+           (select pre_arrival_id, number, pass_number, haulier_party, containers, plates, list_number,
+                   body -> 'document_references', body ->> 'kind', false, true from pre_arrival
             where $8 and state = 'BLOCKED' and body @> '{"conditions": [{"code": "KNOWLEDGE_UNKNOWN"}]}'
             order by pre_arrival_id limit $9)
            union all
            -- Ready, and something is parked about a thing that it names.
-           (select pre_arrival_id, number, haulier_party, containers, plates, false, true from pre_arrival
+           (select pre_arrival_id, number, pass_number, haulier_party, containers, plates, list_number,
+                   body -> 'document_references', body ->> 'kind', false, true from pre_arrival
             where $8 and state = 'READY' and exists (
                 select from fabric.parked p
-                join unnest(containers || plates || haulier_party) as named (thing) on position(thing in p.key) > 0)
+                join unnest(containers || plates || haulier_party || list_number) as named (thing) on position(thing in p.key) > 0)
             order by pre_arrival_id limit $9)"#,
         &filings,
         &numbers,
@@ -308,7 +509,9 @@ async fn find_leads(db: &mut PgConnection, seeds: &Seeds) -> Result<Vec<Lead>, s
         seeds.overdue,
         OVERDUE_MAX,
         seeds.on_unknown,
-        UNKNOWN_MAX
+        UNKNOWN_MAX,
+        &references,
+        &lists
     )
     .fetch_all(db)
     .await?;
@@ -320,9 +523,16 @@ async fn find_leads(db: &mut PgConnection, seeds: &Seeds) -> Result<Vec<Lead>, s
             plates: row.plates.unwrap_or_default(),
             firms: row.haulier_party.into_iter().collect(),
             pre_arrival_id: None,
-            number: row.number,
+            numbers: row.number.into_iter().chain(row.pass_number).collect(),
+            references: row
+                .references
+                .filter(|_| row.kind.as_deref() == Some(PreArrivalKind::FullIn.as_str()))
+                .map(|references| references.0)
+                .unwrap_or_default(),
+            list: row.list_number,
             overdue: row.overdue,
             on_unknown: row.on_unknown,
+            long_inside: false,
         })
     }));
     Ok(leads)

@@ -14,8 +14,10 @@ use uuid::Uuid;
 use crate::app::{State, kind};
 use crate::domain::container_visit::ContainerVisit;
 use crate::domain::knowledge::{
-    AnsweredAsk, CarryMandate, Clearance, ConsignmentClearance, KnownParty, ReleaseDecision, Told,
+    AnsweredAsk, CarryMandate, Clearance, ConsignmentClearance, DecisionState, DeclarationStanding,
+    Direction, Journey, KnownDeclaration, KnownParty, ReleaseDecision, Told, list_decision_key,
 };
+use crate::domain::list_passage::ListPassage;
 use crate::domain::pre_arrival::PreArrival;
 use crate::domain::site::Site;
 use crate::domain::truck_visit::TruckVisit;
@@ -30,11 +32,11 @@ const STAYS_MAX: i64 = 16;
 pub async fn load(db: &mut PgConnection, subjects: &SubjectSet) -> Result<State, sqlx::Error> {
     let containers = subjects.keys(kind::CONTAINER);
     let visits = visits(db, &containers, &subjects.keys(kind::STAY)).await?;
-    let decisions = decisions(db, &containers).await?;
-    let visit_ids: Vec<String> = visits
-        .iter()
-        .map(|visit| visit.id.as_str().to_owned())
-        .collect();
+    let lists = subjects.keys(kind::LIST);
+    let on_lists: Vec<String> = lists.iter().map(|list| list_decision_key(list)).collect();
+    let decisions = decisions(db, &containers, &on_lists).await?;
+    let decided = visits.iter().map(|visit| visit.id.as_str().to_owned());
+    let decided: Vec<String> = decided.chain(on_lists).collect();
     let filings = uuids(&subjects.keys(kind::PRE_ARRIVAL));
     let trucks = uuids(&subjects.keys(kind::TRUCK_VISIT));
     let parties = subjects.keys(kind::PARTY);
@@ -46,7 +48,15 @@ pub async fn load(db: &mut PgConnection, subjects: &SubjectSet) -> Result<State,
         .filter_map(|key| rows::hold_key(key))
         .collect::<Vec<_>>();
     let holds = holds(db, &subjects.keys(kind::HOLD_SCOPE), &hold_keys).await?;
+    let declarations = subjects.keys(kind::DECLARATION);
     Ok(State {
+        declarations: Working::loaded(
+            declarations.clone(),
+            known_declarations(db, &declarations, &subjects.keys(kind::REFERENCE))
+                .await?
+                .into_iter()
+                .map(|d| (d.declaration_id.clone(), d)),
+        ),
         site_versions: sites
             .iter()
             .map(|(version, site)| (site.site_id.clone(), *version))
@@ -63,8 +73,15 @@ pub async fn load(db: &mut PgConnection, subjects: &SubjectSet) -> Result<State,
                 .into_iter()
                 .map(|visit| (visit.id.as_str().to_owned(), visit)),
         ),
+        lists: Working::loaded(
+            lists.clone(),
+            list_passages(db, &lists)
+                .await?
+                .into_iter()
+                .map(|passage| (passage.list_number.to_string(), passage)),
+        ),
         decisions: Working::loaded(
-            visit_ids,
+            decided,
             decisions
                 .into_iter()
                 .map(|d| (d.container_visit_id.clone(), d)),
@@ -159,15 +176,30 @@ async fn visits(
     Ok(rows.into_iter().map(|row| row.body.0).collect())
 }
 
+async fn list_passages(
+    db: &mut PgConnection,
+    lists: &[String],
+) -> Result<Vec<ListPassage>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select body as "body: Json<ListPassage>" from list_passage where list_number = any($1::text[])"#,
+        lists
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.body.0).collect())
+}
+
 async fn decisions(
     db: &mut PgConnection,
     containers: &[String],
+    on_lists: &[String],
 ) -> Result<Vec<ReleaseDecision>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"select container_visit_id, epoch, version, event_id, state, haulier_party, decided_at,
-                  conditions as "conditions: Json<Vec<crate::domain::Condition>>"
-           from known_decision where container_number = any($1::text[])"#,
-        containers
+        r#"select container_visit_id, epoch, version, event_id, state, journey, haulier_party, decided_at,
+                  list_containers, barred_by, conditions as "conditions: Json<Vec<crate::domain::Condition>>"
+           from known_decision where container_number = any($1::text[]) or container_visit_id = any($2::text[])"#,
+        containers,
+        on_lists
     )
     .fetch_all(db)
     .await?;
@@ -176,10 +208,44 @@ async fn decisions(
             Ok(ReleaseDecision {
                 container_visit_id: row.container_visit_id,
                 told: told(row.epoch, row.version, row.event_id),
-                state: rows::decision_state(&row.state)?,
+                state: rows::word("state", &row.state, DecisionState::parse)?,
+                journey: rows::word("journey", &row.journey, Journey::parse)?,
                 haulier_party: row.haulier_party,
                 decided_at: row.decided_at,
                 conditions: row.conditions.0,
+                list_containers: row.list_containers,
+                barred_by: Some(row.barred_by).filter(|declaration| !declaration.is_empty()),
+            })
+        })
+        .collect()
+}
+
+async fn known_declarations(
+    db: &mut PgConnection,
+    ids: &[String],
+    references: &[String],
+) -> Result<Vec<KnownDeclaration>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "select declaration_id, epoch, version, event_id, mrn, lrn, filer_party, state, direction, containers, stock_lists
+         from known_declaration
+         where declaration_id = any($1::text[]) or mrn = any($2::text[]) or lrn = any($2::text[])",
+        ids,
+        references
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(KnownDeclaration {
+                declaration_id: row.declaration_id,
+                told: told(row.epoch, row.version, row.event_id),
+                mrn: row.mrn,
+                lrn: row.lrn,
+                filer_party: row.filer_party,
+                state: rows::word("state", &row.state, DeclarationStanding::parse)?,
+                direction: rows::word("direction", &row.direction, Direction::parse)?,
+                containers: row.containers,
+                stock_lists: row.stock_lists,
             })
         })
         .collect()
@@ -310,7 +376,7 @@ async fn answered_asks(
     asks: &[String],
 ) -> Result<Vec<AnsweredAsk>, sqlx::Error> {
     let rows = sqlx::query!(
-        "select ask_id, container_visit_id, too_late from answered_ask where ask_id = any($1::text[])",
+        "select ask_id, container_visit_id, list_number, too_late from answered_ask where ask_id = any($1::text[])",
         asks
     )
     .fetch_all(db)
@@ -320,6 +386,7 @@ async fn answered_asks(
         .map(|row| AnsweredAsk {
             ask_id: row.ask_id,
             container_visit_id: row.container_visit_id,
+            list_number: row.list_number,
             too_late: row.too_late,
         })
         .collect())

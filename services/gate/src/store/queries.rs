@@ -1,6 +1,6 @@
 //! What callers read: each query filters by who asks. A haulier sees its own, and the trucks with which it
-//! carries for another that nominated it; a terminal its sites'; an officer all; a line the stays with its
-//! consignments on them.
+//! carries for another that nominated it; whoever filed for a haulier what it filed; a terminal its sites', of a
+//! transfer at both; an officer all; a line the stays with its consignments on them.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
@@ -116,7 +116,7 @@ pub async fn container_visits(
         r#"select v.recorded_at, v.body as "body: Json<ContainerVisit>" from container_visit v join site s using (site_id)
            where ($1 or ($2 and s.body ->> 'terminal_party' = $4) or ($3 and $4 = any(v.line_parties)))
              and ($5 = '' or v.site_id = $5) and ($6 = '' or v.container_number = $6)
-             and ($7 = '' or v.transport_documents @> array[$7]) and ($8 = '' or v.conveyance = $8)
+             and ($7 = '' or v.transport_documents @> array[$7]) and ($8 = '' or v.conveyance = $8 or v.loaded_on = $8)
              and ($9 = '' or v.phase = $9)
              and ($10::timestamptz is null or (v.recorded_at, v.container_visit_id) < ($10, $11))
            order by v.recorded_at desc, v.container_visit_id desc limit $12"#,
@@ -159,7 +159,7 @@ pub async fn holds(
     rows.into_iter().map(HoldRow::hold).collect()
 }
 
-/// One pre-arrival, by id or number, with its driver.
+/// One pre-arrival, by its id, its number or its pass's, with its driver.
 pub async fn pre_arrival(
     pool: &PgPool,
     reader: &Reader,
@@ -168,9 +168,11 @@ pub async fn pre_arrival(
     let row = sqlx::query!(
         r#"select p.body as "body: Json<PreArrival>", d.driver_id as "driver_id?", d.haulier_party as "driver_haulier?",
                   d.name as "name?", d.licence as "licence?", d.phone as "phone?"
-           from pre_arrival p join site s using (site_id) left join driver d on d.driver_id = p.driver_id
-           where (p.pre_arrival_id = $1 or p.number = $2)
-             and ($3 or ($4 and s.body ->> 'terminal_party' = $5) or p.haulier_party = $5)"#,
+           from pre_arrival p left join driver d on d.driver_id = p.driver_id
+           where (p.pre_arrival_id = $1 or p.number = $2 or p.pass_number = $2)
+             and ($3 or p.haulier_party = $5 or p.body ->> 'filer_party' = $5
+                  or ($4 and exists (select from site s where s.site_id in (p.site_id, p.body ->> 'second_site_id')
+                                     and s.body ->> 'terminal_party' = $5)))"#,
         name.parse::<Uuid>().ok(),
         name.trim().to_uppercase(),
         reader.is_officer,
@@ -200,9 +202,11 @@ pub async fn pre_arrivals(
     limit: i64,
 ) -> Result<Vec<PreArrival>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"select p.body as "body: Json<PreArrival>" from pre_arrival p join site s using (site_id)
-           where ($1 or ($2 and s.body ->> 'terminal_party' = $3) or p.haulier_party = $3)
-             and ($4 = '' or p.site_id = $4) and ($5 = '' or p.state = $5)
+        r#"select p.body as "body: Json<PreArrival>" from pre_arrival p
+           where ($1 or p.haulier_party = $3 or p.body ->> 'filer_party' = $3
+                  or ($2 and exists (select from site s where s.site_id in (p.site_id, p.body ->> 'second_site_id')
+                                     and s.body ->> 'terminal_party' = $3)))
+             and ($4 = '' or p.site_id = $4 or p.body ->> 'second_site_id' = $4) and ($5 = '' or p.state = $5)
              and ($6 = '' or p.plates @> array[$6]) and ($7 = '' or p.containers @> array[$7])
              and ($8::timestamptz is null or (p.submitted_at, p.pre_arrival_id) < ($8, $9::uuid))
            order by p.submitted_at desc, p.pre_arrival_id desc limit $10"#,

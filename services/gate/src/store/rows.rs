@@ -4,7 +4,6 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::hold::{Hold, HoldKey, HoldKind, Keeper, Lifting, Scope, ScopeKind};
-use crate::domain::knowledge::DecisionState;
 
 fn broken(column: &str, word: &str) -> sqlx::Error {
     sqlx::Error::Decode(format!("{column} holds \"{word}\", which is none of its words").into())
@@ -21,9 +20,13 @@ pub fn scope(kind: &str, key: String) -> Result<Scope, sqlx::Error> {
     Ok(Scope::new(kind, key))
 }
 
-/// A decision's state.
-pub fn decision_state(word: &str) -> Result<DecisionState, sqlx::Error> {
-    DecisionState::parse(word).ok_or_else(|| broken("state", word))
+/// What a column's word means.
+pub fn word<T>(
+    column: &str,
+    word: &str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<T, sqlx::Error> {
+    parse(word).ok_or_else(|| broken(column, word))
 }
 
 /// A hold's key as subjects spell it: "keeper/id".

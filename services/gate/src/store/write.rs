@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use crate::app::State;
-use crate::domain::container_visit::ContainerVisit;
+use crate::domain::container_visit::{ContainerVisit, ContainerVisitId};
 use crate::domain::pre_arrival::PreArrival;
 use crate::domain::truck_visit::TruckVisit;
 
@@ -23,9 +23,11 @@ pub async fn store(
     drivers(db, state, now).await?;
     pre_arrivals(db, state).await?;
     truck_visits(db, state).await?;
+    list_passages(db, state).await?;
     holds(db, state).await?;
     parties(db, state).await?;
     mandates(db, state).await?;
+    declarations(db, state).await?;
     decisions(db, state).await?;
     clearances(db, state).await?;
     asks(db, state, now).await
@@ -156,7 +158,7 @@ async fn pre_arrivals(db: &mut PgConnection, state: &State) -> Result<(), StoreE
               body jsonb)
          on conflict (pre_arrival_id) do update
          set driver_id = excluded.driver_id, plates = excluded.plates, state = excluded.state, version = excluded.version,
-             body = excluded.body",
+             expires_at = excluded.expires_at, body = excluded.body",
         json!(rows)
     )
     .execute(db)
@@ -241,6 +243,28 @@ fn truck_row(truck: &TruckVisit) -> Result<Value, StoreError> {
         "arrived_at": truck.arrived_at,
         "body": body(truck)?,
     }))
+}
+
+async fn list_passages(db: &mut PgConnection, state: &State) -> Result<(), StoreError> {
+    let rows = state
+        .lists
+        .changed()
+        .map(|(number, passage)| {
+            Ok(json!({"list_number": number, "version": passage.version, "body": body(passage)?}))
+        })
+        .collect::<Result<Vec<_>, StoreError>>()?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let done = sqlx::query!(
+        "insert into list_passage (list_number, version, body)
+         select list_number, version, body from jsonb_to_recordset($1) as r (list_number text, version bigint, body jsonb)
+         on conflict (list_number) do update set version = excluded.version, body = excluded.body",
+        json!(rows)
+    )
+    .execute(db)
+    .await?;
+    StoreError::check_rows("list_passage", rows.len(), done.rows_affected())
 }
 
 async fn holds(db: &mut PgConnection, state: &State) -> Result<(), StoreError> {
@@ -343,14 +367,51 @@ async fn mandates(db: &mut PgConnection, state: &State) -> Result<(), StoreError
     StoreError::check_rows("carry_mandate", rows.len(), done.rows_affected())
 }
 
+async fn declarations(db: &mut PgConnection, state: &State) -> Result<(), StoreError> {
+    let rows: Vec<Value> = state
+        .declarations
+        .changed()
+        .map(|(id, declaration)| {
+            json!({"declaration_id": id, "epoch": declaration.told.epoch, "version": declaration.told.version,
+                   "event_id": declaration.told.event_id, "mrn": declaration.mrn, "lrn": declaration.lrn,
+                   "filer_party": declaration.filer_party, "state": declaration.state.as_str(),
+                   "direction": declaration.direction.as_str(), "containers": declaration.containers,
+                   "stock_lists": declaration.stock_lists})
+        })
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let done = sqlx::query!(
+        "insert into known_declaration (declaration_id, epoch, version, event_id, mrn, lrn, filer_party, state, direction,
+                                        containers, stock_lists)
+         select declaration_id, epoch, version, event_id, mrn, lrn, filer_party, state, direction, containers, stock_lists
+         from jsonb_to_recordset($1) as r (declaration_id text, epoch bigint, version bigint, event_id text, mrn text, lrn text,
+              filer_party text, state text, direction text, containers text[], stock_lists text[])
+         on conflict (declaration_id) do update
+         set epoch = excluded.epoch, version = excluded.version, event_id = excluded.event_id, mrn = excluded.mrn,
+             lrn = excluded.lrn, filer_party = excluded.filer_party, state = excluded.state, direction = excluded.direction,
+             containers = excluded.containers, stock_lists = excluded.stock_lists",
+        json!(rows)
+    )
+    .execute(db)
+    .await?;
+    StoreError::check_rows("known_declaration", rows.len(), done.rows_affected())
+}
+
 async fn decisions(db: &mut PgConnection, state: &State) -> Result<(), StoreError> {
     let rows = state
         .decisions
         .changed()
         .map(|(id, decision)| {
-            Ok(json!({"container_visit_id": id, "container_number": id.rsplit('/').nth(1).unwrap_or_default(),
+            // A decision on a list belongs to no container.
+            let container = id.rsplit('/').nth(1).filter(|_| ContainerVisitId::parse(id).is_some());
+            Ok(json!({"container_visit_id": id, "container_number": container.unwrap_or_default(),
+                      "list_containers": decision.list_containers,
+                      "barred_by": decision.barred_by.as_deref().unwrap_or_default(),
                       "epoch": decision.told.epoch, "version": decision.told.version, "event_id": decision.told.event_id,
-                      "state": decision.state.as_str(), "haulier_party": decision.haulier_party,
+                      "state": decision.state.as_str(), "journey": decision.journey.as_str(),
+                      "haulier_party": decision.haulier_party,
                       "decided_at": decision.decided_at, "conditions": body(&decision.conditions)?}))
         })
         .collect::<Result<Vec<_>, StoreError>>()?;
@@ -358,14 +419,17 @@ async fn decisions(db: &mut PgConnection, state: &State) -> Result<(), StoreErro
         return Ok(());
     }
     let done = sqlx::query!(
-        "insert into known_decision (container_visit_id, container_number, epoch, version, event_id, state, haulier_party,
-                                     decided_at, conditions)
-         select container_visit_id, container_number, epoch, version, event_id, state, haulier_party, decided_at, conditions
+        "insert into known_decision (container_visit_id, container_number, epoch, version, event_id, state, journey,
+                                     haulier_party, decided_at, conditions, list_containers, barred_by)
+         select container_visit_id, container_number, epoch, version, event_id, state, journey, haulier_party, decided_at,
+                conditions, list_containers, barred_by
          from jsonb_to_recordset($1) as r (container_visit_id text, container_number text, epoch bigint, version bigint,
-              event_id text, state text, haulier_party text, decided_at timestamptz, conditions jsonb)
+              event_id text, state text, journey text, haulier_party text, decided_at timestamptz, conditions jsonb,
+              list_containers text[], barred_by text)
          on conflict (container_visit_id) do update
          set epoch = excluded.epoch, version = excluded.version, event_id = excluded.event_id, state = excluded.state,
-             haulier_party = excluded.haulier_party, decided_at = excluded.decided_at, conditions = excluded.conditions",
+             journey = excluded.journey, haulier_party = excluded.haulier_party, decided_at = excluded.decided_at, conditions = excluded.conditions,
+             list_containers = excluded.list_containers, barred_by = excluded.barred_by",
         json!(rows)
     )
     .execute(db)
@@ -406,15 +470,16 @@ async fn asks(db: &mut PgConnection, state: &State, now: DateTime<Utc>) -> Resul
     let rows: Vec<Value> = state
         .asks
         .changed()
-        .map(|(id, ask)| json!({"ask_id": id, "container_visit_id": ask.container_visit_id, "too_late": ask.too_late}))
+        .map(|(id, ask)| json!({"ask_id": id, "container_visit_id": ask.container_visit_id, "list_number": ask.list_number,
+                              "too_late": ask.too_late}))
         .collect();
     if rows.is_empty() {
         return Ok(());
     }
     let done = sqlx::query!(
-        "insert into answered_ask (ask_id, container_visit_id, too_late, recorded_at)
-         select ask_id, container_visit_id, too_late, $2
-         from jsonb_to_recordset($1) as r (ask_id text, container_visit_id text, too_late boolean)",
+        "insert into answered_ask (ask_id, container_visit_id, list_number, too_late, recorded_at)
+         select ask_id, container_visit_id, list_number, too_late, $2
+         from jsonb_to_recordset($1) as r (ask_id text, container_visit_id text, list_number text, too_late boolean)",
         json!(rows),
         now
     )

@@ -7,9 +7,13 @@
 mod admission;
 mod commands;
 mod departure;
+mod endings;
+mod export;
 mod filings;
 mod inspections;
 mod lists;
+mod loading;
+mod passes;
 mod random;
 mod revocation;
 mod tenancy;

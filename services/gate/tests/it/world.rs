@@ -50,6 +50,7 @@ pub fn who(party: &str) -> Caller {
         "terminal" => (Role::Terminal, &[PORT]),
         "centre-gate" => (Role::Terminal, &[CENTRE]),
         "officer-1" | "officer-2" => (Role::Officer, &[]),
+        "operator" => (Role::Operator, &[CENTRE]),
         "line-a" | "line-b" => (Role::Line, &[]),
         _ => (Role::Haulier, &[]),
     };
@@ -213,6 +214,7 @@ impl World {
         let rules = Rules {
             expiry_grace,
             decision_age_max: Duration::from_secs(60),
+            gone_after: TimeDelta::days(7),
         };
         let service = Arc::new(Gate { rules });
         let consumes = service.consumes();
@@ -260,7 +262,7 @@ impl World {
     }
 
     /// The next version of a fact about this subject.
-    fn next(&self, subject: &str) -> u64 {
+    pub fn next(&self, subject: &str) -> u64 {
         let mut versions = self.versions.lock().unwrap();
         let version = versions.entry(subject.to_owned()).or_default();
         *version += 1;
@@ -331,6 +333,58 @@ impl World {
     pub async fn granted(&self, container: &str, haulier: &str) {
         self.decided(&visit(container), "GRANTED", haulier, "")
             .await;
+    }
+
+    /// Release lets a container's first stay be loaded.
+    pub async fn may_load(&self, container: &str) {
+        self.export_decided(container, "GRANTED", "").await;
+    }
+
+    /// Release's word on the loading of a container's first stay.
+    pub async fn export_decided(&self, container: &str, state: &str, ask: &str) {
+        let stay = visit(container);
+        let mut event = decision(&stay, self.next(&stay), state, "", ask);
+        if let Some(decision) = event.decision.as_mut() {
+            decision.journey = "EXPORT".into();
+        }
+        self.apply("release.decision", &stay, &event).await;
+    }
+
+    /// Customs' word on a declaration: its LRN is its id, its MRN is none, its filer is the broker.
+    pub async fn declared(&self, id: &str, state: &str, containers: &[&str]) {
+        self.declared_as(id, containers, |declaration| {
+            declaration.state = state.into();
+        })
+        .await;
+    }
+
+    /// As [`World::declared`], REGISTERED and changed a little.
+    pub async fn declared_as(
+        &self,
+        id: &str,
+        containers: &[&str],
+        change: impl Fn(&mut customs::DeclarationState),
+    ) {
+        let now = Some(timestamp(Utc::now()));
+        let mut declaration = customs::DeclarationState {
+            declaration_id: id.into(),
+            version: self.next(id),
+            lrn: id.into(),
+            type_code: "EXD".into(),
+            procedure_kind: "EXPORT".into(),
+            filer_party: "broker-a".into(),
+            state: "REGISTERED".into(),
+            containers: containers.iter().map(|c| (*c).to_owned()).collect(),
+            ..Default::default()
+        };
+        change(&mut declaration);
+        let event = customs::DeclarationEvent {
+            observed_at: now,
+            recorded_at: now,
+            declaration: Some(declaration),
+            ..Default::default()
+        };
+        self.apply("customs.declaration", id, &event).await;
     }
 
     /// What customs says of each declaration of a container's first stay.
@@ -514,6 +568,42 @@ impl World {
         let response = self
             .handlers
             .record_arrival(call("terminal", request))
+            .await;
+        response.unwrap().into_inner().results
+    }
+
+    pub async fn load(
+        &self,
+        train: &str,
+        containers: Vec<api::LoadedContainer>,
+    ) -> Vec<api::ListLineResult> {
+        let request = api::RecordLoadingRequest {
+            request_id: fresh(),
+            site_id: PORT.into(),
+            mode: api::TransportMode::Rail.into(),
+            conveyance: train.into(),
+            containers,
+            ..Default::default()
+        };
+        let response = self
+            .handlers
+            .record_loading(call("terminal", request))
+            .await;
+        response.unwrap().into_inner().results
+    }
+
+    pub async fn depart(&self, train: &str, containers: &[&str]) -> Vec<api::ListLineResult> {
+        let request = api::RecordDepartureRequest {
+            request_id: fresh(),
+            site_id: PORT.into(),
+            mode: api::TransportMode::Rail.into(),
+            conveyance: train.into(),
+            container_numbers: containers.iter().map(|c| (*c).to_owned()).collect(),
+            ..Default::default()
+        };
+        let response = self
+            .handlers
+            .record_departure(call("terminal", request))
             .await;
         response.unwrap().into_inner().results
     }
@@ -820,6 +910,15 @@ impl World {
         tables
     }
 
+    /// Waits until a truck visit is in this state.
+    pub async fn until_truck(&self, truck: &api::TruckVisit, state: api::TruckVisitState) {
+        let begin = Instant::now();
+        while self.truck(truck).await.state() != state {
+            assert!(begin.elapsed() < DEADLINE, "{state:?} was not reached");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Waits until a filing is in this state.
     pub async fn until(&self, filed: &api::PreArrival, state: api::PreArrivalState) {
         let begin = Instant::now();
@@ -846,6 +945,36 @@ pub fn announced(
             ..Default::default()
         }],
         ..Default::default()
+    }
+}
+
+/// A container lifted on, with the seal that it came with.
+pub fn lifted(number: &str) -> api::LoadedContainer {
+    api::LoadedContainer {
+        container_number: number.into(),
+        seals_found: vec!["S1".into()],
+    }
+}
+
+/// A laden container brought for export on these declarations, to be changed a little.
+pub fn full_in(
+    plate: &str,
+    containers: &[&str],
+    references: &[&str],
+) -> api::SubmitPreArrivalRequest {
+    let filing = filing(api::PreArrivalKind::FullIn, plate, containers);
+    api::SubmitPreArrivalRequest {
+        containers: filing
+            .containers
+            .into_iter()
+            .map(|container| api::PreArrivalContainer {
+                seals: vec!["S1".into()],
+                verified_mass: kilograms("20000"),
+                ..container
+            })
+            .collect(),
+        document_references: references.iter().map(|r| (*r).to_owned()).collect(),
+        ..filing
     }
 }
 

@@ -353,6 +353,7 @@ async fn check_in(arguments: CheckInArguments, session: &Session) -> Result<(), 
         pre_arrival: arguments.pre_arrival,
         weight: arguments.weight.as_deref().map(kilograms),
         observed_at: arguments.at.map(Moment::timestamp),
+        barrier_number: 0,
     };
     let answer = session.gate()?.check_in(request).await?.into_inner();
     let visit = answer.truck_visit.unwrap_or_default();
@@ -386,6 +387,7 @@ async fn check_out(arguments: CheckOutArguments, session: &Session) -> Result<()
         container_numbers: arguments.containers,
         weight: arguments.weight.as_deref().map(kilograms),
         observed_at: arguments.at.map(Moment::timestamp),
+        without_goods: false,
     };
     let answer = session.gate()?.check_out(request).await?.into_inner();
     let outcome = answer.outcome();

@@ -243,6 +243,7 @@ async fn pre_arrive(arguments: PreArriveArguments, session: &Session) -> Result<
             .collect(),
         document_references: arguments.documents,
         planned_arrival: Some(arguments.planned.timestamp()),
+        ..Default::default()
     };
     let answer = session.gate()?.submit_pre_arrival(request).await?;
     show::one(

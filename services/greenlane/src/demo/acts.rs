@@ -190,6 +190,7 @@ impl Journey<'_> {
             planned_arrival: Some(chassis::convert::timestamp(
                 SystemClock.now() + TRUCK_DUE_IN,
             )),
+            ..Default::default()
         };
         let answer = haulier
             .gate()?

@@ -32,6 +32,7 @@ impl Journey<'_> {
             pre_arrival: self.ids.pre_arrival.clone(),
             weight: Some(kilograms(&TRUCK_KILOGRAMS.to_string())),
             observed_at: None,
+            barrier_number: 0,
         };
         let answer = terminal.gate()?.check_in(request).await?.into_inner();
         let visit = answer.truck_visit.unwrap_or_default();
@@ -72,6 +73,7 @@ impl Journey<'_> {
             container_numbers: vec![self.names.container.to_string()],
             weight: Some(kilograms(&loaded.to_string())),
             observed_at: None,
+            without_goods: false,
         };
         let answer = terminal.gate()?.check_out(request).await?.into_inner();
         let outcome = state_name(answer.outcome().as_str_name(), "CHECK_OUT_OUTCOME_");

@@ -65,6 +65,7 @@ pub fn decision(stay: &Stay, decision: &Decision, now: DateTime<Utc>) -> Option<
             conditions: public_conditions(&decision.conditions),
             evidence: decision.evidence.clone(),
             ask_id: decision.ask_id.map(|id| id.to_string()).unwrap_or_default(),
+            ..release::Decision::default()
         }),
     };
     Some(Fact {

@@ -448,6 +448,7 @@ impl World {
             verdict: verdict.into(),
             observed_at: Some(timestamp(noon())),
             recorded_at: Some(timestamp(noon())),
+            list_number: String::new(),
         };
         self.apply("gate.answer", ask_id, &event).await;
     }
