@@ -237,12 +237,10 @@ impl Service for Gate {
     }
 
     fn aspect(&self, fact: &Fact) -> Option<String> {
-        let several = fact.topic == "gate.hold";
-        Some(
-            several
-                .then(|| hold_aspect(&fact.payload))
-                .unwrap_or_default(),
-        )
+        match fact.topic {
+            "gate.hold" => Some(hold_aspect(&fact.payload)),
+            _ => Some(String::new()),
+        }
     }
 
     fn subjects(&self, input: &Input) -> Subjects {
