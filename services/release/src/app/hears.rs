@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use fabric::{Context, Decision, Fact};
 
 use super::tell::{self, Pin, Told};
-use super::{Book, DecisionHeard, Heading, TruckVisit, reconsider, state::State};
+use super::{Answer, Book, DecisionHeard, Heading, TruckVisit, reconsider, state::State};
 use crate::domain::clearance::Clearance;
 use crate::domain::condition::Condition;
 use crate::domain::container_visit::{self, ContainerVisit, Stay};
@@ -398,9 +398,21 @@ fn told_of_grant(visit: Option<&ContainerVisit>) -> impl Iterator<Item = &str> {
 pub fn told_answer(
     state: &mut State,
     heading: &Heading,
-    container_visit_id: &str,
+    answer: &Answer,
     context: &Context<'_>,
 ) -> Vec<Fact> {
+    let container_visit_id = answer.container_visit_id.as_str();
+    if container_visit_id.is_empty() {
+        // Release asks for no list back: the answer is another's, and is kept for the timeline.
+        let told = Told {
+            event_id: event_id(context),
+            service: "gate".to_owned(),
+            subject: format!("stock-list/{}", answer.list_number),
+            title: answer.list_number.clone(),
+            ..Told::default()
+        };
+        return tell::everybody(state, Sort::Revocation, heading, told, Concerned::default());
+    }
     let mut concerned = concerned_with(state, container_visit_id);
     let visit = state.visit_by_id(container_visit_id);
     concerned.add_all(Concern::Told, told_of_grant(visit));

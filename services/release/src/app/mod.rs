@@ -121,8 +121,10 @@ pub struct TruckVisit {
 pub struct Answer {
     /// The ask; none if it is not one of release's.
     pub ask_id: Option<Uuid>,
-    /// The stay that it is about.
+    /// The stay that it is about; empty if it is about a stock list.
     pub container_visit_id: String,
+    /// The stock list that it is about; empty if it is about a stay.
+    pub list_number: String,
     /// The answer.
     pub verdict: Verdict,
 }

@@ -125,7 +125,7 @@ pub fn answered(
         );
         state.put_visit(visit);
     }
-    let mut facts = hears::told_answer(state, heading, &answer.container_visit_id, context);
+    let mut facts = hears::told_answer(state, heading, answer, context);
     let (settled, waited) = commercial_release::answered(state, answer, context);
     facts.extend(settled);
     facts.extend(published);

@@ -87,7 +87,7 @@ pub struct Pin<'a> {
     pub sort: Sort,
     /// Whom the fact concerns besides those whom the whole board concerns.
     pub own: Concerned,
-    /// The haulier, where it grants a release.
+    /// The haulier, where it grants a release; empty where it grants it to none.
     pub granted_to: Option<String>,
 }
 

@@ -43,7 +43,7 @@ pub struct Consignment {
     pub filer_party: String,
     /// Whose goods they are; empty if unknown.
     pub trader_party: String,
-    /// What the declaration does. Only an import releases a pick-up.
+    /// What the declaration does. Only an import releases a pick-up, and only an export a loading.
     pub direction: Direction,
 }
 
@@ -69,9 +69,9 @@ impl Clearance {
 }
 
 impl Consignment {
-    /// Whether it is bound to this stay as an import.
-    pub fn counts_for(&self, container_visit_id: &str) -> bool {
-        self.direction == Direction::Import
+    /// Whether it is bound to this stay, and its goods go this way.
+    pub fn counts_for(&self, container_visit_id: &str, direction: Direction) -> bool {
+        self.direction == direction
             && self.container_visit_id.as_deref() == Some(container_visit_id)
     }
 

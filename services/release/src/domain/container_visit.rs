@@ -51,6 +51,9 @@ pub struct Stay {
     pub available: bool,
     /// It is known to be empty.
     pub empty: bool,
+    /// The stock list whose goods it brought into a bonded centre; empty if none.
+    #[serde(default)]
+    pub list_number: String,
     /// When it arrived.
     pub arrived_at: Option<DateTime<Utc>>,
     /// When it left.

@@ -26,7 +26,8 @@ pub struct Decision {
     /// The journey that was asked about.
     pub journey: String,
     /// The haulier: while granted or asked back, the one it was granted to; once the container has left,
-    /// the one that the commercial releases named then; else the one that they name now.
+    /// the one that the commercial releases named then; else the one that they name now. None on a journey
+    /// that ends with no haulier.
     pub haulier_party: Option<String>,
     /// What is missing, by the newest facts.
     pub conditions: Vec<Condition>,
@@ -121,7 +122,8 @@ impl Decision {
 
     /// The state that follows from this one under an outcome.
     fn next(&self, outcome: &Outcome) -> DecisionState {
-        let grantable = outcome.conditions.is_empty() && outcome.haulier_party.is_some();
+        let grantable =
+            outcome.conditions.is_empty() && outcome.haulier_party.is_some() == outcome.to_haulier;
         match self.state {
             _ if outcome.departed => DecisionState::Consumed,
             Some(DecisionState::Consumed) => DecisionState::Consumed,
@@ -213,6 +215,7 @@ mod tests {
         Outcome {
             journey: Some("IMPORT_PICK_UP"),
             departed: false,
+            to_haulier: true,
             haulier_party: (!haulier.is_empty()).then(|| haulier.to_owned()),
             conditions: missing.iter().map(condition).collect(),
             evidence: Vec::new(),
@@ -308,6 +311,32 @@ mod tests {
         decision.answered(ask(), Verdict::Applied, now());
         let published = decision.follow(&outcome(&[], "other"), now(), &ask);
         assert_eq!(published[0].haulier_party.as_deref(), Some("other"));
+    }
+
+    #[test]
+    fn a_journey_without_a_haulier_is_granted_to_none_and_another_journey_takes_it_back() {
+        let may_load = Outcome {
+            journey: Some("EXPORT"),
+            to_haulier: false,
+            ..outcome(&[], "")
+        };
+        let mut decision = Decision::default();
+        assert!(
+            states(&decision.follow(&outcome(&[], ""), now(), &ask)) == [DecisionState::Withheld]
+        );
+        let granted = decision.follow(&may_load, now(), &ask);
+        assert_eq!(states(&granted), [DecisionState::Granted]);
+        assert_eq!(
+            (
+                granted[0].journey.as_str(),
+                granted[0].haulier_party.as_deref()
+            ),
+            ("EXPORT", None)
+        );
+        assert_eq!(
+            states(&decision.follow(&outcome(&[], "h"), now(), &ask)),
+            [DecisionState::RevocationAsked]
+        );
     }
 
     #[test]

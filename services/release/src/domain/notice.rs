@@ -205,9 +205,12 @@ pub struct Notice {
     pub conditions: Vec<Condition>,
 }
 
-/// With whom a container may leave, as one party is told: a haulier is not told who its competitor is.
+/// With whom a container may leave, as one party is told: a haulier is not told who its competitor is. Where
+/// it is granted to no haulier, it goes by train or barge.
 pub fn granted_text(party: &str, haulier_party: &str, concerned: &Concerned) -> String {
-    if party == haulier_party {
+    if haulier_party.is_empty() {
+        "The container may be loaded onto a train or barge.".to_owned()
+    } else if party == haulier_party {
         "The container may leave with your truck.".to_owned()
     } else if concerned.hauliers().contains(party) {
         "The container may leave with another haulier; ask the line if it should be yours."
@@ -257,7 +260,7 @@ const TEXTS: &[(&str, &str)] = &[
     ("CONTAINER_VISIT_EMPTIED", "The container is empty."),
     (
         "CONTAINER_VISIT_SHORT_LANDED",
-        "The container was announced and did not come.",
+        "The container did not come: the list or the check-in that named it was wrong.",
     ),
     ("PRE_ARRIVAL_SUBMITTED", "The pre-arrival is filed."),
     (
@@ -353,7 +356,7 @@ const TEXTS: &[(&str, &str)] = &[
     ("RELEASE_GRANTED", "The container may leave."),
     (
         "RELEASE_REVOCATION_ASKED",
-        "The release is taken back, if the container has not left yet: do not send a truck. Gate answers next.",
+        "The release is taken back, if the container has not left yet: do not send a truck for it, and do not load it. Gate answers next.",
     ),
     (
         "RELEASE_REVOKED",
@@ -365,7 +368,7 @@ const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "REVOCATION_APPLIED",
-        "Gate has taken the release back: the barrier does not open on it any more.",
+        "Gate has taken the release back: the container does not leave on it any more.",
     ),
     (
         "REVOCATION_TOO_LATE",

@@ -24,7 +24,8 @@ pub struct Pinned {
     pub sort: Sort,
     /// What is told; to whom is filled in for each party.
     pub notice: Notice,
-    /// The haulier, where a release is granted: everybody is told in other words.
+    /// The haulier, where a release is granted; empty where it is granted to none. Everybody is told in other
+    /// words.
     pub granted_to: Option<String>,
     /// Whom it concerns besides those whom everything on the board concerns.
     pub concerned: Concerned,

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use super::clearance::{Clearance, Consignment, container_key, transport_document_key};
+use super::clearance::{Clearance, Consignment, Direction, container_key, transport_document_key};
 use super::commercial_release::{self, CommercialRelease};
 use super::condition::{Condition, Who};
 use super::container_visit::{ManifestLine, Mode, Phase, Stay};
@@ -19,6 +19,8 @@ pub struct Journey {
     pub name: &'static str,
     /// How a container must have come to take it.
     pub came_by: &'static [Mode],
+    /// Which declarations count for it.
+    pub direction: Direction,
     /// What is needed, in the order in which people work it off.
     pub needs: &'static [Need],
 }
@@ -42,20 +44,42 @@ pub enum Need {
     NoHold,
 }
 
-/// Every journey that ends by a truck's leaving the gate with the container.
-pub const JOURNEYS: &[Journey] = &[Journey {
-    name: "IMPORT_PICK_UP",
-    came_by: &[Mode::Rail, Mode::Barge, Mode::Unknown],
-    needs: &[
-        Need::NothingUnknown,
-        Need::Arrived,
-        Need::Matchable,
-        Need::CustomsReleased,
-        Need::CommerciallyReleased,
-        Need::Available,
-        Need::NoHold,
-    ],
-}];
+/// Every journey that ends by a container's leaving with goods: with a haulier's truck, or loaded onto a
+/// train or barge ("may load"), which no line releases and nobody picks up.
+pub const JOURNEYS: &[Journey] = &[
+    Journey {
+        name: "IMPORT_PICK_UP",
+        came_by: &[Mode::Rail, Mode::Barge, Mode::Unknown],
+        direction: Direction::Import,
+        needs: &[
+            Need::NothingUnknown,
+            Need::Arrived,
+            Need::Matchable,
+            Need::CustomsReleased,
+            Need::CommerciallyReleased,
+            Need::Available,
+            Need::NoHold,
+        ],
+    },
+    Journey {
+        name: "EXPORT",
+        came_by: &[Mode::Truck],
+        direction: Direction::Export,
+        needs: &[
+            Need::NothingUnknown,
+            Need::Arrived,
+            Need::CustomsReleased,
+            Need::NoHold,
+        ],
+    },
+];
+
+impl Journey {
+    /// Whether it ends with the truck of the haulier to whom the lines release.
+    pub fn is_to_haulier(&self) -> bool {
+        self.needs.contains(&Need::CommerciallyReleased)
+    }
+}
 
 /// Everything that is weighed for one stay.
 #[derive(Clone, Debug)]
@@ -92,7 +116,9 @@ pub struct Outcome {
     pub journey: Option<&'static str>,
     /// The container has left.
     pub departed: bool,
-    /// The one haulier that the commercial releases name.
+    /// It is granted to a haulier, and to nobody while none is named.
+    pub to_haulier: bool,
+    /// The one haulier that the commercial releases name; none where it is granted to no haulier.
     pub haulier_party: Option<String>,
     /// What is missing; empty: it may leave.
     pub conditions: Vec<Condition>,
@@ -104,26 +130,33 @@ pub struct Outcome {
 pub fn decide(facts: &VisitFacts<'_>) -> Outcome {
     let journey = journey_of(facts.stay);
     let departed = facts.stay.phase == Phase::Departed;
-    let haulier_party = one_haulier(facts);
+    let to_haulier = journey.is_none_or(Journey::is_to_haulier);
     let conditions = match journey {
         _ if departed => Vec::new(),
         _ if facts.stay.phase == Phase::ShortLanded => vec![short_landed(facts)],
         None => vec![not_decided_here(facts)],
-        Some(journey) => distinct(journey.needs.iter().flat_map(|need| unmet(*need, facts))),
+        Some(journey) => distinct(
+            journey
+                .needs
+                .iter()
+                .flat_map(|need| unmet(*need, journey, facts)),
+        ),
     };
     Outcome {
         journey: journey.map(|journey| journey.name),
         departed,
-        haulier_party,
+        to_haulier,
+        haulier_party: one_haulier(facts).filter(|_| to_haulier),
         conditions,
-        evidence: evidence(facts),
+        evidence: evidence(facts, to_haulier),
     }
 }
 
 /// The journey that a stay is on. An empty container without goods on its manifest is on none: it
-/// needs no release, and gate lets it out as an empty.
+/// needs no release, and gate lets it out as an empty. So is one that brings goods of a stock list into a
+/// bonded centre: what leaves there leaves on a list.
 pub fn journey_of(stay: &Stay) -> Option<&'static Journey> {
-    if stay.empty && stay.manifest_lines.is_empty() {
+    if (stay.empty && stay.manifest_lines.is_empty()) || !stay.list_number.is_empty() {
         return None;
     }
     JOURNEYS
@@ -204,12 +237,12 @@ fn consignments<'a>(
 }
 
 /// Why a need is not met; empty: it is.
-fn unmet(need: Need, facts: &VisitFacts<'_>) -> Vec<Condition> {
+fn unmet(need: Need, journey: &Journey, facts: &VisitFacts<'_>) -> Vec<Condition> {
     match need {
         Need::NothingUnknown => facts.unknown.iter().map(unknown).collect(),
         Need::Arrived => not_arrived(facts).into_iter().collect(),
         Need::Matchable => not_matchable(facts),
-        Need::CustomsReleased => customs_not_released(facts),
+        Need::CustomsReleased => customs_not_released(journey.direction, facts),
         Need::CommerciallyReleased => not_commercially_released(facts),
         Need::Available => not_available(facts).into_iter().collect(),
         Need::NoHold => facts
@@ -253,7 +286,11 @@ fn about_stay(
 }
 
 fn short_landed(facts: &VisitFacts<'_>) -> Condition {
-    let description = "The container was announced and did not come. The terminal asks the railway or barge operator for it.".to_owned();
+    let description = match facts.stay.came_by {
+        Mode::Truck => "The container's check-in was a mistake: it is not here. The terminal checks it in when it comes.",
+        Mode::Rail | Mode::Barge | Mode::Unknown => "The container was announced and did not come. The terminal asks the railway or barge operator for it.",
+    }
+    .to_owned();
     about_stay(
         "SHORT_LANDED",
         Who::role("terminal"),
@@ -264,7 +301,7 @@ fn short_landed(facts: &VisitFacts<'_>) -> Condition {
 }
 
 fn not_decided_here(facts: &VisitFacts<'_>) -> Condition {
-    let description = "Release decides on containers with goods that came by train or barge. This one came by truck or is empty: the terminal decides at its gate.".to_owned();
+    let description = "Release decides on containers with goods that are picked up or exported. This one is empty, or brought goods of a stock list into the bonded centre: the terminal decides at its gate.".to_owned();
     about_stay(
         "NOT_DECIDED_HERE",
         Who::role("terminal"),
@@ -342,21 +379,29 @@ fn not_matchable(facts: &VisitFacts<'_>) -> Vec<Condition> {
     conditions
 }
 
-fn customs_not_released(facts: &VisitFacts<'_>) -> Vec<Condition> {
+fn customs_not_released(direction: Direction, facts: &VisitFacts<'_>) -> Vec<Condition> {
     let stay = facts.stay;
     let counted: Vec<_> = bound(stay, &facts.clearances)
-        .filter(|(consignment, _)| consignment.counts_for(&stay.container_visit_id))
+        .filter(|(consignment, _)| consignment.counts_for(&stay.container_visit_id, direction))
         .collect();
-    let mut conditions: Vec<Condition> = stay
-        .transport_documents()
-        .into_iter()
-        .filter(|document| {
-            !counted
-                .iter()
-                .any(|(consignment, _)| consignment.transport_document == *document)
-        })
-        .map(|document| not_declared(document, facts))
-        .collect();
+    let mut conditions: Vec<Condition> = match direction {
+        // A truck brings no manifest: what goes out is what is declared, and that is never nothing.
+        Direction::Export => counted
+            .is_empty()
+            .then(|| export_not_declared(facts))
+            .into_iter()
+            .collect(),
+        Direction::Import | Direction::Neither => stay
+            .transport_documents()
+            .into_iter()
+            .filter(|document| {
+                !counted
+                    .iter()
+                    .any(|(consignment, _)| consignment.transport_document == *document)
+            })
+            .map(|document| import_not_declared(document, facts))
+            .collect(),
+    };
     // Also a consignment that the manifest does not list: bound is bound.
     for (consignment, event_id) in counted
         .into_iter()
@@ -367,11 +412,20 @@ fn customs_not_released(facts: &VisitFacts<'_>) -> Vec<Condition> {
     conditions
 }
 
-fn not_declared(document: &str, facts: &VisitFacts<'_>) -> Condition {
-    let mut evidence = vec![facts.stay.event_id.clone()];
-    let mut description = format!(
+fn import_not_declared(document: &str, facts: &VisitFacts<'_>) -> Condition {
+    let description = format!(
         "No import declaration for {document} is bound to the container. The broker or trader files one that names transport document and container."
     );
+    not_declared(transport_document_key(document), description, facts)
+}
+
+fn export_not_declared(facts: &VisitFacts<'_>) -> Condition {
+    let description = "No export declaration is bound to the container. The broker or trader files one that names the container, and that the haulier's pre-arrival names.".to_owned();
+    not_declared(facts.stay.subject(), description, facts)
+}
+
+fn not_declared(subject: String, mut description: String, facts: &VisitFacts<'_>) -> Condition {
+    let mut evidence = vec![facts.stay.event_id.clone()];
     // Whose declarations these are is not for everyone who reads the condition.
     let mut reasons = BTreeSet::new();
     for (consignment, event_id) in unbound(&facts.clearances) {
@@ -390,7 +444,7 @@ fn not_declared(document: &str, facts: &VisitFacts<'_>) -> Condition {
     }
     Condition {
         code: "NOT_DECLARED".to_owned(),
-        subject: transport_document_key(document),
+        subject,
         who: Who::role("broker"),
         since: Some(facts.known_since),
         evidence,
@@ -550,14 +604,16 @@ fn one_haulier(facts: &VisitFacts<'_>) -> Option<String> {
         .map(str::to_owned)
 }
 
-fn evidence(facts: &VisitFacts<'_>) -> Vec<String> {
+fn evidence(facts: &VisitFacts<'_>, to_haulier: bool) -> Vec<String> {
     // That a container has left needs no other evidence than its departure.
     if facts.stay.phase == Phase::Departed {
         return vec![facts.stay.event_id.clone()];
     }
     let mut evidence = BTreeSet::from([facts.stay.event_id.clone()]);
     evidence.extend(bound(facts.stay, &facts.clearances).map(|(_, event_id)| event_id.to_owned()));
-    evidence.extend(counting_all(facts).map(CommercialRelease::fact_id));
+    if to_haulier {
+        evidence.extend(counting_all(facts).map(CommercialRelease::fact_id));
+    }
     evidence.into_iter().collect()
 }
 

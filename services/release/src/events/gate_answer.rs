@@ -36,9 +36,15 @@ pub fn read(record: &Record) -> Result<Input, Unreadable> {
         party: String::new(),
         restated: false,
     };
+    if event.container_visit_id.is_empty() && event.list_number.is_empty() {
+        return Err(Unreadable(
+            "the answer names neither a container visit nor a stock list".to_owned(),
+        ));
+    }
     let answer = Answer {
         ask_id: uuid::Uuid::parse_str(&event.ask_id).ok(),
-        container_visit_id: wire::filled("container_visit_id", &event.container_visit_id)?,
+        container_visit_id: event.container_visit_id,
+        list_number: event.list_number,
         verdict,
     };
     Ok(Input::Answer(heading, answer))

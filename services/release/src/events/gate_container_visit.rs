@@ -53,6 +53,7 @@ fn stay(visit: gate::ContainerVisit, record: &Record) -> Result<Stay, Unreadable
             .collect(),
         available: visit.available,
         empty: visit.empty,
+        list_number: visit.list_number,
         arrived_at: wire::optional_time("arrived_at", visit.arrived_at.as_ref())?,
         departed_at: wire::optional_time("departed_at", visit.departed_at.as_ref())?,
         over_since: None,

@@ -1,11 +1,13 @@
 //! The whole answer to "may it leave?", from the facts behind the decision.
 
+use std::collections::BTreeSet;
+
 use fabric::Knowledge;
 use proto::release::v1 as api;
 
 use super::respond;
-use crate::domain::clearance::Consignment;
-use crate::domain::container_visit::ContainerVisit;
+use crate::domain::clearance::{Consignment, Direction};
+use crate::domain::container_visit::{ContainerVisit, ManifestLine};
 use crate::domain::decision::{Decision, DecisionState};
 use crate::domain::reader::Reader;
 use crate::domain::requirements::{self, VisitFacts};
@@ -49,12 +51,15 @@ pub fn explanation(
 
 fn consignments(facts: &VisitFacts<'_>, reader: &Reader) -> Vec<api::ConsignmentRelease> {
     let stay = facts.stay;
-    let line = |line: &crate::domain::container_visit::ManifestLine| {
+    let direction =
+        requirements::journey_of(stay).map_or(Direction::Import, |journey| journey.direction);
+    let counts =
+        |consignment: &Consignment| consignment.counts_for(&stay.container_visit_id, direction);
+    let line = |line: &ManifestLine| {
         let bound: Vec<_> = requirements::bound(stay, &facts.clearances)
             .map(|(consignment, _)| consignment)
             .filter(|consignment| {
-                consignment.transport_document == line.transport_document
-                    && consignment.counts_for(&stay.container_visit_id)
+                consignment.transport_document == line.transport_document && counts(consignment)
             })
             .collect();
         api::ConsignmentRelease {
@@ -74,7 +79,25 @@ fn consignments(facts: &VisitFacts<'_>, reader: &Reader) -> Vec<api::Consignment
                 .map(respond::commercial_release),
         }
     };
-    stay.manifest_lines.iter().map(line).collect()
+    // A truck brings no manifest: what is declared says what is in the container.
+    let declared: BTreeSet<&str> = requirements::bound(stay, &facts.clearances)
+        .filter(|(consignment, _)| direction == Direction::Export && counts(consignment))
+        .map(|(consignment, _)| consignment.transport_document.as_str())
+        .collect();
+    let listed = stay.transport_documents();
+    let unlisted = declared
+        .into_iter()
+        .filter(|document| !listed.contains(document))
+        .map(|document| ManifestLine {
+            transport_document: document.to_owned(),
+            line_party: String::new(),
+        });
+    stay.manifest_lines
+        .iter()
+        .cloned()
+        .chain(unlisted)
+        .map(|manifest_line| line(&manifest_line))
+        .collect()
 }
 
 /// A declaration is for its own parties, for authorities and for the site's terminal: whoever comes for

@@ -288,17 +288,28 @@ async fn a_manifest_without_transport_documents_cannot_be_matched() {
 }
 
 #[tokio::test]
-async fn a_container_that_came_by_truck_is_not_decided_here() {
-    let world = World::new().await;
-    let export = gate::ContainerVisit {
+async fn an_empty_and_goods_of_a_stock_list_that_came_by_truck_are_not_decided_here() {
+    let by_truck = || gate::ContainerVisit {
         arrival_mode: gate::TransportMode::Truck.into(),
-        ..visit()
+        manifest_lines: Vec::new(),
+        ..arrived()
     };
-    world.visit(gate::ContainerVisitFact::Arrived, export).await;
-    let release = world.explain("terminal").await.unwrap().release.unwrap();
-    assert_eq!(release.state(), api::ReleaseState::NotDecided);
-    assert_eq!(release.conditions[0].code, "NOT_DECIDED_HERE");
-    assert!(world.decisions().await.is_empty());
+    let empty = gate::ContainerVisit {
+        empty: true,
+        ..by_truck()
+    };
+    let into_bond = gate::ContainerVisit {
+        list_number: "SL2600000001".into(),
+        ..by_truck()
+    };
+    for came in [empty, into_bond] {
+        let world = World::new().await;
+        world.visit(gate::ContainerVisitFact::Arrived, came).await;
+        let release = world.explain("terminal").await.unwrap().release.unwrap();
+        assert_eq!(release.state(), api::ReleaseState::NotDecided);
+        assert_eq!(release.conditions[0].code, "NOT_DECIDED_HERE");
+        assert!(world.decisions().await.is_empty());
+    }
 }
 
 #[tokio::test]

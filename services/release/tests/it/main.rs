@@ -6,6 +6,7 @@
 
 mod commands;
 mod concurrency;
+mod exports;
 mod journeys;
 mod latecomers;
 mod notices;

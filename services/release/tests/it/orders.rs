@@ -99,7 +99,7 @@ fn stay(
     visit: &str,
     version: u64,
     (phase, available): (Phase, bool),
-    lines: &[(&str, &str)],
+    (came_by, lines): (Mode, &[(&str, &str)]),
 ) -> Stay {
     let left = phase == Phase::Departed;
     Stay {
@@ -109,7 +109,7 @@ fn stay(
         version: Version::new(1, version),
         event_id: format!("visit/{visit}/{version}"),
         phase,
-        came_by: Mode::Rail,
+        came_by,
         manifest_lines: lines
             .iter()
             .map(|(document, line)| ManifestLine {
@@ -119,13 +119,15 @@ fn stay(
             .collect(),
         available,
         empty: false,
+        list_number: String::new(),
         arrived_at: (phase != Phase::Announced).then(|| minute(2)),
         departed_at: left.then(|| minute(LEFT_BY_THE_LANE)),
         over_since: left.then(|| minute(LEFT)),
     }
 }
 
-fn clearance(key: &str, version: u64, consignments: &[(&str, bool)]) -> What {
+/// `direction` is that of the goods of the first stay; the next comes by train.
+fn clearance(direction: Direction, key: &str, version: u64, consignments: &[(&str, bool)]) -> What {
     let consignment = |(document, released): &(&str, bool)| Consignment {
         declaration_id: format!("declaration of {document}"),
         mrn: String::new(),
@@ -153,7 +155,11 @@ fn clearance(key: &str, version: u64, consignments: &[(&str, bool)]) -> What {
             .collect(),
         filer_party: format!("broker of {document}"),
         trader_party: format!("trader of {document}"),
-        direction: Direction::Import,
+        direction: if *document == "TD-3" {
+            Direction::Import
+        } else {
+            direction
+        },
     };
     let clearance = Clearance {
         key: key.into(),
@@ -254,6 +260,15 @@ fn pre_arrival(haulier: &str) -> What {
 fn facts(set_seed: u64) -> Vec<Fact> {
     let mut dice = Dice(set_seed);
     let mut chance = |percent: u64| dice.roll(100) < percent;
+    // A quarter of the first stays came by truck, to be loaded.
+    let (came_by, direction) = if chance(25) {
+        (Mode::Truck, Direction::Export)
+    } else {
+        (Mode::Rail, Direction::Import)
+    };
+    let clearance = |key: &str, version: u64, consignments: &[(&str, bool)]| {
+        clearance(direction, key, version, consignments)
+    };
     let mut facts = Vec::new();
     let mut add = |stream: &str, at: i64, what: What| {
         facts.push(Fact {
@@ -270,7 +285,7 @@ fn facts(set_seed: u64) -> Vec<Fact> {
         heard(
             fact,
             at,
-            stay(VISIT, version, (phase, available), &DOCUMENTS),
+            stay(VISIT, version, (phase, available), (came_by, &DOCUMENTS)),
         )
     };
     add(
@@ -393,7 +408,11 @@ fn facts(set_seed: u64) -> Vec<Fact> {
             add(
                 "visit",
                 at,
-                heard(fact, at, stay(NEXT_VISIT, version, state, &lines)),
+                heard(
+                    fact,
+                    at,
+                    stay(NEXT_VISIT, version, state, (Mode::Rail, &lines)),
+                ),
             );
         }
         if document == "TD-3" {
@@ -536,6 +555,7 @@ struct Final {
 
 #[derive(Debug, PartialEq, Eq)]
 struct Decided {
+    journey: String,
     state: Option<DecisionState>,
     haulier_party: Option<String>,
     conditions: Vec<Condition>,
@@ -646,6 +666,7 @@ impl Run {
         let answer = Answer {
             ask_id: Some(ask),
             container_visit_id: visit,
+            list_number: String::new(),
             verdict,
         };
         let heading = heading("REVOCATION_APPLIED", minute(self.now));
@@ -726,6 +747,7 @@ fn play(dice: &mut Dice, facts: &[Fact], order: &[(i64, usize)]) -> Final {
         .map(|visit| {
             let decision = visit.decision.clone();
             let decided = Decided {
+                journey: decision.journey,
                 state: decision.state,
                 haulier_party: decision.haulier_party,
                 conditions: decision.conditions,
@@ -762,11 +784,14 @@ fn rule_4_any_order_and_any_repetition_of_the_same_facts_gives_the_same_decision
         sets.flat_map(Result::unwrap).collect()
     });
     for state in [
-        "1 Some(Granted)",
-        "1 Some(Withheld)",
-        "1 Some(Consumed)",
-        "2 Some(Granted)",
-        "2 Some(Withheld)",
+        "1 IMPORT_PICK_UP Some(Granted)",
+        "1 IMPORT_PICK_UP Some(Withheld)",
+        "1 IMPORT_PICK_UP Some(Consumed)",
+        "1 EXPORT Some(Granted)",
+        "1 EXPORT Some(Withheld)",
+        "1 EXPORT Some(Consumed)",
+        "2 IMPORT_PICK_UP Some(Granted)",
+        "2 IMPORT_PICK_UP Some(Withheld)",
     ] {
         assert!(
             reached.contains(state),
@@ -790,7 +815,8 @@ fn try_sets(seed: u64, dice_seed: u64) -> BTreeSet<String> {
         let expected = play(&mut dice, &facts, &straight);
         for (visit, decided) in &expected.decided {
             let stay = visit.rsplit('/').next().unwrap_or_default();
-            reached.insert(format!("{stay} {:?}", decided.state));
+            let journey = &decided.journey;
+            reached.insert(format!("{stay} {journey} {:?}", decided.state));
         }
         for round in 0..ORDERS {
             let order = order(&mut dice, &facts, round % 2 == 0);

@@ -352,6 +352,16 @@ impl World {
     }
 
     pub async fn hold(&self, service: &str, id: &str, kind: common::HoldKind, lifted: bool) {
+        self.hold_on(VISIT, (service, id), kind, lifted).await;
+    }
+
+    pub async fn hold_on(
+        &self,
+        visit: &str,
+        (service, id): (&str, &str),
+        kind: common::HoldKind,
+        lifted: bool,
+    ) {
         let fact = if lifted {
             common::HoldFact::Lifted
         } else {
@@ -363,7 +373,7 @@ impl World {
                 hold_id: id.into(),
                 scope: Some(common::HoldScope {
                     kind: common::HoldScopeKind::ContainerVisit.into(),
-                    key: VISIT.into(),
+                    key: visit.into(),
                 }),
                 kind: kind.into(),
                 placed_by_party: if service == "gate" {
@@ -383,7 +393,7 @@ impl World {
         };
         self.apply(
             &format!("{service}.hold"),
-            &format!("container-visit/{VISIT}"),
+            &format!("container-visit/{visit}"),
             &event,
         )
         .await;
