@@ -22,14 +22,30 @@ const TARE_KILOGRAMS: u32 = 2_250;
 pub struct Goods {
     path: &'static str,
     lrn: &'static str,
+    container: &'static str,
+    place: &'static str,
+    // Whom it names, and who of ours stands for them.
+    parties: &'static [(&'static str, &'static str)],
+    // Brought by train under a transport document, which is added; or by truck, on the declaration.
+    on_a_manifest: bool,
     packages: u32,
     gross_kilograms: u32,
 }
+
+/// broker-a declares for trader-a.
+const IMPORTERS: &[(&str, &str)] = &[
+    ("GB603202734852", "GB270000000011"),
+    ("GB553202734852", "GB270000000021"),
+];
 
 /// Umbrellas: nothing that customs looks at more closely.
 pub const GREEN: Goods = Goods {
     path: "TT_IM109a/TT_IM109a.xml",
     lrn: "784830951QEHNSOQN",
+    container: "AD12345",
+    place: "WLALONBTW",
+    parties: IMPORTERS,
+    on_a_manifest: true,
     packages: 500,
     gross_kilograms: 150,
 };
@@ -38,8 +54,24 @@ pub const GREEN: Goods = Goods {
 pub const RED: Goods = Goods {
     path: "TT_IM017a/Step1_TT_IM017a.xml",
     lrn: "TT_IM17a_v1.4_1907_01",
+    container: "AD12345",
+    place: "WLALONBTW",
+    parties: IMPORTERS,
+    on_a_manifest: true,
     packages: 80,
     gross_kilograms: 180,
+};
+
+/// Straw envelopes that trader-a, who declares for itself, sends out of the country; lodged before they come.
+pub const EXPORT: Goods = Goods {
+    path: "TT_EX011a/TT_EX011a.xml",
+    lrn: "7849431KJ7CH",
+    container: "CONU1234567",
+    place: "RMGRMGRMG",
+    parties: &[("GB427168118378", "GB270000000021")],
+    on_a_manifest: false,
+    packages: 10,
+    gross_kilograms: 10,
 };
 
 /// One container and everything about it.
@@ -136,24 +168,34 @@ impl Cargo {
     /// The declaration's file: the real document with our names in it.
     pub fn document(&self) -> String {
         let published = fs::read_to_string(document(self.goods.path)).unwrap();
-        let mut text = published;
-        for (old, new) in [
-            (self.goods.lrn, self.lrn.as_str()),
-            ("<ID>AD12345</ID>", &format!("<ID>{}</ID>", self.container)),
+        let element = |name: &str, value: &str| format!("<{name}>{value}</{name}>");
+        let mut replaced = vec![
+            (self.goods.lrn.to_owned(), self.lrn.clone()),
             (
-                "</Consignment>",
-                &format!(
+                element("ID", self.goods.container),
+                element("ID", &self.container),
+            ),
+            (
+                element("Name", self.goods.place),
+                element("Name", "GUOYUANPORT"),
+            ),
+        ];
+        for (theirs, ours) in self.goods.parties {
+            replaced.push((element("ID", theirs), element("ID", ours)));
+        }
+        if self.goods.on_a_manifest {
+            replaced.push((
+                "</Consignment>".to_owned(),
+                format!(
                     "<TransportContractDocument><ID>{}</ID><TypeCode>720</TypeCode></TransportContractDocument></Consignment>",
                     self.transport_document
                 ),
-            ),
-            ("<Name>WLALONBTW</Name>", "<Name>GUOYUANPORT</Name>"),
-            // broker-a declares for trader-a.
-            ("<ID>GB603202734852</ID>", "<ID>GB270000000011</ID>"),
-            ("<ID>GB553202734852</ID>", "<ID>GB270000000021</ID>"),
-        ] {
-            assert!(text.contains(old), "{old} is not in {}", self.goods.path);
-            text = text.replace(old, new);
+            ));
+        }
+        let mut text = published;
+        for (old, new) in replaced {
+            assert!(text.contains(&old), "{old} is not in {}", self.goods.path);
+            text = text.replace(&old, &new);
         }
         self.write("declaration.xml", &text)
     }
@@ -199,6 +241,65 @@ impl Cargo {
             .done())
     }
 
+    /// The mass of the container with its goods, in kilograms.
+    fn verified_kilograms(&self) -> u32 {
+        TARE_KILOGRAMS + self.goods.gross_kilograms
+    }
+
+    /// The haulier files the truck that brings the container for export on a declaration: the pre-arrival.
+    pub fn pre_arrive_with_export(&self, mrn: &str) -> Value {
+        one(self
+            .site
+            .run_json(&[
+                "haulier",
+                "pre-arrive",
+                "--kind",
+                "full-in",
+                "--container",
+                &self.container,
+                "--verified-mass",
+                &self.verified_kilograms().to_string(),
+                "--seal",
+                "CN1",
+                "--declaration",
+                mrn,
+                "--plate",
+                &self.plate,
+                "--driver",
+                "Zhang Wei",
+                "--licence",
+                "500103198801012345",
+                "--planned",
+                "+30m",
+            ])
+            .done())
+    }
+
+    /// The truck that brings the container stands at a lane on its way in.
+    pub fn check_in_with_export(&self) -> Output {
+        let weight = TRUCK_KILOGRAMS + self.verified_kilograms();
+        self.site.run_json(&[
+            "gate",
+            "check-in",
+            "--plate",
+            &self.plate,
+            "--container",
+            &self.container,
+            "--carrier",
+            HAULIER,
+            "--weight",
+            &weight.to_string(),
+        ])
+    }
+
+    /// The container as the terminal sees it.
+    pub fn container_visit(&self) -> Value {
+        one(self
+            .site
+            .run_json(&["terminal", "list", "--container", &self.container])
+            .done())
+    }
+
     /// The pre-arrival as its haulier sees it.
     pub fn pre_arrival(&self, id: &str) -> Value {
         one(self.site.run_json(&["haulier", "show", id]).done())
@@ -230,7 +331,7 @@ impl Cargo {
 
     /// The truck stands at a lane on its way out, with the container.
     pub fn check_out(&self) -> Output {
-        let weight = TRUCK_KILOGRAMS + TARE_KILOGRAMS + self.goods.gross_kilograms;
+        let weight = TRUCK_KILOGRAMS + self.verified_kilograms();
         self.site.run_json(&[
             "gate",
             "check-out",

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::cargo::{codes, one};
+use crate::cargo::{Cargo, GREEN, codes, one};
 use crate::site::{Output, until, world};
 
 /// A new book of trader-a with one line in pieces, kilograms and pieces.
@@ -288,4 +288,59 @@ fn the_operator_looks_counts_and_is_refused_what_cannot_be_done() {
             .stderr
             .contains("ROLE_REQUIRED")
     );
+}
+
+#[test]
+fn the_operator_files_a_truck_for_a_part_of_a_list_and_its_haulier_sees_it() {
+    let book = book();
+    let list = one(file("increase", &book, "1=50:NAR,150:KGM,50:NAR", &[]).done());
+    let number = number(&list);
+    world()
+        .run(&["operator", "list", "approve", &number])
+        .done();
+    let cargo = Cargo::new(GREEN);
+    let truck = |line: &str| {
+        let arguments = [
+            "haulier",
+            "pre-arrive",
+            "--kind",
+            "bond-transfer",
+            "--list",
+            &number,
+            "--line",
+            line,
+            "--container",
+            &cargo.container,
+            "--haulier",
+            "haulier-b",
+            "--plate",
+            &cargo.plate,
+            "--driver",
+            "Zhang Wei",
+            "--licence",
+            "500103198801012345",
+            "--planned",
+            "+30m",
+            "--as",
+            "operator",
+        ];
+        world().run_json(&arguments)
+    };
+    let filed = one(truck("1=20:NAR").done());
+    assert_eq!(filed["kind"], "PRE_ARRIVAL_KIND_BOND_TRANSFER");
+    assert_eq!(filed["site_id"], "GUOYUAN-PORT");
+    assert_eq!(filed["second_site_id"], "GUOYUAN-BLC");
+    assert_eq!(filed["haulier_party"], "haulier-b");
+    assert_eq!(filed["filer_party"], "operator");
+    assert_eq!(filed["list"]["lines"][0]["quantity"]["value"], "20");
+    // No declaration names the list yet: nothing may be carried, and no pass is given.
+    assert_eq!(filed["state"], "PRE_ARRIVAL_STATE_BLOCKED");
+    assert_eq!(filed["pass_number"], "");
+    let id = filed["pre_arrival_id"].as_str().unwrap();
+    let shown = ["haulier", "show", id, "--as", "haulier-b"];
+    let shown = world().run(&shown).done().stdout;
+    assert!(shown.contains(&format!("{number} (1: 20 NAR)")), "{shown}");
+    assert!(shown.contains("operator"), "{shown}");
+    let misused = truck("twenty");
+    assert_eq!(misused.code, 2, "{misused:?}");
 }

@@ -1,12 +1,13 @@
 //! The officer's commands that change a declaration's course: another control, a decision on what a control
-//! found, another channel, goods matched by hand, goods seen where no container says so.
+//! found, another channel, goods matched by hand, goods seen where no container says so, goods detained, a
+//! declaration made void; and a trader's guarantee.
 
 use std::fs;
 
 use serde_json::Value;
 
 use crate::cargo::{Cargo, GREEN, RED, one};
-use crate::site::until;
+use crate::site::{until, world};
 
 /// What an officer does, and the declaration after it.
 fn officer(cargo: &Cargo, arguments: &[&str]) -> Value {
@@ -173,4 +174,79 @@ fn goods_in_no_container_are_presented_by_an_officer() {
     assert!(presented["accepted_at"].is_string(), "{presented}");
     let shown = cargo.site.run(&["officer", "show", mrn]).done().stdout;
     assert!(shown.contains("by officer-1"), "{shown}");
+}
+
+#[test]
+fn detained_goods_go_nowhere_until_the_detention_ends() {
+    let (cargo, mrn) = Cargo::accepted(GREEN);
+    until("the goods are cleared", || {
+        cargo.declaration(&mrn)["status"] == "DECLARATION_STATUS_CLEARED"
+    });
+    let detain = ["detain", &mrn, "--reason", "counterfeits are suspected"];
+    let detained = officer(&cargo, &detain);
+    assert_eq!(detained["status"], "DECLARATION_STATUS_DETAINED");
+    let again = cargo.site.run(&[&["officer"], &detain[..]].concat());
+    let again = again.refused().stderr;
+    assert!(again.contains("ALREADY_DETAINED"), "{again}");
+    cargo.let_go();
+    let why = || cargo.why("officer-1");
+    until("release knows of the detention", || {
+        let missing = cargo.missing();
+        why()["may_leave"] == false && missing.iter().any(|code| code == "GOODS_DETAINED")
+    });
+    let end = ["end-detention", &mrn, "--reason", "they are genuine"];
+    let ended = officer(&cargo, &end);
+    assert_eq!(ended["status"], "DECLARATION_STATUS_CLEARED");
+    let again = cargo.site.run(&[&["officer"], &end[..]].concat());
+    let again = again.refused().stderr;
+    assert!(again.contains("NOT_DETAINED"), "{again}");
+    until("the container may leave", || {
+        why()["release"]["state"] == "RELEASE_STATE_GRANTED"
+    });
+}
+
+#[test]
+fn a_declaration_is_void_once_gate_has_answered_that_nothing_has_left() {
+    let (cargo, mrn) = Cargo::accepted(GREEN);
+    let invalidate = ["invalidate", &mrn, "--reason", "filed twice"];
+    let stale = [&["officer"], &invalidate[..], &["--expected-version", "99"]].concat();
+    let stale = cargo.site.run(&stale).refused().stderr;
+    assert!(stale.contains("STALE_VERSION"), "{stale}");
+    let asked = officer(&cargo, &invalidate);
+    let void = asked["status"] == "DECLARATION_STATUS_INVALIDATED";
+    assert!(void || asked["invalidation_asked"] == true, "{asked}");
+    until("gate has answered", || {
+        cargo.declaration(&mrn)["status"] == "DECLARATION_STATUS_INVALIDATED"
+    });
+    let again = cargo.site.run(&[&["officer"], &invalidate[..]].concat());
+    let again = again.refused().stderr;
+    assert!(again.contains("DECLARATION_VOID"), "{again}");
+}
+
+#[test]
+fn an_officer_sets_what_a_traders_guarantee_covers_and_the_trader_sees_it() {
+    let seen = || {
+        let arguments = ["trader", "guarantee", "--as", "trader-b"];
+        one(world().run_json(&arguments).done())
+    };
+    let before = seen()["version"].as_u64().unwrap();
+    let set = |amount: &str, extra: &[&str]| {
+        let arguments = ["officer", "guarantee", "trader-b", amount, "GBP"];
+        let reason = ["--reason", "letter of the bank"];
+        world().run_json(&[&arguments[..], &reason, extra].concat())
+    };
+    let after = one(set("120000.50", &[]).done());
+    assert_eq!(after, seen());
+    assert_eq!(after["version"].as_u64(), Some(before + 1));
+    assert_eq!(after["amount"]["units"], 120_000);
+    assert_eq!(after["amount"]["nanos"], 500_000_000);
+    let table = ["trader", "guarantee", "--trader", "trader-b", "--as"];
+    let shown = world().run(&[&table[..], &["officer-1"]].concat());
+    let shown = shown.done().stdout;
+    assert!(shown.contains("120000.50 GBP"), "{shown}");
+    // Another trader's is nobody's business.
+    world().run(&[&table[..], &["trader-a"]].concat()).refused();
+    let stale = set("1.00", &["--expected-version", "999"]).refused();
+    assert!(stale.stderr.contains("STALE_VERSION"), "{}", stale.stderr);
+    assert_eq!(set("much", &[]).code, 2);
 }

@@ -7,6 +7,7 @@
 mod cargo;
 mod command_line;
 mod commands_bonded;
+mod commands_export;
 mod commands_filing;
 mod commands_gate;
 mod commands_import_pick_up;

@@ -155,10 +155,10 @@ pub enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Trains: announce a list, record what arrived
+    /// Trains: announce a list, record what arrived, was loaded and left
     #[command(subcommand)]
     Rail(commands::rail::RailCommand),
-    /// Barges: announce a list, record what arrived
+    /// Barges: announce a list, record what arrived, was loaded and left
     #[command(subcommand)]
     Barge(commands::rail::RailCommand),
     /// Trucking firms: pre-arrivals
@@ -176,10 +176,10 @@ pub enum Command {
     /// Customs brokers: declarations
     #[command(subcommand)]
     Broker(commands::broker::BrokerCommand),
-    /// Customs officers: controls, holds, releases
+    /// Customs officers: controls, holds, releases, detentions, guarantees
     #[command(subcommand)]
     Officer(commands::officer::OfficerCommand),
-    /// Traders: account books, stock lists, stock, payments
+    /// Traders: account books, stock lists, stock, payments, guarantee
     #[command(subcommand)]
     Trader(commands::trader::TraderCommand),
     /// The bonded centre's operator: stock lists, counts, discrepancies, stock

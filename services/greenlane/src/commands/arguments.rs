@@ -108,14 +108,14 @@ pub fn vehicle(tractor: &str, trailer: Option<&str>, country: &str) -> gate::Veh
 }
 
 /// A container of a pre-arrival: its number and, after commas, what is known of it:
-/// `MSKU9070323,size=22G1,seal=CN123456,mass=24500,class=3`.
+/// `MSKU9070323,size=22G1,seal=CN123456,mass=24500,verified=24480,class=3,set-point=-18.5`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FiledContainer(pub gate::PreArrivalContainer);
 
 /// Why a text is no container of a pre-arrival.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not understood; after the number write size=, seal= (may be repeated), mass= (kilograms) or class=, with commas between"
+    "`{0}` is not understood; after the number write size=, seal= (may be repeated), mass= or verified= (kilograms), class= or set-point= (degrees Celsius), with commas between"
 )]
 pub struct FiledContainerError(String);
 
@@ -136,6 +136,8 @@ impl FromStr for FiledContainer {
                 "size" => container.size_type = value.to_owned(),
                 "seal" => container.seals.push(value.to_owned()),
                 "mass" => container.gross_mass = Some(kilograms(value)),
+                "verified" => container.verified_mass = Some(kilograms(value)),
+                "set-point" => container.reefer_set_point_celsius = value.to_owned(),
                 "class" => container.dangerous_goods_class = value.to_owned(),
                 _ => return Err(wrong()),
             }
@@ -297,14 +299,16 @@ mod tests {
     #[test]
     fn a_container_carries_what_stands_after_its_number() {
         let FiledContainer(container) =
-            "MSKU9070323,size=22G1,seal=CN1,seal=CN2,mass=24500,class=3"
+            "MSKU9070323,size=22R1,seal=CN1,seal=CN2,mass=24500,verified=24480,class=3,set-point=-18.5"
                 .parse()
                 .unwrap();
         assert_eq!(container.container_number, "MSKU9070323");
-        assert_eq!(container.size_type, "22G1");
+        assert_eq!(container.size_type, "22R1");
         assert_eq!(container.seals, ["CN1", "CN2"]);
         assert_eq!(container.gross_mass, Some(kilograms("24500")));
+        assert_eq!(container.verified_mass, Some(kilograms("24480")));
         assert_eq!(container.dangerous_goods_class, "3");
+        assert_eq!(container.reefer_set_point_celsius, "-18.5");
     }
 
     #[test]

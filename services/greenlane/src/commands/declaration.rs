@@ -7,7 +7,7 @@ use proto::customs::v1::{
 };
 
 use super::arguments::Listing;
-use super::show::{self, Shown, money, when, word};
+use super::show::{self, Shown, money, when, word, yes};
 use crate::client::{ClientError, Session};
 
 /// Which declarations are listed.
@@ -91,11 +91,14 @@ impl Shown for DeclarationRecord {
         "lrn",
         "type",
         "status",
+        "exit",
+        "void asked",
         "channel",
         "debt",
         "payable",
         "filer",
         "containers",
+        "stock lists",
         "filed",
         "missing",
     ];
@@ -105,24 +108,22 @@ impl Shown for DeclarationRecord {
             .duty
             .as_ref()
             .and_then(|duty| duty.total_payable.as_ref());
-        let missing: Vec<_> = self
-            .conditions
-            .iter()
-            .map(|condition| condition.code.clone())
-            .collect();
         vec![
             self.declaration_id.clone(),
             self.mrn.clone(),
             self.lrn.clone(),
             self.type_code.clone(),
             word(self.status().as_str_name(), "DECLARATION_STATUS_"),
+            word(self.exit().as_str_name(), "EXIT_STATE_"),
+            yes(self.invalidation_asked),
             word(self.channel().as_str_name(), "CHANNEL_"),
             word(self.debt().as_str_name(), "DEBT_STATE_"),
             money(payable),
             self.filer_party.clone(),
             self.containers.join(", "),
+            self.stock_lists.join(", "),
             when(self.filed_at.as_ref()),
-            missing.join(", "),
+            show::condition_codes(&self.conditions),
         ]
     }
 

@@ -3,10 +3,10 @@
 
 use clap::{Subcommand, ValueEnum};
 use proto::gate::v1::{
-    Barrier, CheckInRequest, CheckOutOutcome, CheckOutRequest, DecideReviewRequest,
-    EndInspectionRequest, GetTruckVisitRequest, InspectionResult, ListTruckVisitsRequest,
-    OrderInspectionRequest, RecordInspectionRequest, RecordWeightRequest, ReviewVerdict,
-    TruckVisit, TruckVisitState,
+    Barrier, CheckInRequest, CheckOutOutcome, CheckOutRequest, CorrectCheckInRequest,
+    DecideReviewRequest, EndInspectionRequest, GetTruckVisitRequest, InspectionResult,
+    ListTruckVisitsRequest, OrderInspectionRequest, RecordInspectionRequest, RecordWeightRequest,
+    ReviewVerdict, TruckVisit, TruckVisitState,
 };
 
 use super::arguments::{Listing, Moment, VehicleArguments, kilograms, vehicle};
@@ -22,7 +22,8 @@ pub enum GateCommand {
     #[command(
         name = "check-in",
         after_help = "\
-Example: greenlane gate check-in --plate 渝A12345 --container MSKU9070323 --carrier haulier-a --weight 15200"
+Example: greenlane gate check-in --plate 渝A12345 --container MSKU9070323 --carrier haulier-a --weight 15200
+         greenlane gate check-in --plate 渝A12345 --pre-arrival 4KZ7Q1M0X9T2 --carrier haulier-a --barrier 1"
     )]
     CheckIn(CheckInArguments),
     /// Record a weighbridge's reading, or that it gave none
@@ -60,11 +61,25 @@ Example: greenlane gate review 0191d6f0-5a1e-7c3b-9d2a-1f6b7a0c4e11 --verdict le
         #[arg(long, default_value_t = 0)]
         expected_version: u64,
     },
+    /// Take a mistaken check-in back: the record of it stays, and the filing is open again
+    #[command(after_help = "\
+Example: greenlane gate correct 0191d6f0-5a1e-7c3b-9d2a-1f6b7a0c4e11 --reason 'the plate was misread'")]
+    Correct {
+        /// The truck visit's id
+        truck_visit: String,
+        /// Why
+        #[arg(long)]
+        reason: String,
+        /// The visit's version that you have seen
+        #[arg(long, default_value_t = 0)]
+        expected_version: u64,
+    },
     /// A truck stands at a lane on its way out
     #[command(
         name = "check-out",
         after_help = "\
-Example: greenlane gate check-out --plate 渝A12345 --container MSKU9070323 --weight 38400"
+Example: greenlane gate check-out --plate 渝A12345 --container MSKU9070323 --weight 38400
+         greenlane gate check-out --plate 渝A12345 --without-goods --site GUOYUAN-BLC --as centre-gate"
     )]
     CheckOut(CheckOutArguments),
     /// Show one truck visit
@@ -107,6 +122,9 @@ pub struct CheckInArguments {
     /// The weighbridge's reading in kilograms; left out: there is none
     #[arg(long)]
     weight: Option<String>,
+    /// Where two barriers stand on the way in: which of them, 1 or 2; left out: the only one, or the second
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    barrier: u32,
     /// The lane
     #[arg(long, default_value = "IN-1")]
     lane: String,
@@ -140,6 +158,9 @@ pub struct CheckOutArguments {
     /// A container on the truck; may be repeated; none for a truck without a container
     #[arg(long = "container")]
     containers: Vec<String>,
+    /// It came for goods out of bond and leaves without them: its pass is withdrawn
+    #[arg(long)]
+    without_goods: bool,
     /// The weighbridge's reading in kilograms; left out: there is none
     #[arg(long)]
     weight: Option<String>,
@@ -247,6 +268,8 @@ pub enum VisitStateArgument {
     TurnedAway,
     /// In
     GatedIn,
+    /// Through the first of two barriers, not yet in
+    GatedInFirst,
     /// In, and must not leave with what it carries
     Recalled,
     /// Out
@@ -261,6 +284,7 @@ impl From<VisitStateArgument> for TruckVisitState {
             VisitStateArgument::ManualReview => Self::ManualReview,
             VisitStateArgument::TurnedAway => Self::TurnedAway,
             VisitStateArgument::GatedIn => Self::GatedIn,
+            VisitStateArgument::GatedInFirst => Self::GatedInFirst,
             VisitStateArgument::Recalled => Self::Recalled,
             VisitStateArgument::GatedOut => Self::GatedOut,
             VisitStateArgument::Closed => Self::Closed,
@@ -312,6 +336,20 @@ pub async fn run(command: GateCommand, session: &Session) -> Result<(), ClientEr
             let answer = session.gate()?.decide_review(request).await?;
             show_visit(session, answer.into_inner().truck_visit)
         }
+        GateCommand::Correct {
+            truck_visit,
+            reason,
+            expected_version,
+        } => {
+            let request = CorrectCheckInRequest {
+                request_id: session.request_id(),
+                truck_visit_id: truck_visit,
+                reason,
+                expected_version,
+            };
+            let answer = session.gate()?.correct_check_in(request).await?;
+            show_visit(session, answer.into_inner().truck_visit)
+        }
         GateCommand::CheckOut(arguments) => check_out(arguments, session).await,
         GateCommand::Show { truck_visit } => {
             show::one(session, &visit(&truck_visit, session).await?)
@@ -353,7 +391,7 @@ async fn check_in(arguments: CheckInArguments, session: &Session) -> Result<(), 
         pre_arrival: arguments.pre_arrival,
         weight: arguments.weight.as_deref().map(kilograms),
         observed_at: arguments.at.map(Moment::timestamp),
-        barrier_number: 0,
+        barrier_number: arguments.barrier,
     };
     let answer = session.gate()?.check_in(request).await?.into_inner();
     let visit = answer.truck_visit.unwrap_or_default();
@@ -387,7 +425,7 @@ async fn check_out(arguments: CheckOutArguments, session: &Session) -> Result<()
         container_numbers: arguments.containers,
         weight: arguments.weight.as_deref().map(kilograms),
         observed_at: arguments.at.map(Moment::timestamp),
-        without_goods: false,
+        without_goods: arguments.without_goods,
     };
     let answer = session.gate()?.check_out(request).await?.into_inner();
     let outcome = answer.outcome();
@@ -538,6 +576,7 @@ impl Shown for TruckVisit {
         "arrived",
         "in",
         "out",
+        "end",
     ];
 
     fn cells(&self) -> Vec<String> {
@@ -555,6 +594,7 @@ impl Shown for TruckVisit {
             when(self.arrived_at.as_ref()),
             when(self.gated_in_at.as_ref()),
             when(self.gated_out_at.as_ref()),
+            word(self.completion().as_str_name(), "COMPLETION_"),
         ]
     }
 
@@ -584,8 +624,13 @@ impl Shown for TruckVisit {
                 "" => "the lane".to_owned(),
                 person => format!("{person}, because {}", admission.reason),
             };
+            let act = if admission.contra {
+                "taken back"
+            } else {
+                "opened"
+            };
             lines.push(format!(
-                "Barrier {} opened {} by {by}, on {} facts",
+                "Barrier {} {act} {} by {by}, on {} facts",
                 word(admission.barrier().as_str_name(), "BARRIER_"),
                 when(admission.decided_at.as_ref()),
                 admission.evidence.len()

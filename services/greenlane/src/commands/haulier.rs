@@ -3,14 +3,17 @@
 use clap::{Subcommand, ValueEnum};
 use proto::gate::v1::{
     CancelPreArrivalRequest, Driver, GetPreArrivalRequest, ListPreArrivalsRequest, PreArrival,
-    PreArrivalContainer, PreArrivalKind, PreArrivalState, ReplaceVehicleRequest,
+    PreArrivalContainer, PreArrivalKind, PreArrivalList, PreArrivalState, ReplaceVehicleRequest,
     SubmitPreArrivalRequest, Vehicle,
 };
+use qrcode::QrCode;
+use qrcode::render::unicode::Dense1x2;
 
-use super::arguments::{FiledContainer, Listing, Moment, VehicleArguments, vehicle};
-use super::show::{self, Shown, when, word};
+use super::arguments::{FiledContainer, Listing, Moment, VehicleArguments, kilograms, vehicle};
+use super::show::{self, Shown, quantity, when, word};
+use super::stock_list::CarriedLine;
 use crate::client::{ClientError, Session};
-use crate::parties::PORT;
+use crate::parties::{CENTRE, PORT};
 
 /// So often a change is tried that others' facts overtake.
 const STALE_TRIES_MAX: u32 = 5;
@@ -25,7 +28,13 @@ pub enum HaulierCommand {
 Example: greenlane haulier pre-arrive --kind full-out --container MSKU9070323 --plate 渝A12345 \\
              --driver 'Li Wei' --licence 500101199001011234 --phone '+86 23 5550 0101' --planned +3h
          greenlane haulier pre-arrive --kind empty-in --container TGHU7599330,size=45G1,mass=4000 \\
-             --plate 渝B23456 --driver 'Chen Jie' --licence 500102198805051234 --phone '+86 23 5550 0102' --planned +5h"
+             --plate 渝B23456 --driver 'Chen Jie' --licence 500102198805051234 --phone '+86 23 5550 0102' --planned +5h
+         greenlane haulier pre-arrive --kind full-in --container MSKU9070323 --verified-mass 24480 --seal CN482913 \\
+             --declaration 26GB4ZK7Q1M0X9T2A6 --plate 渝A12345 --driver 'Li Wei' --licence 500101199001011234 --planned +3h
+         greenlane haulier pre-arrive --kind bond-transfer --list QD800026I000000007 --line 1=20:NAR \\
+             --container MSKU9070323 --plate 渝A12345 --driver 'Li Wei' --licence 500101199001011234 --planned +3h
+         greenlane haulier pre-arrive --kind bond-exit --list QD800026E000000003 --plate 渝A12345 --driver 'Li Wei' \\
+             --licence 500101199001011234 --planned +3h --as operator --haulier haulier-a"
     )]
     PreArrive(PreArriveArguments),
     /// Take a filing back while no truck has used it
@@ -79,9 +88,16 @@ pub struct PreArriveArguments {
     /// What the truck comes for
     #[arg(long)]
     kind: KindArgument,
-    /// A container: its number, and after commas size=, seal=, mass= (kilograms), class=; may be repeated
+    /// A container: its number, and after commas size=, seal=, mass= and verified= (kilograms), class=,
+    /// set-point= (degrees Celsius); may be repeated
     #[arg(long = "container")]
     containers: Vec<FiledContainer>,
+    /// The verified gross mass of the only container, in kilograms; full-in needs it
+    #[arg(long)]
+    verified_mass: Option<String>,
+    /// A seal of the only container; may be repeated
+    #[arg(long = "seal")]
+    seals: Vec<String>,
     #[command(flatten)]
     vehicle: VehicleArguments,
     /// The driver's name
@@ -96,12 +112,25 @@ pub struct PreArriveArguments {
     /// When the truck will come: 2026-11-24T08:00:00Z, or from now: +3h
     #[arg(long, allow_hyphen_values = true)]
     planned: Moment,
-    /// A declaration it is about (MRN or LRN), for people; may be repeated
-    #[arg(long = "document")]
-    documents: Vec<String>,
-    /// The site
-    #[arg(long, default_value = PORT)]
-    site: String,
+    /// A declaration it is about (MRN or LRN); may be repeated; full-in comes in on them and needs one
+    #[arg(long = "declaration", visible_alias = "document")]
+    declarations: Vec<String>,
+    /// The stock list whose goods it carries; bond-transfer and bond-exit need it
+    #[arg(long, default_value = "", hide_default_value = true)]
+    list: String,
+    /// How much it carries of a line of the list: LINE=QUANTITY:UNIT, in the declared unit; may be repeated; all
+    /// that is left of the list if not given
+    #[arg(long = "line", requires = "list")]
+    lines: Vec<CarriedLine>,
+    /// Of a bond-transfer: the bonded centre that it goes to; ours if not given
+    #[arg(long)]
+    second_site: Option<String>,
+    /// The firm whose truck it is, where the centre's operator files for it
+    #[arg(long, default_value = "", hide_default_value = true)]
+    haulier: String,
+    /// The site; the port if not given, of a bond-exit the centre
+    #[arg(long)]
+    site: Option<String>,
     /// Only check: the same answer, and nothing is filed
     #[arg(long)]
     check: bool,
@@ -149,6 +178,35 @@ pub enum KindArgument {
     EmptyOut,
     /// Neither brings nor takes a container
     EmptyVehicle,
+    /// Brings a laden container for export
+    FullIn,
+    /// Takes goods of an increase list into the bonded centre
+    BondTransfer,
+    /// Takes goods of a decrease list out of the bonded centre
+    BondExit,
+}
+
+impl KindArgument {
+    /// Where such a truck comes to if no site is named.
+    fn site(self) -> &'static str {
+        match self {
+            Self::BondExit => CENTRE,
+            Self::FullOut
+            | Self::EmptyIn
+            | Self::EmptyOut
+            | Self::EmptyVehicle
+            | Self::FullIn
+            | Self::BondTransfer => PORT,
+        }
+    }
+
+    /// Where it goes on to if no second site is named; empty if nowhere.
+    fn second_site(self) -> &'static str {
+        match self {
+            Self::BondTransfer => CENTRE,
+            _ => "",
+        }
+    }
 }
 
 impl From<KindArgument> for PreArrivalKind {
@@ -158,6 +216,9 @@ impl From<KindArgument> for PreArrivalKind {
             KindArgument::EmptyIn => Self::EmptyIn,
             KindArgument::EmptyOut => Self::EmptyOut,
             KindArgument::EmptyVehicle => Self::EmptyVehicle,
+            KindArgument::FullIn => Self::FullIn,
+            KindArgument::BondTransfer => Self::BondTransfer,
+            KindArgument::BondExit => Self::BondExit,
         }
     }
 }
@@ -224,11 +285,47 @@ pub async fn run(command: HaulierCommand, session: &Session) -> Result<(), Clien
     }
 }
 
+/// The containers as filed: mass and seals that are said beside them are the only container's.
+fn filed_containers(
+    containers: Vec<FiledContainer>,
+    verified_mass: Option<String>,
+    seals: Vec<String>,
+) -> Result<Vec<PreArrivalContainer>, ClientError> {
+    let mut containers: Vec<_> = containers
+        .into_iter()
+        .map(|FiledContainer(container)| container)
+        .collect();
+    if verified_mass.is_none() && seals.is_empty() {
+        return Ok(containers);
+    }
+    let [only] = containers.as_mut_slice() else {
+        return Err(ClientError::Usage(
+            "--verified-mass and --seal are of one container; of two, write verified= and seal= behind each number"
+                .to_owned(),
+        ));
+    };
+    if let Some(verified) = verified_mass {
+        only.verified_mass = Some(kilograms(&verified));
+    }
+    only.seals.extend(seals);
+    Ok(containers)
+}
+
 async fn pre_arrive(arguments: PreArriveArguments, session: &Session) -> Result<(), ClientError> {
+    let list = (!arguments.list.is_empty()).then(|| PreArrivalList {
+        list_number: arguments.list,
+        lines: arguments
+            .lines
+            .into_iter()
+            .map(|CarriedLine(line)| line)
+            .collect(),
+    });
     let request = SubmitPreArrivalRequest {
         request_id: session.request_id(),
         validate_only: arguments.check,
-        site_id: arguments.site,
+        site_id: arguments
+            .site
+            .unwrap_or_else(|| arguments.kind.site().to_owned()),
         kind: PreArrivalKind::from(arguments.kind).into(),
         vehicle: Some(arguments.vehicle.vehicle()),
         driver: Some(Driver {
@@ -236,14 +333,18 @@ async fn pre_arrive(arguments: PreArriveArguments, session: &Session) -> Result<
             licence: arguments.licence,
             phone: arguments.phone,
         }),
-        containers: arguments
-            .containers
-            .into_iter()
-            .map(|FiledContainer(container)| container)
-            .collect(),
-        document_references: arguments.documents,
+        containers: filed_containers(
+            arguments.containers,
+            arguments.verified_mass,
+            arguments.seals,
+        )?,
+        document_references: arguments.declarations,
         planned_arrival: Some(arguments.planned.timestamp()),
-        ..Default::default()
+        list,
+        second_site_id: arguments
+            .second_site
+            .unwrap_or_else(|| arguments.kind.second_site().to_owned()),
+        haulier_party: arguments.haulier,
     };
     let answer = session.gate()?.submit_pre_arrival(request).await?;
     show::one(
@@ -388,17 +489,17 @@ impl Shown for PreArrival {
         "kind",
         "plates",
         "containers",
+        "declarations",
+        "list",
+        "goes on to",
+        "pass",
         "haulier",
+        "filed by",
         "planned",
         "in the way",
     ];
 
     fn cells(&self) -> Vec<String> {
-        let in_the_way: Vec<_> = self
-            .conditions
-            .iter()
-            .map(|condition| condition.code.clone())
-            .collect();
         vec![
             self.pre_arrival_id.clone(),
             self.number.clone(),
@@ -406,13 +507,127 @@ impl Shown for PreArrival {
             word(self.kind().as_str_name(), "PRE_ARRIVAL_KIND_"),
             plates(self.vehicle.as_ref()),
             containers(&self.containers),
+            self.document_references.join(", "),
+            self.list.as_ref().map(carried).unwrap_or_default(),
+            self.second_site_id.clone(),
+            self.pass_number.clone(),
             self.haulier_party.clone(),
+            self.filer_party.clone(),
             when(self.planned_arrival.as_ref()),
-            in_the_way.join(", "),
+            show::condition_codes(&self.conditions),
         ]
     }
 
     fn below(&self) -> Vec<String> {
-        show::conditions(&self.conditions)
+        let mut lines = show::conditions(&self.conditions);
+        lines.extend(self.containers.iter().filter_map(known_of));
+        for (site, truck_visit) in [
+            (&self.site_id, &self.truck_visit_id),
+            (&self.second_site_id, &self.second_truck_visit_id),
+        ] {
+            if !truck_visit.is_empty() {
+                lines.push(format!("Truck visit {truck_visit} at {site}"));
+            }
+        }
+        let usable = matches!(self.state(), PreArrivalState::Ready | PreArrivalState::Used);
+        if usable && !self.pass_number.is_empty() {
+            lines.extend(qr_code(&self.pass_number));
+        }
+        lines
+    }
+}
+
+/// The part of a stock list in one text: all that is left, if no line is named.
+fn carried(list: &PreArrivalList) -> String {
+    let lines: Vec<_> = list
+        .lines
+        .iter()
+        .map(|line| format!("{}: {}", line.line_number, quantity(line.quantity.as_ref())))
+        .collect();
+    if lines.is_empty() {
+        return list.list_number.clone();
+    }
+    format!("{} ({})", list.list_number, lines.join(", "))
+}
+
+/// What is filed about a container beside its number.
+fn known_of(container: &PreArrivalContainer) -> Option<String> {
+    let known = [
+        ("seals", container.seals.join(" ")),
+        ("verified mass", quantity(container.verified_mass.as_ref())),
+        ("set point", container.reefer_set_point_celsius.clone()),
+    ];
+    let known: Vec<_> = known
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(what, value)| format!("{what} {value}"))
+        .collect();
+    (!known.is_empty()).then(|| format!("{}: {}", container.container_number, known.join(", ")))
+}
+
+/// A pass as a lane's scanner reads it off a screen: light on the dark ground of a terminal.
+fn qr_code(pass_number: &str) -> Vec<String> {
+    let Ok(code) = QrCode::new(pass_number) else {
+        // More than any code holds: the number itself stands above.
+        return Vec::new();
+    };
+    code.render::<Dense1x2>()
+        .dark_color(Dense1x2::Light)
+        .light_color(Dense1x2::Dark)
+        .build()
+        .lines()
+        .map(str::to_owned)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one() -> Vec<FiledContainer> {
+        vec!["MSKU9070323,seal=CN1".parse().unwrap()]
+    }
+
+    #[test]
+    fn mass_and_seals_beside_a_container_are_the_only_ones() {
+        let seals = vec!["CN2".to_owned()];
+        let filed = filed_containers(one(), Some("24480".to_owned()), seals).unwrap();
+        assert_eq!(filed[0].verified_mass, Some(kilograms("24480")));
+        assert_eq!(filed[0].seals, ["CN1", "CN2"]);
+        let two = [one(), one()].concat();
+        assert_eq!(
+            filed_containers(two.clone(), None, vec![]).unwrap().len(),
+            2
+        );
+        let refused = filed_containers(two, Some("24480".to_owned()), vec![]);
+        assert!(matches!(refused, Err(ClientError::Usage(_))));
+    }
+
+    #[test]
+    fn a_pass_that_may_be_used_is_shown_as_a_square_for_the_scanner() {
+        let shown = |state: PreArrivalState| {
+            let filing = PreArrival {
+                pass_number: "BLC026AAAAAAAAAAAAAAAAAA".to_owned(),
+                state: state.into(),
+                ..Default::default()
+            };
+            filing.below()
+        };
+        let square = shown(PreArrivalState::Ready);
+        let width = square[0].chars().count();
+        assert!(square.iter().all(|line| line.chars().count() == width));
+        // A character is as high as two modules.
+        assert_eq!(square.len(), width.div_ceil(2));
+        assert_eq!(shown(PreArrivalState::Cancelled), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_a_truck_carries_of_a_list_is_told_by_line() {
+        let CarriedLine(line) = "1=20:NAR".parse().unwrap();
+        let list = PreArrivalList {
+            list_number: "QD800026I000000007".to_owned(),
+            lines: vec![line],
+        };
+        assert_eq!(carried(&list), "QD800026I000000007 (1: 20 NAR)");
     }
 }

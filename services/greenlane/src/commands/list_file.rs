@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use prost_reflect::{DescriptorPool, DynamicMessage};
 use proto::gate::v1::{
-    AnnounceArrivalRequest, AnnouncedContainer, LandedContainer, ManifestLine, RecordArrivalRequest,
+    AnnounceArrivalRequest, AnnouncedContainer, LandedContainer, LoadedContainer, ManifestLine,
+    RecordArrivalRequest, RecordDepartureRequest, RecordLoadingRequest,
 };
 
 use super::arguments::kilograms;
@@ -33,6 +34,12 @@ pub const ANNOUNCED_COLUMNS: &[&str] = &[
 /// The columns of a list of what was lifted off.
 pub const LANDED_COLUMNS: &[&str] = &["container_number", "seals_found", "size_type", "empty"];
 
+/// The columns of a list of what was lifted on.
+pub const LOADED_COLUMNS: &[&str] = &["container_number", "seals_found"];
+
+/// The columns of a departure list.
+pub const DEPARTED_COLUMNS: &[&str] = &["container_number"];
+
 /// Why a list cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ListFileError {
@@ -56,6 +63,11 @@ pub enum ListFileError {
         /// What is wrong and what to do.
         cause: String,
     },
+    /// To gate an empty departure list means all that were loaded: nobody who made a list meant that.
+    #[error(
+        "{0} names no container; leave the list out to say that all that were loaded have left"
+    )]
+    NoContainer(PathBuf),
     /// The JSON is not of the messages' form.
     #[error(
         "{0}; write an array of {1}, or the whole request, in the words of the gate's messages"
@@ -84,6 +96,7 @@ pub fn announced(file: &Path) -> Result<AnnounceArrivalRequest, ListFileError> {
     json_request(
         &text,
         "greenlane.gate.v1.AnnounceArrivalRequest",
+        "containers",
         "AnnouncedContainer",
     )
 }
@@ -103,8 +116,54 @@ pub fn landed(file: &Path) -> Result<RecordArrivalRequest, ListFileError> {
     json_request(
         &text,
         "greenlane.gate.v1.RecordArrivalRequest",
+        "containers",
         "LandedContainer",
     )
+}
+
+/// Reads a list of what was lifted onto a train or barge.
+///
+/// # Errors
+/// The file cannot be read, or is no such list.
+pub fn loaded(file: &Path) -> Result<RecordLoadingRequest, ListFileError> {
+    let text = read(file)?;
+    if !is_json(&text) {
+        return Ok(RecordLoadingRequest {
+            containers: loaded_of_csv(&text)?,
+            ..Default::default()
+        });
+    }
+    json_request(
+        &text,
+        "greenlane.gate.v1.RecordLoadingRequest",
+        "containers",
+        "LoadedContainer",
+    )
+}
+
+/// Reads a departure list.
+///
+/// # Errors
+/// The file cannot be read, is no such list, or names no container.
+pub fn departed(file: &Path) -> Result<RecordDepartureRequest, ListFileError> {
+    let text = read(file)?;
+    let request = if is_json(&text) {
+        json_request(
+            &text,
+            "greenlane.gate.v1.RecordDepartureRequest",
+            "container_numbers",
+            "container numbers",
+        )?
+    } else {
+        RecordDepartureRequest {
+            container_numbers: departed_of_csv(&text)?,
+            ..Default::default()
+        }
+    };
+    if request.container_numbers.is_empty() {
+        return Err(ListFileError::NoContainer(file.to_owned()));
+    }
+    Ok(request)
 }
 
 fn read(file: &Path) -> Result<String, ListFileError> {
@@ -127,16 +186,17 @@ fn is_json(text: &str) -> bool {
     text.trim_start().starts_with(['{', '['])
 }
 
-/// A whole request, or an array of its containers.
+/// A whole request, or an array of its containers, which stand in `field`.
 fn json_request<M: prost::Message + Default>(
     text: &str,
     message: &'static str,
+    field: &'static str,
     element: &'static str,
 ) -> Result<M, ListFileError> {
     let wrong = |error: &dyn std::error::Error| ListFileError::Json(error.to_string(), element);
     let value: serde_json::Value = serde_json::from_str(text).map_err(|error| wrong(&error))?;
     let request = match value {
-        serde_json::Value::Array(containers) => serde_json::json!({ "containers": containers }),
+        serde_json::Value::Array(containers) => serde_json::json!({ field: containers }),
         whole => whole,
     };
     let pool = DescriptorPool::decode(proto::FILE_DESCRIPTOR_SET).map_err(|error| wrong(&error))?;
@@ -211,6 +271,19 @@ fn landed_of_csv(text: &str) -> Result<Vec<LandedContainer>, ListFileError> {
             })
         })
         .collect()
+}
+
+fn loaded_of_csv(text: &str) -> Result<Vec<LoadedContainer>, ListFileError> {
+    let row = |row: &Row| LoadedContainer {
+        container_number: row.get("container_number").to_owned(),
+        seals_found: row.words("seals_found"),
+    };
+    Ok(rows(text, LOADED_COLUMNS)?.iter().map(row).collect())
+}
+
+fn departed_of_csv(text: &str) -> Result<Vec<String>, ListFileError> {
+    let row = |row: &Row| row.get("container_number").to_owned();
+    Ok(rows(text, DEPARTED_COLUMNS)?.iter().map(row).collect())
 }
 
 /// One row under its heading.
@@ -403,6 +476,7 @@ mod tests {
         let request: AnnounceArrivalRequest = json_request(
             array,
             "greenlane.gate.v1.AnnounceArrivalRequest",
+            "containers",
             "AnnouncedContainer",
         )
         .unwrap();
@@ -411,6 +485,7 @@ mod tests {
         let request: RecordArrivalRequest = json_request(
             whole,
             "greenlane.gate.v1.RecordArrivalRequest",
+            "containers",
             "LandedContainer",
         )
         .unwrap();
@@ -419,10 +494,42 @@ mod tests {
     }
 
     #[test]
+    fn a_loading_list_names_seals_and_a_departure_list_only_containers() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = |text: &str| {
+            let path = folder.path().join("list");
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let request = loaded(&list(
+            "container_number,seals_found\nMSKU9070323,CN1 CN2\nTGHU7599330,\n",
+        ));
+        let containers = request.unwrap().containers;
+        assert_eq!(containers[0].seals_found, ["CN1", "CN2"]);
+        assert_eq!(containers[1].container_number, "TGHU7599330");
+        for text in ["container_number\nMSKU9070323\n", r#"["MSKU9070323"]"#] {
+            let request = departed(&list(text)).unwrap();
+            assert_eq!(request.container_numbers, ["MSKU9070323"], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_departure_list_without_a_container_does_not_let_all_leave() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("list");
+        for text in ["container_number\n", "[]", "{}"] {
+            std::fs::write(&path, text).unwrap();
+            let refused = departed(&path).unwrap_err();
+            assert!(refused.to_string().contains("names no container"), "{text}");
+        }
+    }
+
+    #[test]
     fn a_field_that_no_message_has_is_refused() {
         let refused = json_request::<RecordArrivalRequest>(
             r#"[{"number": "MSKU9070323"}]"#,
             "greenlane.gate.v1.RecordArrivalRequest",
+            "containers",
             "LandedContainer",
         );
         assert!(refused.unwrap_err().to_string().contains("number"));

@@ -5,8 +5,9 @@ use kernel::Money;
 use proto::common::v1::HoldKind;
 use proto::customs::v1::{
     Channel, CompleteControlRequest, ControlKind, ControlResult, DeclarationRecord,
-    DeclarationStatus, LiftHoldRequest, ManualDuty, OpenControlRequest, OverrideMatchRequest,
-    PlaceHoldRequest, PresentGoodsRequest, ReleaseDeclarationRequest, RerouteDeclarationRequest,
+    DeclarationStatus, DetainDeclarationRequest, EndDetentionRequest, InvalidateDeclarationRequest,
+    LiftHoldRequest, ManualDuty, OpenControlRequest, OverrideMatchRequest, PlaceHoldRequest,
+    PresentGoodsRequest, PutGuaranteeRequest, ReleaseDeclarationRequest, RerouteDeclarationRequest,
 };
 
 use super::arguments::{Held, Moment};
@@ -102,6 +103,56 @@ Example: greenlane officer release 26GB4ZK7Q1M0X9T2A6 --reason 'difference expla
         at: Option<Moment>,
         #[command(flatten)]
         act: Act,
+    },
+    /// Detain the goods of a declaration: nothing of it is released until that ends
+    #[command(
+        after_help = "Example: greenlane officer detain 26GB4ZK7Q1M0X9T2A6 --reason 'counterfeit suspected'"
+    )]
+    Detain {
+        /// The declaration's id or MRN
+        declaration: String,
+        #[command(flatten)]
+        act: Act,
+    },
+    /// End a detention: the declaration stands where its other facts put it
+    #[command(
+        after_help = "Example: greenlane officer end-detention 26GB4ZK7Q1M0X9T2A6 --reason 'genuine, says the owner of the mark'"
+    )]
+    EndDetention {
+        /// The declaration's id or MRN
+        declaration: String,
+        #[command(flatten)]
+        act: Act,
+    },
+    /// Declare a declaration void, before the goods have left
+    #[command(after_help = "\
+Example: greenlane officer invalidate 26GB4ZK7Q1M0X9T2A6 --reason 'filed twice'
+
+What it released is asked back from the gate first; void asked stands in the answer until the gate has said for
+all of it that nothing has left.")]
+    Invalidate {
+        /// The declaration's id or MRN
+        declaration: String,
+        #[command(flatten)]
+        act: Act,
+    },
+    /// Set how much a trader's guarantee covers; `trader guarantee` shows it
+    #[command(
+        after_help = "Example: greenlane officer guarantee trader-b 50000.00 GBP --reason 'bank letter of 24 November'"
+    )]
+    Guarantee {
+        /// The trader
+        trader: String,
+        /// How much it covers from now on; not below what is in use
+        amount: String,
+        /// The currency, three letters
+        currency: String,
+        /// Why; goes on record
+        #[arg(long)]
+        reason: String,
+        /// The guarantee's version that you have seen; not checked if not given
+        #[arg(long, default_value_t = 0)]
+        expected_version: u64,
     },
 }
 
@@ -331,6 +382,55 @@ pub async fn run(command: OfficerCommand, session: &Session) -> Result<(), Clien
             };
             let answer = session.customs()?.present_goods(request).await?;
             show_declaration(session, answer.into_inner().declaration)
+        }
+        OfficerCommand::Detain { declaration, act } => {
+            let request = DetainDeclarationRequest {
+                request_id: session.request_id(),
+                declaration_id: declaration::id(&declaration, session).await?,
+                expected_version: act.expected_version,
+                reason: act.reason,
+            };
+            let answer = session.customs()?.detain_declaration(request).await?;
+            show_declaration(session, answer.into_inner().declaration)
+        }
+        OfficerCommand::EndDetention { declaration, act } => {
+            let request = EndDetentionRequest {
+                request_id: session.request_id(),
+                declaration_id: declaration::id(&declaration, session).await?,
+                expected_version: act.expected_version,
+                reason: act.reason,
+            };
+            let answer = session.customs()?.end_detention(request).await?;
+            show_declaration(session, answer.into_inner().declaration)
+        }
+        OfficerCommand::Invalidate { declaration, act } => {
+            let request = InvalidateDeclarationRequest {
+                request_id: session.request_id(),
+                declaration_id: declaration::id(&declaration, session).await?,
+                expected_version: act.expected_version,
+                reason: act.reason,
+            };
+            let answer = session.customs()?.invalidate_declaration(request).await?;
+            show_declaration(session, answer.into_inner().declaration)
+        }
+        OfficerCommand::Guarantee {
+            trader,
+            amount,
+            currency,
+            reason,
+            expected_version,
+        } => {
+            let amount = Money::parse(&amount, &currency)
+                .map_err(|error| ClientError::Usage(error.to_string()))?;
+            let request = PutGuaranteeRequest {
+                request_id: session.request_id(),
+                trader_party: trader,
+                amount: Some(chassis::convert::money_message(&amount)),
+                reason,
+                expected_version,
+            };
+            let answer = session.customs()?.put_guarantee(request).await?;
+            show::one(session, &answer.into_inner().guarantee.unwrap_or_default())
         }
     }
 }

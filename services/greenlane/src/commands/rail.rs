@@ -1,18 +1,19 @@
-//! The rail and barge desks' commands: what a train or barge will bring, and what it brought. Both desks have
-//! the same commands; only the way of transport differs. Every line of a list has its own result.
+//! The rail and barge desks' commands: what a train or barge will bring, what it brought, what was lifted on,
+//! and that it has left. Both desks have the same commands; only the way of transport differs. Every line of a list has its own result.
 
 use std::path::PathBuf;
 
 use clap::Subcommand;
 use proto::gate::v1::{
-    AnnounceArrivalRequest, LandedContainer, ListLineOutcome, ListLineResult, RecordArrivalRequest,
-    TransportMode,
+    AnnounceArrivalRequest, LandedContainer, ListLineOutcome, ListLineResult, LoadedContainer,
+    RecordArrivalRequest, RecordDepartureRequest, RecordLoadingRequest, TransportMode,
 };
 
 use super::arguments::Moment;
 use super::list_file;
 use super::show::{self, Shown, word};
 use crate::client::{ClientError, Session};
+use crate::output::{self, Output};
 use crate::parties::PORT;
 
 /// The commands of the desks.
@@ -79,6 +80,63 @@ Example: greenlane rail arrive --conveyance X8044 --container MSKU9070323 --comp
         #[arg(long)]
         check: bool,
     },
+    /// Record what was lifted onto a train or barge
+    #[command(after_help = "\
+A CSV list has a heading with any of these columns:
+
+  container_number,seals_found
+  MSKU9070323,CN482913 CN482914
+
+A JSON list is an array of the gate's LoadedContainer messages, or the whole RecordLoadingRequest. What may not
+be loaded is refused with what is missing, and stays in the yard.
+
+Example: greenlane rail load --conveyance X8045 --container MSKU9070323
+         greenlane barge load lifted.csv --conveyance CQ-2618")]
+    Load {
+        /// The list, CSV or JSON
+        #[arg(required_unless_present = "containers")]
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        outbound: OutboundArguments,
+    },
+    /// Record that a train or barge has left
+    #[command(after_help = "\
+A CSV list has a heading with one column:
+
+  container_number
+  MSKU9070323
+
+A JSON list is an array of container numbers, or the gate's whole RecordDepartureRequest. Without a list and
+without --container all that were loaded have left; with one, what was loaded and is not on it stays.
+
+Example: greenlane rail depart --conveyance X8045
+         greenlane barge depart departed.csv --conveyance CQ-2618 --at -20m")]
+    Depart {
+        /// The departure list, CSV or JSON; all that were loaded if not given
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        outbound: OutboundArguments,
+    },
+}
+
+/// What is said alike of a loading and of a departure.
+#[derive(Debug, clap::Args)]
+pub struct OutboundArguments {
+    /// A container on the list; may be repeated
+    #[arg(long = "container")]
+    containers: Vec<String>,
+    /// The train's or barge's number
+    #[arg(long, default_value = "", hide_default_value = true)]
+    conveyance: String,
+    /// When; now if not given
+    #[arg(long, allow_hyphen_values = true)]
+    at: Option<Moment>,
+    /// The site
+    #[arg(long)]
+    site: Option<String>,
+    /// Only check: the same results, and nothing is recorded
+    #[arg(long)]
+    check: bool,
 }
 
 /// Which desk speaks.
@@ -147,6 +205,8 @@ pub async fn run(command: RailCommand, mode: Mode, session: &Session) -> Result<
             }
             arrive(request, session).await
         }
+        RailCommand::Load { file, outbound } => load(file, outbound, mode, session).await,
+        RailCommand::Depart { file, outbound } => depart(file, outbound, mode, session).await,
     }
 }
 
@@ -180,6 +240,59 @@ async fn arrive(mut request: RecordArrivalRequest, session: &Session) -> Result<
     show_results(session, &answer.into_inner().results)
 }
 
+async fn load(
+    file: Option<PathBuf>,
+    outbound: OutboundArguments,
+    mode: TransportMode,
+    session: &Session,
+) -> Result<(), ClientError> {
+    let mut request = match file {
+        Some(file) => list_file::loaded(&file)?,
+        None => RecordLoadingRequest::default(),
+    };
+    let named = outbound
+        .containers
+        .into_iter()
+        .map(|container_number| LoadedContainer {
+            container_number,
+            ..Default::default()
+        });
+    request.containers.extend(named);
+    set_unless_empty(&mut request.conveyance, outbound.conveyance);
+    set_site(&mut request.site_id, outbound.site);
+    set_request_id(&mut request.request_id, session);
+    request.mode = mode.into();
+    request.validate_only |= outbound.check;
+    if let Some(at) = outbound.at {
+        request.loaded_at = Some(at.timestamp());
+    }
+    let answer = session.gate()?.record_loading(request).await?;
+    show_results(session, &answer.into_inner().results)
+}
+
+async fn depart(
+    file: Option<PathBuf>,
+    outbound: OutboundArguments,
+    mode: TransportMode,
+    session: &Session,
+) -> Result<(), ClientError> {
+    let mut request = match file {
+        Some(file) => list_file::departed(&file)?,
+        None => RecordDepartureRequest::default(),
+    };
+    request.container_numbers.extend(outbound.containers);
+    set_unless_empty(&mut request.conveyance, outbound.conveyance);
+    set_site(&mut request.site_id, outbound.site);
+    set_request_id(&mut request.request_id, session);
+    request.mode = mode.into();
+    request.validate_only |= outbound.check;
+    if let Some(at) = outbound.at {
+        request.departed_at = Some(at.timestamp());
+    }
+    let answer = session.gate()?.record_departure(request).await?;
+    show_results(session, &answer.into_inner().results)
+}
+
 /// A request read whole from a file may bring its own id, so that it can be sent again safely.
 fn set_request_id(request_id: &mut String, session: &Session) {
     if request_id.is_empty() {
@@ -189,23 +302,56 @@ fn set_request_id(request_id: &mut String, session: &Session) {
 
 fn show_results(session: &Session, results: &[ListLineResult]) -> Result<(), ClientError> {
     show::many(session, results)?;
-    let faulty = results
-        .iter()
-        .filter(|result| result.outcome() == ListLineOutcome::Faulty)
-        .count();
-    if faulty > 0 {
-        return Err(ClientError::Failed(format!(
-            "{faulty} of {} lines are faulty and were not taken; correct them and send the list again.",
-            results.len()
-        )));
+    if session.output() == Output::Table {
+        for result in results {
+            for condition in show::conditions(&result.conditions) {
+                output::line(&format!("{} {condition}", result.container_number))?;
+            }
+        }
     }
-    Ok(())
+    match not_done(results) {
+        told if told.is_empty() => Ok(()),
+        told => Err(ClientError::Failed(told)),
+    }
+}
+
+/// What of a list was not done as asked; empty if all was. What the request does not name was not asked.
+fn not_done(results: &[ListLineResult]) -> String {
+    let told = [
+        (
+            ListLineOutcome::Faulty,
+            "are faulty and were not taken; correct them and send the list again.",
+        ),
+        (
+            ListLineOutcome::Refused,
+            "may not be loaded and stay in the yard; every reason stands above.",
+        ),
+        (
+            ListLineOutcome::NotLoaded,
+            "were not loaded and stay in the yard; record what was lifted on first.",
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(outcome, why)| {
+        let count = results
+            .iter()
+            .filter(|result| result.outcome() == outcome && result.line_number > 0)
+            .count();
+        (count > 0).then(|| format!("{count} of {} lines {why}", results.len()))
+    });
+    told.collect::<Vec<_>>().join(" ")
 }
 
 impl Shown for ListLineResult {
     const MESSAGE: &'static str = "greenlane.gate.v1.ListLineResult";
-    const COLUMNS: &'static [&'static str] =
-        &["entry", "container", "outcome", "container visit", "faults"];
+    const COLUMNS: &'static [&'static str] = &[
+        "entry",
+        "container",
+        "outcome",
+        "container visit",
+        "faults",
+        "missing",
+    ];
 
     fn cells(&self) -> Vec<String> {
         let entry = match self.line_number {
@@ -222,6 +368,38 @@ impl Shown for ListLineResult {
                 .map(show::fault_text)
                 .collect::<Vec<_>>()
                 .join(", "),
+            show::condition_codes(&self.conditions),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn result(line_number: u32, outcome: ListLineOutcome) -> ListLineResult {
+        ListLineResult {
+            line_number,
+            outcome: outcome.into(),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn what_the_list_does_not_name_was_not_asked_for() {
+        let stays = result(0, ListLineOutcome::NotLoaded);
+        assert_eq!(not_done(&[result(1, ListLineOutcome::Accepted), stays]), "");
+    }
+
+    #[test]
+    fn every_way_in_which_a_line_was_not_done_is_told() {
+        let told = not_done(&[
+            result(1, ListLineOutcome::Refused),
+            result(2, ListLineOutcome::Faulty),
+            result(3, ListLineOutcome::SealMismatch),
+        ]);
+        assert!(told.contains("1 of 3 lines are faulty"), "{told}");
+        assert!(told.contains("1 of 3 lines may not be loaded"), "{told}");
+        assert!(!told.contains("were not loaded"), "{told}");
     }
 }

@@ -112,6 +112,12 @@ pub fn conditions(conditions: &[Condition]) -> Vec<String> {
     conditions.iter().map(condition).collect()
 }
 
+/// The codes of conditions in one cell.
+pub fn condition_codes(conditions: &[Condition]) -> String {
+    let codes = conditions.iter().map(|condition| condition.code.as_str());
+    codes.collect::<Vec<_>>().join(", ")
+}
+
 /// One condition as a line.
 pub fn condition(condition: &Condition) -> String {
     let since = when(condition.since.as_ref());

@@ -9,6 +9,7 @@ use proto::bonded::v1::{
     StockAmount, StockList, StockListDirection, StockListState, VoidStockListRequest,
 };
 use proto::common::v1::Quantity;
+use proto::gate::v1::PreArrivalListLine;
 
 use super::arguments::Listing;
 use super::show::{self, Shown, quantity, when, when_exactly, word, yes};
@@ -106,6 +107,10 @@ pub struct FiledLine(pub FiledStockListLine);
 #[derive(Clone, Debug, PartialEq)]
 pub struct CountedLine(pub ReceiptCount);
 
+/// What a truck carries of a list's line: `1=20:NAR`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CarriedLine(pub PreArrivalListLine);
+
 /// Why a text is no line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -145,13 +150,32 @@ impl FromStr for CountedLine {
     type Err = LineError;
 
     fn from_str(written: &str) -> Result<Self, Self::Err> {
-        let wrong = || LineError(written.to_owned());
-        let (line, counted) = written.split_once('=').ok_or_else(wrong)?;
+        let (line_number, counted) = of_line(written)?;
         Ok(Self(ReceiptCount {
-            line_number: line.trim().parse().map_err(|_| wrong())?,
-            counted: Some(measured(counted).ok_or_else(wrong)?),
+            line_number,
+            counted: Some(counted),
         }))
     }
+}
+
+impl FromStr for CarriedLine {
+    type Err = LineError;
+
+    fn from_str(written: &str) -> Result<Self, Self::Err> {
+        let (line_number, quantity) = of_line(written)?;
+        Ok(Self(PreArrivalListLine {
+            line_number,
+            quantity: Some(quantity),
+        }))
+    }
+}
+
+/// `1=48:NAR`: a list's line and a quantity of it.
+fn of_line(written: &str) -> Result<(u32, Quantity), LineError> {
+    let wrong = || LineError(written.to_owned());
+    let (line, quantity) = written.split_once('=').ok_or_else(wrong)?;
+    let line = line.trim().parse().map_err(|_| wrong())?;
+    Ok((line, measured(quantity).ok_or_else(wrong)?))
 }
 
 /// `50:NAR`; what stands on both sides goes to the service as typed.
@@ -257,11 +281,6 @@ impl Shown for StockList {
             .iter()
             .map(|line| quantity(line.passed.as_ref()))
             .collect();
-        let waits: Vec<_> = self
-            .conditions
-            .iter()
-            .map(|condition| condition.code.clone())
-            .collect();
         vec![
             self.list_number.clone(),
             word(self.state().as_str_name(), "STOCK_LIST_STATE_"),
@@ -275,7 +294,7 @@ impl Shown for StockList {
             passed.join(", "),
             yes(self.passes_closed),
             yes(self.closed_short),
-            waits.join(", "),
+            show::condition_codes(&self.conditions),
             when(self.filed_at.as_ref()),
             when(self.posted_at.as_ref()),
             when_exactly(self.posted_effective_at.as_ref()),

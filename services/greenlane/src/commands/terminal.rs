@@ -8,7 +8,7 @@ use proto::gate::v1::{
 };
 
 use super::arguments::{Held, Listing, container_visit_id};
-use super::show::{self, Shown, when, word, yes};
+use super::show::{self, Shown, quantity, when, word, yes};
 use crate::client::{ClientError, Session};
 use crate::parties::PORT;
 
@@ -242,6 +242,14 @@ async fn list(
     show::many(session, &rows)
 }
 
+/// The train, barge or truck that took a container; empty while it is here.
+fn left_by(visit: &ContainerVisit) -> String {
+    match visit.departed_with_truck_visit_id.as_str() {
+        "" => visit.departure_conveyance.clone(),
+        truck_visit => format!("truck visit {truck_visit}"),
+    }
+}
+
 impl Shown for ContainerVisit {
     const MESSAGE: &'static str = "greenlane.gate.v1.ContainerVisit";
     const COLUMNS: &'static [&'static str] = &[
@@ -249,12 +257,17 @@ impl Shown for ContainerVisit {
         "phase",
         "came by",
         "transport documents",
+        "declarations",
+        "list",
+        "verified mass",
         "available",
         "empty",
         "seal mismatch",
         "over-landed",
         "arrived",
+        "loaded on",
         "departed",
+        "left by",
     ];
 
     fn cells(&self) -> Vec<String> {
@@ -271,12 +284,17 @@ impl Shown for ContainerVisit {
                 .trim()
                 .to_owned(),
             documents.join(", "),
+            self.document_references.join(", "),
+            self.list_number.clone(),
+            quantity(self.verified_mass.as_ref()),
             yes(self.available),
             yes(self.empty),
             yes(self.seal_mismatch),
             yes(self.over_landed),
             when(self.arrived_at.as_ref()),
+            self.loaded_on.clone(),
             when(self.departed_at.as_ref()),
+            left_by(self),
         ]
     }
 

@@ -1,4 +1,5 @@
-//! The trader's commands: account books and the stock in them, on both clocks, and the deferment account.
+//! The trader's commands: account books and the stock in them, on both clocks, the deferment account and the
+//! guarantee.
 
 use clap::Subcommand;
 use kernel::Money;
@@ -7,7 +8,10 @@ use proto::bonded::v1::{
     LineUnits, ListBooksRequest, ListMovementsRequest, Movement, OpenBookRequest, StockAmount,
     StockDetail, StockListDirection, StockRow,
 };
-use proto::customs::v1::{Account, DebtState, GetAccountRequest, RecordPaymentRequest};
+use proto::customs::v1::{
+    Account, DebtState, GetAccountRequest, GetGuaranteeRequest, RecordPaymentRequest,
+    TraderGuarantee,
+};
 
 use super::arguments::{Listing, Moment};
 use super::declaration;
@@ -68,6 +72,15 @@ Example: greenlane trader pay 5000.00 GBP --reference BANK-20261124-7
         /// Whose account; your own if not given
         #[arg(long, default_value = "", hide_default_value = true)]
         payer: String,
+    },
+    /// Show the guarantee under which duty is suspended in bond
+    #[command(after_help = "\
+Example: greenlane trader guarantee
+         greenlane trader guarantee --trader trader-b --as officer-1")]
+    Guarantee {
+        /// Whose guarantee; your own if not given
+        #[arg(long, default_value = "", hide_default_value = true)]
+        trader: String,
     },
 }
 
@@ -235,6 +248,13 @@ pub async fn run(command: TraderCommand, session: &Session) -> Result<(), Client
             let request = GetAccountRequest { payer_party: payer };
             let answer = session.customs()?.get_account(request).await?;
             show::one(session, &answer.into_inner().account.unwrap_or_default())
+        }
+        TraderCommand::Guarantee { trader } => {
+            let request = GetGuaranteeRequest {
+                trader_party: trader,
+            };
+            let answer = session.customs()?.get_guarantee(request).await?;
+            show::one(session, &answer.into_inner().guarantee.unwrap_or_default())
         }
     }
 }
@@ -566,6 +586,22 @@ impl Shown for BookLine {
             yes(self.suspended_for_increase),
             yes(self.suspended_for_decrease),
             self.suspension_reason.clone(),
+        ]
+    }
+}
+
+impl Shown for TraderGuarantee {
+    const MESSAGE: &'static str = "greenlane.customs.v1.TraderGuarantee";
+    const COLUMNS: &'static [&'static str] =
+        &["guarantee of", "covers", "in use", "available", "version"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.trader_party.clone(),
+            money(self.amount.as_ref()),
+            money(self.in_use.as_ref()),
+            money(self.available.as_ref()),
+            self.version.to_string(),
         ]
     }
 }

@@ -90,6 +90,10 @@ fn verdict(may_leave: bool, release: &ContainerRelease) -> String {
     let since = when(release.decided_at.as_ref());
     let state = word(release.state().as_str_name(), "RELEASE_STATE_");
     match release.state() {
+        // Released to no truck: a train or barge takes it.
+        _ if may_leave && release.haulier_party.is_empty() => {
+            format!("{visit}: may be loaded since {since}")
+        }
         _ if may_leave => format!(
             "{visit}: may leave with {} since {since}",
             release.haulier_party
@@ -180,6 +184,16 @@ mod tests {
     fn a_granted_release_names_the_haulier() {
         let text = verdict(true, &release(ReleaseState::Granted));
         assert!(text.contains("may leave with haulier-a"), "{text}");
+    }
+
+    #[test]
+    fn what_no_truck_takes_may_be_loaded() {
+        let export = ContainerRelease {
+            haulier_party: String::new(),
+            ..release(ReleaseState::Granted)
+        };
+        let text = verdict(true, &export);
+        assert!(text.contains("may be loaded since"), "{text}");
     }
 
     #[test]

@@ -406,8 +406,10 @@ impl<I: Send + 'static> Admin<I> {
     /// If the database does not answer.
     pub async fn verify(&self) -> Result<VerifyReport, Refusal> {
         let mut report = VerifyReport::default();
+        // Before a connection is held: two that each hold one and want another wait for ever.
+        let produced = store::produced(&self.pool).await.map_err(unavailable)?;
         let mut db = self.pool.acquire().await.map_err(unavailable)?;
-        for row in store::produced(&self.pool).await.map_err(unavailable)? {
+        for row in produced {
             report.partitions += 1;
             let (topic, partition) = row.part;
             let mut after = 0;
