@@ -20,8 +20,6 @@ pub(crate) const EPOCH_TYPE: &str = "greenlane.fabric.epoch";
 const RESTATED: &str = ".restated";
 /// Facts that are stated again in one commit: other writers of the partition wait for it.
 const RESTATED_AT_ONCE: usize = 200;
-/// How often a commit is tried anew because another writer was faster.
-const TRIES_MAX: u32 = 20;
 
 /// Whether an event of this type states again what was published before.
 pub(crate) fn is_restated(event_type: &str) -> bool {
@@ -153,7 +151,7 @@ pub(crate) async fn open_epoch(url: &str, by: &str, reason: &str) -> Result<u64,
 /// changes meanwhile may be followed by what it was before: readers keep the higher version.
 ///
 /// # Errors
-/// The database does not answer, or other writers leave no room.
+/// The database does not answer.
 pub(crate) async fn restate(url: &str, part: &Part) -> Result<u64, StoreError> {
     let mut db = store::connect(url).await?;
     let places = store::restate::last_words(&mut db, part).await?;
@@ -170,32 +168,26 @@ async fn publish(
     part: &Part,
     words: Vec<store::restate::LastWord>,
 ) -> Result<(), StoreError> {
-    for _ in 0..TRIES_MAX {
-        let mut transaction = db.begin().await?;
-        let now = store::clock(&mut transaction).await?;
-        let heads = store::heads(&mut transaction, std::slice::from_ref(part), true).await?;
-        let Some(from) = heads.get(part).cloned() else {
-            return Ok(());
-        };
-        let mut to = from.clone();
-        let words = words.iter().cloned().map(Unnumbered::from);
-        let outbox = words.map(|word| next_row(&mut to, word, now)).collect();
-        let write = BatchWrite {
-            outbox,
-            heads: BTreeMap::from([(part.clone(), (from, to))]),
-            ..BatchWrite::default()
-        };
-        if matches!(
-            store::write_batch(&mut transaction, &write, now).await?,
-            Written::All
-        ) {
-            transaction.commit().await?;
-            return Ok(());
-        }
-        transaction.rollback().await?;
+    let mut transaction = db.begin().await?;
+    let now = store::clock(&mut transaction).await?;
+    let heads = store::heads(&mut transaction, std::slice::from_ref(part), true).await?;
+    let Some(from) = heads.get(part).cloned() else {
+        return Ok(());
+    };
+    let mut to = from.clone();
+    let words = words.into_iter().map(Unnumbered::from);
+    let outbox = words.map(|word| next_row(&mut to, word, now)).collect();
+    let write = BatchWrite {
+        outbox,
+        heads: BTreeMap::from([(part.clone(), (from, to))]),
+        ..BatchWrite::default()
+    };
+    // Nobody moves a head that is locked here.
+    match store::write_batch(&mut transaction, &write, now).await? {
+        Written::All => Ok(transaction.commit().await?),
+        Written::HeadsMoved => Err(StoreError::Value(format!(
+            "the head of {}/{} moved under its lock",
+            part.0, part.1
+        ))),
     }
-    Err(StoreError::Value(format!(
-        "{}/{} is written to without a pause; state it again when less happens",
-        part.0, part.1
-    )))
 }
