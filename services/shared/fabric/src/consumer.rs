@@ -1,7 +1,13 @@
 //! Reads the partitions that a writer owns and hands their records to it, in
 //! order. It keeps no positions: those are in the database, with the effects.
+//! The broker's client can stop giving one partition's records, for good and
+//! without a word, when a broker comes back or a leader moves; so every reader
+//! looks after the partitions of which nothing comes.
+
+mod hearing;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -12,12 +18,15 @@ use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use crate::config::FabricConfig;
-use crate::kafka::{self, Connection};
+use crate::kafka::{self, BROKER_WAIT, Connection};
 use crate::service::Record;
-use crate::store::Stamp;
+use crate::store::{Part, Stamp};
 use crate::writer::{Assignment, Delivered, Item};
+
+use self::hearing::Hearing;
 
 /// How long to wait before a reader that failed is made anew.
 const RETRY_WAIT: Duration = Duration::from_millis(500);
@@ -29,14 +38,18 @@ pub(crate) async fn run<I: Send + 'static>(
     records: mpsc::Sender<Item<I>>,
     mut stop: watch::Receiver<bool>,
 ) {
+    let watermarks = Duration::from_millis(config.watermark_idle_millis.into());
+    let mut hearing = Hearing::new(watermarks + BROKER_WAIT);
+    hear_anew(&mut hearing, &mut assignment);
     loop {
         if *stop.borrow() {
             return;
         }
         let outcome = match kafka::consumer(&config, "earliest") {
             Ok(consumer) => {
+                let consumer = Arc::new(consumer);
                 let outcome = tokio::select! {
-                    outcome = read(&config, &consumer, &mut assignment, &records) => outcome,
+                    outcome = read(&config, &consumer, &mut hearing, &mut assignment, &records) => outcome,
                     () = crate::fabric::told_to_stop(&mut stop) => Ok(()),
                 };
                 kafka::close(consumer);
@@ -54,23 +67,48 @@ pub(crate) async fn run<I: Send + 'static>(
     }
 }
 
+/// Reads from where the last reader came to, or where the writer says meanwhile.
 async fn read<I>(
     config: &FabricConfig,
-    consumer: &StreamConsumer<Connection>,
+    consumer: &Arc<StreamConsumer<Connection>>,
+    hearing: &mut Hearing,
     assignment: &mut watch::Receiver<Assignment>,
     records: &mpsc::Sender<Item<I>>,
 ) -> Result<(), String> {
-    let list = wanted(config, &assignment.borrow_and_update());
-    consumer.assign(&list).map_err(|error| error.to_string())?;
+    hearing.begin(Instant::now());
+    assign(config, consumer, hearing)?;
     let mut stream = consumer.stream();
+    let mut look = tokio::time::interval(hearing.look_every());
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut asked: Option<JoinHandle<Vec<(Part, i64)>>> = None;
     loop {
         tokio::select! {
             changed = assignment.changed() => {
                 if changed.is_err() {
                     return Ok(());
                 }
-                let list = wanted(config, &assignment.borrow_and_update());
-                consumer.assign(&list).map_err(|error| error.to_string())?;
+                hear_anew(hearing, assignment);
+                assign(config, consumer, hearing)?;
+            }
+            _ = look.tick(), if asked.is_none() => {
+                let now = Instant::now();
+                if records.capacity() == 0 {
+                    // The writer does not keep up: what waits behind others is not lost.
+                    hearing.begin(now);
+                }
+                if let Some((topic, partition)) = hearing.deaf_to(now) {
+                    metrics::counter!("greenlane_deaf_readers_total").increment(1);
+                    return Err(format!("the broker has records of {topic}/{partition} that its client does not give"));
+                }
+                let silent = hearing.silent(now);
+                if !silent.is_empty() {
+                    let (config, consumer) = (config.clone(), Arc::clone(consumer));
+                    asked = Some(tokio::task::spawn_blocking(move || ends(&config, &consumer, silent)));
+                }
+            }
+            found = async { asked.as_mut()?.await.ok() }, if asked.is_some() => {
+                asked = None;
+                hearing.told(found.unwrap_or_default());
             }
             message = stream.next() => match message {
                 Some(Ok(message)) => {
@@ -78,6 +116,10 @@ async fn read<I>(
                         && records.send(item).await.is_err()
                     {
                         return Ok(());
+                    }
+                    if let Some(topic) = kafka::topic_of(&config.topic_prefix, message.topic()) {
+                        let part = (topic, message.partition().unsigned_abs());
+                        hearing.heard(&part, message.offset(), Instant::now());
                     }
                 }
                 // Passes by itself: librdkafka goes on connecting.
@@ -88,15 +130,50 @@ async fn read<I>(
     }
 }
 
-fn wanted(config: &FabricConfig, assignment: &Assignment) -> TopicPartitionList {
-    let Assignment::Read(parts) = assignment;
-    let offsets: HashMap<(String, i32), Offset> = parts
-        .iter()
-        .map(|((topic, partition), offset)| {
-            let offset = if *offset < 0 {
-                Offset::Beginning
-            } else {
-                Offset::Offset(offset + 1)
+/// Begins where the writer says.
+fn hear_anew(hearing: &mut Hearing, assignment: &mut watch::Receiver<Assignment>) {
+    let Assignment::Read(parts) = &*assignment.borrow_and_update();
+    hearing.assigned(parts, Instant::now());
+}
+
+fn assign(
+    config: &FabricConfig,
+    consumer: &StreamConsumer<Connection>,
+    hearing: &Hearing,
+) -> Result<(), String> {
+    consumer
+        .assign(&wanted(config, hearing))
+        .map_err(|error| error.to_string())
+}
+
+/// The offsets behind the last records that the broker has of these partitions, as far as it
+/// answers. Blocks.
+fn ends(
+    config: &FabricConfig,
+    consumer: &StreamConsumer<Connection>,
+    parts: Vec<Part>,
+) -> Vec<(Part, i64)> {
+    let mut ends = Vec::new();
+    for part in parts {
+        let name = kafka::topic_name(&config.topic_prefix, &part.0);
+        match consumer.fetch_watermarks(&name, part.1.cast_signed(), BROKER_WAIT) {
+            Ok((_, end)) => ends.push((part, end)),
+            Err(error) => {
+                tracing::debug!(%error, "the broker does not say how far its partitions go");
+                break;
+            }
+        }
+    }
+    ends
+}
+
+fn wanted(config: &FabricConfig, hearing: &Hearing) -> TopicPartitionList {
+    let offsets: HashMap<(String, i32), Offset> = hearing
+        .next()
+        .map(|((topic, partition), next)| {
+            let offset = match next {
+                0 => Offset::Beginning,
+                next => Offset::Offset(next),
             };
             (
                 (

@@ -1,0 +1,189 @@
+//! A process that is away for a while: killed, told to end, or frozen. `up` starts what ended again by
+//! itself; to keep it away longer, its successor is frozen as soon as it appears. It must not know when this
+//! happens or what is done meanwhile.
+
+use std::fmt;
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use stack::process::Signal;
+
+use crate::site::{Process, Site};
+use crate::waiting::{if_so, seen};
+
+/// How often it is looked for a successor.
+const WATCH: Duration = Duration::from_millis(10);
+
+/// Who can be stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Victim {
+    Gate,
+    Customs,
+    Bonded,
+    Release,
+    Kafka,
+}
+
+impl Victim {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Victim::Gate => "gate",
+            Victim::Customs => "customs",
+            Victim::Bonded => "bonded",
+            Victim::Release => "release",
+            Victim::Kafka => "kafka",
+        }
+    }
+
+    /// Its process, if there is one now.
+    fn process(self, site: &Site) -> Option<Process> {
+        let wanted = match self {
+            Victim::Kafka => "kafka.Kafka\0".to_owned(),
+            service => format!("serve\0{}\0", service.name()),
+        };
+        let is_it = |process: &Process| command_line(process).contains(&wanted);
+        site.children()
+            .into_iter()
+            .find(|process| process.lives() && is_it(process))
+    }
+}
+
+impl fmt::Display for Victim {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// How somebody is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// `SIGKILL`: a crash.
+    Kill,
+    /// `SIGTERM`: an orderly end.
+    End,
+    /// `SIGSTOP`: it is there, holds its connections, and says nothing.
+    Freeze,
+}
+
+/// Somebody who is about to be stopped: looked for before, so that it happens in the very moment.
+pub struct Target {
+    site: &'static Site,
+    victim: Victim,
+    process: Process,
+}
+
+impl Target {
+    /// The victim's process, once there is one.
+    pub async fn find(site: &'static Site, victim: Victim) -> Target {
+        let process = seen(&format!("{victim} runs"), async || {
+            Ok(victim.process(site).ok_or_else(|| "it does not".to_owned()))
+        })
+        .await;
+        Target {
+            site,
+            victim,
+            process,
+        }
+    }
+}
+
+/// Somebody who is away. Dropped, it comes back too.
+pub struct Outage {
+    site: &'static Site,
+    victim: Victim,
+    over: Arc<AtomicBool>,
+    keeper: Option<JoinHandle<()>>,
+}
+
+impl Outage {
+    /// Stops somebody; returns when it is away. If it is to be kept away, it does not come back before
+    /// [`Outage::end`]; a frozen one never does.
+    pub async fn begin(target: Target, way: Way, kept: bool) -> Outage {
+        let Target {
+            site,
+            victim,
+            process,
+        } = target;
+        let over = Arc::new(AtomicBool::new(false));
+        let signal = match way {
+            Way::Kill => Signal::SIGKILL,
+            Way::End => Signal::SIGTERM,
+            Way::Freeze => Signal::SIGSTOP,
+        };
+        send(&process, signal);
+        if way != Way::Freeze {
+            seen(&format!("{victim} has ended"), async || {
+                Ok(if_so(!process.lives(), (), "it lives"))
+            })
+            .await;
+        }
+        let keeper = (kept || way == Way::Freeze).then(|| {
+            let over = over.clone();
+            std::thread::spawn(move || keep_away(site, victim, &over))
+        });
+        Outage {
+            site,
+            victim,
+            over,
+            keeper,
+        }
+    }
+
+    /// Lets it come back; returns when its process is there. It may not answer yet.
+    pub async fn end(mut self) {
+        self.let_go();
+        let (site, victim) = (self.site, self.victim);
+        seen(&format!("{victim} is back"), async || {
+            Ok(if_so(victim.process(site).is_some(), (), "no process"))
+        })
+        .await;
+    }
+
+    fn let_go(&mut self) {
+        self.over.store(true, Ordering::Release);
+        if let Some(keeper) = self.keeper.take() {
+            // A panic there was told there.
+            let _ = keeper.join();
+        }
+    }
+}
+
+impl Drop for Outage {
+    fn drop(&mut self) {
+        self.let_go();
+    }
+}
+
+/// Freezes every process that appears in the victim's place, and thaws them all at the end.
+fn keep_away(site: &Site, victim: Victim, over: &AtomicBool) {
+    let mut frozen: Option<Process> = None;
+    while !over.load(Ordering::Acquire) {
+        let present = victim.process(site);
+        if present != frozen {
+            if let Some(process) = &present {
+                send(process, Signal::SIGSTOP);
+            }
+            frozen = present;
+        }
+        std::thread::sleep(WATCH);
+    }
+    // Only one can be there: `up` starts none beside one that lives.
+    if let Some(process) = &frozen {
+        send(process, Signal::SIGCONT);
+    }
+}
+
+fn send(process: &Process, signal: Signal) {
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(process.pid).unwrap());
+    // One that ended meanwhile needs no signal any more.
+    let _ = nix::sys::signal::kill(pid, signal);
+}
+
+fn command_line(process: &Process) -> String {
+    let bytes = fs::read(format!("/proc/{}/cmdline", process.pid)).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}

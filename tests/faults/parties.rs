@@ -1,0 +1,171 @@
+//! Who speaks to the services: each party with its development token, over channels that connect again by
+//! themselves. It must not know what is said.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::bonded::v1::GetStockRequest;
+use proto::bonded::v1::bonded_service_client::BondedServiceClient;
+use proto::customs::v1::GetAccountRequest;
+use proto::customs::v1::customs_service_client::CustomsServiceClient;
+use proto::gate::v1::ListSitesRequest;
+use proto::gate::v1::gate_service_client::GateServiceClient;
+use proto::release::v1::ListNoticesRequest;
+use proto::release::v1::release_service_client::ReleaseServiceClient;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
+
+use crate::outage::Victim;
+use crate::site::Site;
+
+/// A frozen service does not answer: the call is given up after so long, and made again.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+type Transport = InterceptedService<Channel, Bearer>;
+
+/// Everybody who takes part.
+pub struct Parties {
+    /// The port: rail desk, yard and gate.
+    pub terminal: Party,
+    /// The trucking firm.
+    pub haulier: Party,
+    /// The customs broker.
+    pub broker: Party,
+    /// Whose goods they are.
+    pub trader: Party,
+    /// The shipping line.
+    pub line: Party,
+    /// The customs officer.
+    pub officer: Party,
+}
+
+impl Parties {
+    /// Everybody, at a site that runs.
+    pub fn of(site: &Site) -> Parties {
+        let channels = Arc::new(Channels::of(site));
+        let party = |name| Party::of(site, name, &channels);
+        Parties {
+            terminal: party("terminal"),
+            haulier: party("haulier-a"),
+            broker: party("broker-a"),
+            trader: party("trader-a"),
+            line: party("line-a"),
+            officer: party("officer-1"),
+        }
+    }
+
+    /// Somebody reads something from a service.
+    pub async fn read(&self, service: Victim) -> Result<(), Status> {
+        match service {
+            Victim::Gate => {
+                let mut gate = self.terminal.gate();
+                gate.list_sites(ListSitesRequest {}).await.map(drop)
+            }
+            Victim::Customs => {
+                let mut customs = self.trader.customs();
+                customs
+                    .get_account(GetAccountRequest::default())
+                    .await
+                    .map(drop)
+            }
+            Victim::Bonded => {
+                let mut bonded = self.trader.bonded();
+                bonded.get_stock(GetStockRequest::default()).await.map(drop)
+            }
+            Victim::Release => {
+                let mut release = self.haulier.release();
+                release
+                    .list_notices(ListNoticesRequest::default())
+                    .await
+                    .map(drop)
+            }
+            Victim::Kafka => Ok(()),
+        }
+    }
+}
+
+/// One party.
+pub struct Party {
+    /// Its id.
+    pub name: &'static str,
+    bearer: Bearer,
+    channels: Arc<Channels>,
+}
+
+impl Party {
+    fn of(site: &Site, name: &'static str, channels: &Arc<Channels>) -> Party {
+        let token = site.run(&["token", "--as", name]).done().stdout;
+        Party {
+            name,
+            bearer: Bearer(format!("Bearer {}", token.trim()).parse().unwrap()),
+            channels: channels.clone(),
+        }
+    }
+
+    /// Its way to gate.
+    pub fn gate(&self) -> GateServiceClient<Transport> {
+        GateServiceClient::new(self.transport(&self.channels.gate))
+    }
+
+    /// Its way to customs.
+    pub fn customs(&self) -> CustomsServiceClient<Transport> {
+        CustomsServiceClient::new(self.transport(&self.channels.customs))
+    }
+
+    /// Its way to bonded.
+    pub fn bonded(&self) -> BondedServiceClient<Transport> {
+        BondedServiceClient::new(self.transport(&self.channels.bonded))
+    }
+
+    /// Its way to release.
+    pub fn release(&self) -> ReleaseServiceClient<Transport> {
+        ReleaseServiceClient::new(self.transport(&self.channels.release))
+    }
+
+    fn transport(&self, channel: &Channel) -> Transport {
+        InterceptedService::new(channel.clone(), self.bearer.clone())
+    }
+}
+
+struct Channels {
+    gate: Channel,
+    customs: Channel,
+    bonded: Channel,
+    release: Channel,
+}
+
+impl Channels {
+    fn of(site: &Site) -> Channels {
+        let endpoints = site.endpoints().expect("up has published its endpoints");
+        let channel = |service: &str| {
+            let url = endpoints[service]["grpc"].as_str().unwrap().to_owned();
+            Endpoint::from_shared(url)
+                .unwrap()
+                .connect_timeout(CONNECT_TIMEOUT)
+                .timeout(ANSWER_TIMEOUT)
+                .connect_lazy()
+        };
+        Channels {
+            gate: channel("gate"),
+            customs: channel("customs"),
+            bonded: channel("bonded"),
+            release: channel("release"),
+        }
+    }
+}
+
+/// Puts the token on every call.
+#[derive(Clone)]
+pub struct Bearer(MetadataValue<Ascii>);
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        let metadata = request.metadata_mut();
+        metadata.insert("authorization", self.0.clone());
+        Ok(request)
+    }
+}
