@@ -16,6 +16,7 @@ use crate::domain::notice::{Concern, Concerned, Sort};
 use crate::domain::party::KnownParty;
 use crate::domain::pre_arrival::{PreArrival, PreArrivalContainer};
 use crate::domain::site::Site;
+use crate::domain::stock_list;
 use crate::events::publish;
 
 /// A site: the newest is kept.
@@ -60,9 +61,17 @@ pub fn container_visit(
     };
     state.put_visit(visit);
     let touched = [stay.container_visit_id.as_str()].into();
-    let decided = reconsider::container(state, &stay.container_number, &touched, context);
+    let mut decided = reconsider::container(state, &stay.container_number, &touched, context);
+    // Which stay of a container a stock list's goods leave in follows from which is over.
+    let lists = state.lists_of_containers(&[stay.container_number.as_str()].into());
+    decided.extend(reconsider::lists(
+        state,
+        lists.iter().map(String::as_str),
+        context,
+    ));
+    let scope = tell::stay_scope(&stay.container_visit_id);
     let pin = Pin {
-        scope: &tell::stay_scope(&stay.container_visit_id),
+        scope: &scope,
         sort: Sort::Stay,
         own: Concerned::default(),
         granted_to: None,
@@ -71,7 +80,7 @@ pub fn container_visit(
         service: "gate".to_owned(),
         ..about_stay(&stay.container_visit_id, context)
     };
-    let concerned = concerned_with(state, &stay.container_visit_id);
+    let concerned = concerned_with(state, &scope);
     let mut facts = tell::pinned(state, pin, heading, told, &concerned);
     facts.extend(decided);
     Decision::applied().with_facts(facts)
@@ -106,8 +115,15 @@ pub fn clearance(state: &mut State, clearance: &Clearance, context: &Context<'_>
         // A key of another kind is kept and weighs on no container.
         _ => numbers.clear(),
     }
-    let numbers = numbers.iter().map(String::as_str);
-    let facts = reconsider::containers(state, numbers, &bound, context);
+    let numbers: BTreeSet<&str> = numbers.iter().map(String::as_str).collect();
+    let mut facts = reconsider::containers(state, numbers.iter().copied(), &bound, context);
+    // What else is in a container must be covered before goods of a stock list leave in it.
+    let lists = state.lists_of_containers(&numbers);
+    facts.extend(reconsider::lists(
+        state,
+        lists.iter().map(String::as_str),
+        context,
+    ));
     Decision::applied().with_facts(facts)
 }
 
@@ -126,12 +142,41 @@ pub fn hold(state: &mut State, heading: &Heading, hold: &Hold, context: &Context
         }
     };
     state.put_hold(joined);
-    let numbers = containers_of_scope(state, hold);
-    let numbers = numbers.iter().map(String::as_str);
-    let decided = reconsider::containers(state, numbers, &BTreeSet::new(), context);
+    let decided = weighed_anew(state, hold, context);
     let mut facts = tell_hold(state, heading, hold, context);
     facts.extend(decided);
     Decision::applied().with_facts(facts)
+}
+
+/// Decides anew on everything that a hold weighs on.
+pub fn weighed_anew(state: &mut State, hold: &Hold, context: &Context<'_>) -> Vec<Fact> {
+    let numbers = containers_of_scope(state, hold);
+    let numbers = numbers.iter().map(String::as_str);
+    let mut decided = reconsider::containers(state, numbers, &BTreeSet::new(), context);
+    let lists = lists_of_scope(state, &hold.scope);
+    decided.extend(reconsider::lists(
+        state,
+        lists.iter().map(String::as_str),
+        context,
+    ));
+    decided
+}
+
+/// The stock lists of this batch on whose decisions a hold on this weighs.
+fn lists_of_scope(state: &State, scope: &Scope) -> BTreeSet<String> {
+    match scope.kind {
+        ScopeKind::StockList => [scope.key.clone()].into(),
+        ScopeKind::Declaration => state
+            .declarations
+            .get(&scope.key)
+            .into_iter()
+            .flat_map(|declaration| declaration.stock_lists.iter().cloned())
+            .collect(),
+        ScopeKind::ContainerVisit => container_visit::named_by(&scope.key)
+            .map(|(_, number)| state.lists_of_containers(&[number].into()))
+            .unwrap_or_default(),
+        ScopeKind::Plate | ScopeKind::Party => BTreeSet::new(),
+    }
 }
 
 fn tell_hold(
@@ -158,7 +203,17 @@ fn tell_hold(
                 detail: told.detail,
                 ..about_stay(&hold.scope.key, context)
             };
-            concerned_with(state, &hold.scope.key)
+            concerned_with(state, &hold.scope)
+        }
+        ScopeKind::StockList => {
+            told = Told {
+                service: told.service,
+                subject: told.subject,
+                detail: told.detail,
+                open_to_visit_readers: true,
+                ..about_list(&hold.scope.key, told.event_id)
+            };
+            concerned_with(state, &hold.scope)
         }
         ScopeKind::Declaration => {
             told.declaration_id.clone_from(&hold.scope.key);
@@ -176,7 +231,7 @@ fn tell_hold(
             own.add(Concern::Haulier, &hold.scope.key);
             return tell::everybody(state, Sort::Hold, heading, told, own);
         }
-        ScopeKind::StockList | ScopeKind::Plate => {
+        ScopeKind::Plate => {
             return tell::everybody(state, Sort::Hold, heading, told, own);
         }
     };
@@ -223,9 +278,17 @@ pub fn pre_arrival(
         .map(|container| container.container_number.as_str())
         .collect();
     let touched: BTreeSet<&str> = pre_arrival.visits().collect();
-    let decided = reconsider::containers(state, numbers, &touched, context);
-    let mut concerned = Concerned::default();
+    let mut decided = reconsider::containers(state, numbers, &touched, context);
+    if !pre_arrival.list_number.is_empty() {
+        decided.extend(reconsider::lists(
+            state,
+            [pre_arrival.list_number.as_str()],
+            context,
+        ));
+    }
+    let mut concerned = tell::terminal_of(state, &pre_arrival.second_site_id);
     concerned.add(Concern::Haulier, &pre_arrival.haulier_party);
+    concerned.add(Concern::Operator, pre_arrival.operator());
     let (container_numbers, container_visit_ids) = named(&pre_arrival.containers);
     let told = Told {
         event_id: event_id(context),
@@ -237,6 +300,7 @@ pub fn pre_arrival(
         container_numbers,
         container_visit_ids,
         pre_arrival_id: pre_arrival.pre_arrival_id.clone(),
+        list_number: pre_arrival.list_number.clone(),
         ..Told::default()
     };
     let mut facts = tell::everybody(state, Sort::PreArrival, heading, told, concerned);
@@ -286,14 +350,15 @@ pub fn declaration(
     detail: &str,
     context: &Context<'_>,
 ) -> Decision {
-    if state
-        .declarations
-        .get(&declaration.declaration_id)
-        .is_none_or(|held| held.version < declaration.version)
-    {
+    let held = state.declarations.get(&declaration.declaration_id);
+    let mut decided = Vec::new();
+    if held.is_none_or(|held| declaration.is_news_to(held)) {
+        let formerly = held.into_iter().flat_map(|held| &held.stock_lists);
+        let lists: BTreeSet<String> = formerly.chain(&declaration.stock_lists).cloned().collect();
         state
             .declarations
             .put(declaration.declaration_id.clone(), declaration.clone());
+        decided = reconsider::lists(state, lists.iter().map(String::as_str), context);
     }
     let concerned = parties_of(declaration);
     // Holds on it may have been heard of before whose it is.
@@ -315,6 +380,7 @@ pub fn declaration(
     };
     let mut facts = tell::everybody(state, Sort::Declaration, heading, told, concerned);
     facts.extend(notices.iter().map(publish::notice));
+    facts.extend(decided);
     Decision::applied().with_facts(facts)
 }
 
@@ -352,46 +418,73 @@ pub fn own_decision(
     decision: &DecisionHeard,
     context: &Context<'_>,
 ) -> Decision {
-    let mut concerned = concerned_with(state, &decision.container_visit_id);
+    let scope = &decision.about;
+    let mut concerned = concerned_with(state, scope);
+    let about = match scope.kind {
+        ScopeKind::StockList => Told {
+            site_id: decision.site_id.clone(),
+            open_to_visit_readers: true,
+            ..about_list(&scope.key, event_id(context))
+        },
+        _ => about_stay(&scope.key, context),
+    };
     let told = Told {
         service: "release".to_owned(),
         conditions: decision.conditions.clone(),
-        ..about_stay(&decision.container_visit_id, context)
+        ..about
     };
-    let visit = state.visit_by_id(&decision.container_visit_id).cloned();
     if decision.taken_back {
         // Whoever was told of the grant is told of its end.
-        concerned.add_all(Concern::Told, told_of_grant(visit.as_ref()));
+        concerned.extend(told_of_grant(state, scope));
         let facts = tell::everybody(state, Sort::Revocation, heading, told, concerned);
         return Decision::applied().with_facts(facts);
     }
-    let scope = tell::stay_scope(&decision.container_visit_id);
     let pin = Pin {
-        scope: &scope,
+        scope,
         sort: Sort::Decision,
         own: Concerned::default(),
         granted_to: decision.granted.then(|| decision.haulier_party.clone()),
     };
     let facts = tell::pinned(state, pin, heading, told, &concerned);
-    let mut board = state.board(&scope);
-    if let Some(mut visit) = visit {
-        if let Some(told) = board.told_of_grant() {
-            visit.told_parties.clone_from(told);
-        }
-        if visit.decision.version > decision.version {
-            board.take_decision_off();
-            state.put_board(&scope, board);
-        }
-        state.put_visit(visit);
+    let mut board = state.board(scope);
+    let told = board.told_of_grant().cloned();
+    let newest = if scope.kind == ScopeKind::StockList {
+        state.lists.get(&scope.key).cloned().map(|mut list| {
+            list.told_parties = told.unwrap_or(list.told_parties);
+            let newest = list.decision.version;
+            state.put_list(list);
+            newest
+        })
+    } else {
+        state.visit_by_id(&scope.key).cloned().map(|mut visit| {
+            visit.told_parties = told.unwrap_or(visit.told_parties);
+            let newest = visit.decision.version;
+            state.put_visit(visit);
+            newest
+        })
+    };
+    if newest.is_some_and(|newest| newest > decision.version) {
+        board.take_decision_off();
+        state.put_board(scope, board);
     }
     Decision::applied().with_facts(facts)
 }
 
-fn told_of_grant(visit: Option<&ContainerVisit>) -> impl Iterator<Item = &str> {
-    visit
-        .into_iter()
-        .flat_map(|visit| &visit.told_parties)
-        .map(String::as_str)
+/// Whoever was told of the grant that stands, or stood last.
+fn told_of_grant(state: &State, about: &Scope) -> Concerned {
+    let told = if about.kind == ScopeKind::StockList {
+        let list = state.lists.get(&about.key);
+        list.map(|list| &list.told_parties)
+    } else {
+        let visit = state.visit_by_id(&about.key);
+        visit.map(|visit| &visit.told_parties)
+    };
+    let mut concerned = Concerned::default();
+    concerned.add_all(
+        Concern::Told,
+        told.into_iter().flatten().map(String::as_str),
+    );
+    concerned
 }
 
 /// Gate's answer to a revocation, told to everybody who had been told of the grant.
@@ -401,24 +494,21 @@ pub fn told_answer(
     answer: &Answer,
     context: &Context<'_>,
 ) -> Vec<Fact> {
-    let container_visit_id = answer.container_visit_id.as_str();
-    if container_visit_id.is_empty() {
-        // Release asks for no list back: the answer is another's, and is kept for the timeline.
-        let told = Told {
-            event_id: event_id(context),
-            service: "gate".to_owned(),
-            subject: format!("stock-list/{}", answer.list_number),
-            title: answer.list_number.clone(),
-            ..Told::default()
+    let (scope, about) = if answer.container_visit_id.is_empty() {
+        let about = Told {
+            open_to_visit_readers: true,
+            ..about_list(&answer.list_number, event_id(context))
         };
-        return tell::everybody(state, Sort::Revocation, heading, told, Concerned::default());
-    }
-    let mut concerned = concerned_with(state, container_visit_id);
-    let visit = state.visit_by_id(container_visit_id);
-    concerned.add_all(Concern::Told, told_of_grant(visit));
+        (tell::list_scope(&answer.list_number), about)
+    } else {
+        let visit = answer.container_visit_id.as_str();
+        (tell::stay_scope(visit), about_stay(visit, context))
+    };
+    let mut concerned = concerned_with(state, &scope);
+    concerned.extend(told_of_grant(state, &scope));
     let told = Told {
         service: "gate".to_owned(),
-        ..about_stay(container_visit_id, context)
+        ..about
     };
     tell::everybody(state, Sort::Revocation, heading, told, concerned)
 }
@@ -473,11 +563,27 @@ fn containers_of_declaration(state: &State, declaration_id: &str) -> BTreeSet<St
         .collect()
 }
 
-fn concerned_with(state: &State, container_visit_id: &str) -> Concerned {
-    state
-        .visit_by_id(container_visit_id)
-        .map(|visit| visit.concerned.clone())
-        .unwrap_or_default()
+/// Whom a stay or stock list concerns.
+pub fn concerned_with(state: &State, about: &Scope) -> Concerned {
+    let concerned = if about.kind == ScopeKind::StockList {
+        let list = state.lists.get(&about.key);
+        list.map(|list| &list.concerned)
+    } else {
+        let visit = state.visit_by_id(&about.key);
+        visit.map(|visit| &visit.concerned)
+    };
+    concerned.cloned().unwrap_or_default()
+}
+
+/// What is told about a stock list.
+pub fn about_list(list_number: &str, event_id: String) -> Told {
+    Told {
+        event_id,
+        subject: stock_list::subject(list_number),
+        title: list_number.to_owned(),
+        list_number: list_number.to_owned(),
+        ..Told::default()
+    }
 }
 
 /// What is told about a stay. Its id says where it is and of which container, so that it need not have
@@ -523,7 +629,7 @@ fn title_of(container_numbers: &[String], id: &str) -> String {
 }
 
 /// The event that is applied; inputs without one are commands, which name their facts themselves.
-fn event_id(context: &Context<'_>) -> String {
+pub fn event_id(context: &Context<'_>) -> String {
     context
         .record
         .map(|record| record.event_id.to_owned())

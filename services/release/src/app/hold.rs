@@ -1,12 +1,10 @@
 //! Placing and lifting the holds that release keeps: commercial, finance, legal.
 
-use std::collections::BTreeSet;
-
 use fabric::{Context, Decision, Fact};
 use kernel::{Fault, Refusal};
 
+use super::hears;
 use super::links::own_hold;
-use super::reconsider;
 use super::state::State;
 use crate::domain::container_visit::ContainerVisit;
 use crate::domain::hold::{self, Hold, HoldKind, Placing, Scope, ScopeKind};
@@ -160,12 +158,6 @@ pub fn lift(state: &mut State, command: &LiftHold, context: &Context<'_>) -> Dec
 fn apply(state: &mut State, hold: &Hold, context: &Context<'_>) -> Vec<Fact> {
     let mut facts = vec![publish::hold(hold, context.now)];
     state.put_hold(hold.clone());
-    let numbers = super::hears::containers_of_scope(state, hold);
-    facts.extend(reconsider::containers(
-        state,
-        numbers.iter().map(String::as_str),
-        &BTreeSet::new(),
-        context,
-    ));
+    facts.extend(hears::weighed_anew(state, hold, context));
     facts
 }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{HoldTarget, Input, RevokeWhich, kind};
 use crate::domain::clearance::{container_key, transport_document_key};
 use crate::domain::container_visit::{self, Stay};
+use crate::domain::declaration::Declaration;
 use crate::domain::hold::{HoldId, Scope, ScopeKind};
 
 /// What the relations are looked up for.
@@ -28,7 +29,13 @@ pub struct Seeds {
     pub holds: BTreeSet<HoldId>,
     /// Asks that gate has answered.
     pub asks: BTreeSet<Uuid>,
-    /// Whether the containers are wanted on whose decisions parked records weigh, or no longer do.
+    /// Stock lists.
+    pub lists: BTreeSet<String>,
+    /// Declarations of which the stock lists are wanted that they named when last heard of.
+    pub list_declarations: BTreeSet<String>,
+    /// Containers of which the stock lists are wanted.
+    pub list_containers: BTreeSet<String>,
+    /// Whether the containers and lists are wanted on whose decisions parked records weigh, or no longer do.
     pub unknown: bool,
 }
 
@@ -50,6 +57,14 @@ pub struct Links {
     pub declaration_containers: BTreeMap<String, BTreeSet<String>>,
     /// The containers on whose decisions parked records weigh, or no longer do.
     pub unknown_containers: BTreeSet<String>,
+    /// The stock lists likewise.
+    pub unknown_lists: BTreeSet<String>,
+    /// The stock lists that a declaration names.
+    pub declaration_lists: BTreeMap<String, BTreeSet<String>>,
+    /// The stock lists that declarations of a container name, but for those that are over.
+    pub container_lists: BTreeMap<String, BTreeSet<String>>,
+    /// What a stock list leads to.
+    pub lists: BTreeMap<String, ListLinks>,
     /// What the open stays of a container lead to.
     pub containers: BTreeMap<String, ContainerLinks>,
     /// The declarations that customs names under a key.
@@ -65,6 +80,17 @@ pub struct ContainerLinks {
     pub sites: BTreeSet<String>,
     /// Their transport documents.
     pub documents: BTreeSet<String>,
+}
+
+/// What a stock list leads to.
+#[derive(Clone, Debug, Default)]
+pub struct ListLinks {
+    /// The declarations that name it.
+    pub declarations: BTreeSet<String>,
+    /// The containers that these name.
+    pub containers: BTreeSet<String>,
+    /// The bonded centre, and the sites that its passes lead through.
+    pub sites: BTreeSet<String>,
 }
 
 /// The subjects that an input names itself.
@@ -98,13 +124,17 @@ pub fn subjects(input: &Input) -> Subjects {
             match hold.scope.kind {
                 ScopeKind::Declaration => named.read(kind::DECLARATION, &hold.scope.key),
                 ScopeKind::ContainerVisit => site_of(&hold.scope.key, named),
-                ScopeKind::StockList | ScopeKind::Plate | ScopeKind::Party => named,
+                ScopeKind::StockList => named.write(kind::STOCK_LIST, &hold.scope.key),
+                ScopeKind::Plate | ScopeKind::Party => named,
             }
         }
         Input::PreArrival(_, pre_arrival, _) => {
-            let named = none
+            let named = [&pre_arrival.site_id, &pre_arrival.second_site_id]
+                .into_iter()
+                .filter(|site| !site.is_empty())
+                .fold(none, |named, site| named.read(kind::SITE, site))
                 .write(kind::PRE_ARRIVAL, &pre_arrival.pre_arrival_id)
-                .read(kind::SITE, &pre_arrival.site_id);
+                .and(named_list(&pre_arrival.list_number));
             pre_arrival
                 .containers
                 .iter()
@@ -113,20 +143,34 @@ pub fn subjects(input: &Input) -> Subjects {
                 })
         }
         Input::TruckVisit(_, truck_visit) => none.read(kind::SITE, &truck_visit.site_id),
-        Input::Declaration(_, declaration, _) => none
-            .write(kind::DECLARATION, &declaration.declaration_id)
-            .write(
-                kind::HOLD_SCOPE,
-                Scope::new(ScopeKind::Declaration, &declaration.declaration_id).to_string(),
-            ),
+        Input::Declaration(_, declaration, _) => {
+            let named = none
+                .write(kind::DECLARATION, &declaration.declaration_id)
+                .write(
+                    kind::HOLD_SCOPE,
+                    Scope::new(ScopeKind::Declaration, &declaration.declaration_id).to_string(),
+                );
+            let named = declaration
+                .stock_lists
+                .iter()
+                .fold(named, |named, list| named.and(named_list(list)));
+            list_containers(declaration)
+                .fold(named, |named, number| named.write(kind::CONTAINER, number))
+        }
         Input::Book(_, book) => none.write(kind::BOOK, &book.book_number),
-        Input::Decision(_, decision) => none
-            .write(kind::CONTAINER, &decision.container_number)
-            .write(
-                kind::HOLD_SCOPE,
-                Scope::new(ScopeKind::ContainerVisit, &decision.container_visit_id).to_string(),
-            )
-            .read(kind::SITE, &decision.site_id),
+        Input::StockList(_, heard) => {
+            named_list(heard.list_number.as_str()).read(kind::SITE, &heard.filed.site_id)
+        }
+        Input::ListPassage(_, heard) => {
+            named_list(heard.list_number.as_str()).read(kind::SITE, &heard.site_id)
+        }
+        Input::Decision(_, decision) => match decision.about.kind {
+            ScopeKind::StockList => named_list(&decision.about.key),
+            _ => none
+                .write(kind::CONTAINER, &decision.container_number)
+                .write(kind::HOLD_SCOPE, decision.about.to_string()),
+        }
+        .read(kind::SITE, &decision.site_id),
         Input::GrantCommercialRelease(command) => {
             let named = none
                 .write(kind::DOCUMENT, &command.scope.transport_document)
@@ -142,6 +186,9 @@ pub fn subjects(input: &Input) -> Subjects {
             RevokeWhich::Scope(scope) => none.write(kind::DOCUMENT, &scope.transport_document),
         },
         Input::PlaceHold(command) => match &command.target {
+            HoldTarget::Scope(scope) if scope.kind == ScopeKind::StockList => {
+                named_list(&scope.key)
+            }
             HoldTarget::Scope(scope) => none.write(kind::HOLD_SCOPE, scope.to_string()),
             HoldTarget::ContainerNumber(number) => none.write(kind::CONTAINER, number),
         },
@@ -150,9 +197,32 @@ pub fn subjects(input: &Input) -> Subjects {
             kind::HOLD_SCOPE,
             Scope::new(ScopeKind::ContainerVisit, &command.container_visit_id).to_string(),
         ),
-        Input::Answer(_, answer) => site_of(&answer.container_visit_id, none),
+        Input::Answer(_, answer) => {
+            site_of(&answer.container_visit_id, named_list(&answer.list_number))
+        }
         Input::Recheck => none,
     }
+}
+
+/// A stock list, with what holds on it are on; none if there is none.
+fn named_list(list_number: &str) -> Subjects {
+    let none = Subjects::new();
+    if list_number.is_empty() {
+        return none;
+    }
+    none.write(kind::STOCK_LIST, list_number).write(
+        kind::HOLD_SCOPE,
+        Scope::new(ScopeKind::StockList, list_number).to_string(),
+    )
+}
+
+/// The containers in which goods of a stock list move, as a declaration names them.
+fn list_containers(declaration: &Declaration) -> impl Iterator<Item = &String> {
+    let names_list = !declaration.stock_lists.is_empty();
+    declaration
+        .container_numbers
+        .iter()
+        .filter(move |_| names_list)
 }
 
 /// The site that a stay's id names: its terminal is told also of a stay that was not heard of.
@@ -165,15 +235,11 @@ fn site_of(container_visit_id: &str, named: Subjects) -> Subjects {
 
 /// Whether what is stored may add subjects.
 pub fn follows(input: &Input) -> bool {
-    !matches!(
-        input,
-        Input::Site(_)
-            | Input::Party(_)
-            | Input::TruckVisit(..)
-            | Input::Declaration(..)
-            | Input::Book(..)
-            | Input::Decision(..)
-    )
+    match input {
+        Input::Decision(_, decision) => decision.about.kind == ScopeKind::StockList,
+        Input::Site(_) | Input::Party(_) | Input::TruckVisit(..) | Input::Book(..) => false,
+        _ => true,
+    }
 }
 
 /// What must be looked up for these inputs.
@@ -184,6 +250,7 @@ pub fn seeds(inputs: &[&Input]) -> Seeds {
             Input::ContainerVisit(_, stay) => {
                 seeds.containers.insert(stay.container_number.clone());
                 seeds.visits.insert(stay.container_visit_id.clone());
+                seeds.list_containers.insert(stay.container_number.clone());
                 seeds
                     .documents
                     .extend(stay.transport_documents().into_iter().map(str::to_owned));
@@ -191,6 +258,7 @@ pub fn seeds(inputs: &[&Input]) -> Seeds {
             Input::Clearance(clearance) => {
                 match clearance_subject(&clearance.key) {
                     Some((kind::CONTAINER, number)) => {
+                        seeds.list_containers.insert(number.clone());
                         seeds.containers.insert(number);
                     }
                     Some((_, document)) => {
@@ -204,10 +272,17 @@ pub fn seeds(inputs: &[&Input]) -> Seeds {
             }
             Input::Hold(_, hold) => seed_scope(&hold.scope, &mut seeds),
             Input::Answer(_, answer) => {
-                seeds.visits.insert(answer.container_visit_id.clone());
+                if answer.list_number.is_empty() {
+                    seeds.visits.insert(answer.container_visit_id.clone());
+                } else {
+                    seeds.lists.insert(answer.list_number.clone());
+                }
                 seeds.asks.extend(answer.ask_id);
             }
             Input::PreArrival(_, pre_arrival, _) => {
+                if !pre_arrival.list_number.is_empty() {
+                    seeds.lists.insert(pre_arrival.list_number.clone());
+                }
                 seeds.visits.extend(pre_arrival.visits().map(str::to_owned));
                 seeds.containers.extend(
                     pre_arrival
@@ -242,12 +317,27 @@ pub fn seeds(inputs: &[&Input]) -> Seeds {
                 seeds.visits.insert(command.container_visit_id.clone());
             }
             Input::Recheck => seeds.unknown = true,
-            Input::Site(_)
-            | Input::Party(_)
-            | Input::TruckVisit(..)
-            | Input::Declaration(..)
-            | Input::Book(..)
-            | Input::Decision(..) => {}
+            Input::Declaration(_, declaration, _) => {
+                seeds
+                    .list_declarations
+                    .insert(declaration.declaration_id.clone());
+                seeds.lists.extend(declaration.stock_lists.iter().cloned());
+                seeds
+                    .containers
+                    .extend(list_containers(declaration).cloned());
+            }
+            Input::StockList(_, heard) => {
+                seeds.lists.insert(heard.list_number.as_str().to_owned());
+            }
+            Input::ListPassage(_, heard) => {
+                seeds.lists.insert(heard.list_number.as_str().to_owned());
+            }
+            Input::Decision(_, decision) => {
+                if decision.about.kind == ScopeKind::StockList {
+                    seeds.lists.insert(decision.about.key.clone());
+                }
+            }
+            Input::Site(_) | Input::Party(_) | Input::TruckVisit(..) | Input::Book(..) => {}
         }
     }
     seeds
@@ -260,23 +350,37 @@ pub fn following(input: &Input, links: &Links) -> Subjects {
         Input::ContainerVisit(_, stay) => {
             let documents = stay.transport_documents();
             documents.into_iter().fold(
-                of_container(&stay.container_number, links),
+                of_container(&stay.container_number, links)
+                    .and(of_lists_of(&stay.container_number, links)),
                 |named, document| of_key(&transport_document_key(document), named, links),
             )
         }
         Input::Clearance(clearance) => {
             let named = match clearance_subject(&clearance.key) {
-                Some((kind::CONTAINER, number)) => of_container(&number, links),
-                Some((_, document)) => of_document(&document, links),
+                Some((kind::CONTAINER, number)) => {
+                    of_container(&number, links).and(of_lists_of(&number, links))
+                }
+                Some((_, document)) => {
+                    let containers = links.document_containers.get(&document);
+                    let containers = containers.into_iter().flatten();
+                    containers.fold(of_document(&document, links), |named, number| {
+                        named.and(of_lists_of(number, links))
+                    })
+                }
                 None => none,
             };
-            clearance
-                .bound_visits()
-                .fold(named, |named, visit| named.and(of_visit(visit, links)))
+            clearance.bound_visits().fold(named, |named, visit| {
+                let container = links.visit_container.get(visit);
+                let lists = container.map(|number| of_lists_of(number, links));
+                named
+                    .and(of_visit(visit, links))
+                    .and(lists.unwrap_or_default())
+            })
         }
         Input::Hold(_, hold) => of_scope(&hold.scope, links),
         Input::Answer(_, answer) => {
-            let named = of_visit(&answer.container_visit_id, links);
+            let named = of_visit(&answer.container_visit_id, links)
+                .and(of_list(&answer.list_number, links));
             let waits = answer.ask_id.and_then(|ask| links.ask_waits.get(&ask));
             waits.map_or(named.clone(), |(documents, visits)| {
                 let named = documents.iter().fold(named, |named, document| {
@@ -289,12 +393,10 @@ pub fn following(input: &Input, links: &Links) -> Subjects {
                     .fold(named, |named, visit| named.and(of_visit(visit, links)))
             })
         }
-        Input::PreArrival(_, pre_arrival, _) => pre_arrival
-            .containers
-            .iter()
-            .fold(none, |named, container| {
-                named.and(of_container(&container.container_number, links))
-            }),
+        Input::PreArrival(_, pre_arrival, _) => pre_arrival.containers.iter().fold(
+            of_list(&pre_arrival.list_number, links),
+            |named, container| named.and(of_container(&container.container_number, links)),
+        ),
         Input::GrantCommercialRelease(command) => {
             of_document(&command.scope.transport_document, links)
         }
@@ -315,14 +417,31 @@ pub fn following(input: &Input, links: &Links) -> Subjects {
                 of_scope(scope, links).write(kind::HOLD_SCOPE, scope.to_string())
             }),
         Input::RevokeRelease(command) => of_visit(&command.container_visit_id, links),
-        Input::Recheck => links
-            .unknown_containers
-            .iter()
-            .fold(none, |named, number| named.and(of_container(number, links))),
+        Input::Recheck => {
+            let containers = links.unknown_containers.iter();
+            let named =
+                containers.fold(none, |named, number| named.and(of_container(number, links)));
+            let lists = links.unknown_lists.iter();
+            lists.fold(named, |named, list| named.and(of_list(list, links)))
+        }
+        Input::Declaration(_, declaration, _) => {
+            let formerly = links.declaration_lists.get(&declaration.declaration_id);
+            let lists = formerly.into_iter().flatten();
+            let named = lists
+                .chain(&declaration.stock_lists)
+                .fold(none, |named, list| named.and(of_list(list, links)));
+            list_containers(declaration).fold(named, |named, number| {
+                named.and(of_container(number, links))
+            })
+        }
+        Input::StockList(_, heard) => of_list(heard.list_number.as_str(), links),
+        Input::ListPassage(_, heard) => of_list(heard.list_number.as_str(), links),
+        Input::Decision(_, decision) if decision.about.kind == ScopeKind::StockList => {
+            of_list(&decision.about.key, links)
+        }
         Input::Site(_)
         | Input::Party(_)
         | Input::TruckVisit(..)
-        | Input::Declaration(..)
         | Input::Book(..)
         | Input::Decision(..) => none,
     }
@@ -365,22 +484,40 @@ fn seed_scope(scope: &Scope, seeds: &mut Seeds) {
     match scope.kind {
         ScopeKind::ContainerVisit => {
             seeds.visits.insert(scope.key.clone());
+            seeds
+                .list_containers
+                .extend(container_visit::named_by(&scope.key).map(|(_, number)| number.to_owned()));
         }
         ScopeKind::Declaration => {
             seeds.declarations.insert(scope.key.clone());
+            seeds.list_declarations.insert(scope.key.clone());
         }
-        ScopeKind::StockList | ScopeKind::Plate | ScopeKind::Party => {}
+        ScopeKind::StockList => {
+            seeds.lists.insert(scope.key.clone());
+        }
+        ScopeKind::Plate | ScopeKind::Party => {}
     }
 }
 
-/// Holds on lists, plates and parties weigh on no container visit: gate weighs them at the barrier.
+/// Holds on plates and parties weigh on nothing here: gate weighs them at the barrier.
 fn of_scope(scope: &Scope, links: &Links) -> Subjects {
     let none = Subjects::new();
     match scope.kind {
-        ScopeKind::ContainerVisit => of_visit(&scope.key, links),
+        ScopeKind::ContainerVisit => {
+            let named = of_visit(&scope.key, links);
+            container_visit::named_by(&scope.key).map_or(named.clone(), |(_, number)| {
+                named.and(of_lists_of(number, links))
+            })
+        }
         ScopeKind::Declaration => {
             let containers = links.declaration_containers.get(&scope.key);
-            let named = none.read(kind::DECLARATION, &scope.key);
+            let lists = links.declaration_lists.get(&scope.key);
+            let named = lists
+                .into_iter()
+                .flatten()
+                .fold(none.read(kind::DECLARATION, &scope.key), |named, list| {
+                    named.and(of_list(list, links))
+                });
             containers
                 .into_iter()
                 .flatten()
@@ -388,8 +525,54 @@ fn of_scope(scope: &Scope, links: &Links) -> Subjects {
                     named.and(of_container(number, links))
                 })
         }
-        ScopeKind::StockList | ScopeKind::Plate | ScopeKind::Party => none,
+        ScopeKind::StockList => of_list(&scope.key, links),
+        ScopeKind::Plate | ScopeKind::Party => none,
     }
+}
+
+/// A stock list with everything that is weighed for it: its declarations, their containers, and what holds on
+/// all of these are on.
+fn of_list(list_number: &str, links: &Links) -> Subjects {
+    let named = named_list(list_number);
+    let Some(own) = links.lists.get(list_number) else {
+        return named;
+    };
+    let named = own
+        .sites
+        .iter()
+        .fold(named, |named, site| named.read(kind::SITE, site));
+    let named = own.declarations.iter().fold(named, |named, declaration| {
+        named.read(kind::DECLARATION, declaration).write(
+            kind::HOLD_SCOPE,
+            Scope::new(ScopeKind::Declaration, declaration).to_string(),
+        )
+    });
+    own.containers.iter().fold(named, |named, number| {
+        named.and(of_container(number, links))
+    })
+}
+
+/// The stock lists that declarations of a container name.
+fn of_lists_of(number: &str, links: &Links) -> Subjects {
+    let lists = links.container_lists.get(number);
+    lists
+        .into_iter()
+        .flatten()
+        .fold(Subjects::new(), |named, list| {
+            named.and(of_list(list, links))
+        })
+}
+
+/// What holds on a container's stays are on.
+fn of_stays(number: &str, named: Subjects, links: &Links) -> Subjects {
+    let own = links.containers.get(number);
+    let visits = own.into_iter().flat_map(|own| &own.visits);
+    visits.fold(named, |named, visit| {
+        named.write(
+            kind::HOLD_SCOPE,
+            Scope::new(ScopeKind::ContainerVisit, visit).to_string(),
+        )
+    })
 }
 
 fn of_visit(container_visit_id: &str, links: &Links) -> Subjects {
@@ -425,12 +608,7 @@ fn of_container(number: &str, links: &Links) -> Subjects {
             links,
         );
     }
-    for visit in &own.visits {
-        named = named.write(
-            kind::HOLD_SCOPE,
-            Scope::new(ScopeKind::ContainerVisit, visit).to_string(),
-        );
-    }
+    named = of_stays(number, named, links);
     own.sites
         .iter()
         .fold(named, |named, site| named.read(kind::SITE, site))

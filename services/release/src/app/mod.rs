@@ -11,20 +11,24 @@
 //! | pre-arrival | pre-arrival, its containers | site, what follows |
 //! | decision come back | container, hold scope of the stay | site |
 //! | commercial release | transport document | haulier, site, what follows |
-//! | declaration | itself, its hold scope | |
+//! | declaration | itself, its hold scope, the stock lists that it names | what follows |
+//! | stock list, passage | the list, its hold scope | site, what follows |
 //! | site, party, book | itself | |
 //!
-//! The notice board of a stay or declaration goes with its hold scope: who holds the one holds the other.
+//! The notice board of a stay, list or declaration goes with its hold scope: who holds the one holds the other.
 //!
 //! What follows, for all that may change a decision: the containers concerned, and for each of their
 //! open stays the transport documents, the hold scopes and the site. What leads to something else
-//! (a document to containers, a declaration to containers) is written by whoever changes where it
-//! leads, so that of two inputs that concern each other the second always sees the first.
+//! (a document to containers, a declaration to containers and stock lists) is written by whoever changes where
+//! it leads, so that of two inputs that concern each other the second always sees the first. A stock list leads
+//! to its declarations, these to their containers, and these to their stays' hold scopes: whoever names a list
+//! names all of that.
 
 mod commercial_release;
 mod hears;
 mod hold;
 mod links;
+mod lists;
 mod reconsider;
 mod revocation;
 pub mod state;
@@ -37,6 +41,7 @@ use chrono::{DateTime, Utc};
 use fabric::{
     Context, Decision, Fact, Record, Service, StoreError, SubjectSet, Subjects, Timer, Unreadable,
 };
+use kernel::StockListNumber;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -51,10 +56,11 @@ use crate::domain::condition::Condition;
 use crate::domain::container_visit::Stay;
 use crate::domain::decision::Verdict;
 use crate::domain::declaration::Declaration;
-use crate::domain::hold::Hold;
+use crate::domain::hold::{Hold, Scope};
 use crate::domain::party::KnownParty;
 use crate::domain::pre_arrival::{PreArrival, PreArrivalContainer};
 use crate::domain::site::Site;
+use crate::domain::stock_list::{Filed, Passage};
 use crate::{events, store};
 
 /// How often it is looked whether records were parked or read after all: parking tells nobody.
@@ -80,6 +86,8 @@ pub mod kind {
     pub const DECLARATION: &str = "declaration";
     /// An account book.
     pub const BOOK: &str = "book";
+    /// A stock list.
+    pub const STOCK_LIST: &str = "stock-list";
 }
 
 /// What every record of a fact says besides the fact.
@@ -104,7 +112,7 @@ pub struct TruckVisit {
     pub truck_visit_id: String,
     /// The site.
     pub site_id: String,
-    /// The pre-arrival that it goes by; empty if none was found.
+    /// The pre-arrival that it goes by, which leads to its stock list; empty if none was found.
     pub pre_arrival_id: String,
     /// Whose truck it is; empty if unknown.
     pub haulier_party: String,
@@ -140,16 +148,42 @@ pub struct Book {
     pub detail: String,
 }
 
+/// A fact about a stock list, as a record of bonded states it.
+#[derive(Clone, Debug)]
+pub struct ListHeard {
+    /// The list.
+    pub list_number: StockListNumber,
+    /// The list after it.
+    pub filed: Filed,
+    /// The account book.
+    pub book_number: String,
+    /// What is particular about it, for a person.
+    pub detail: String,
+}
+
+/// A fact about what passes of a stock list, as a record of gate states it.
+#[derive(Clone, Debug)]
+pub struct PassageHeard {
+    /// The list.
+    pub list_number: StockListNumber,
+    /// The bonded centre whose gate it is.
+    pub site_id: String,
+    /// The passage after it.
+    pub passage: Passage,
+    /// What is particular about it, for a person.
+    pub detail: String,
+}
+
 /// Our own decision, come back with its event id.
 #[derive(Clone, Debug)]
 pub struct DecisionHeard {
-    /// The stay.
-    pub container_visit_id: String,
+    /// The stay or the stock list.
+    pub about: Scope,
     /// Which of its decisions.
     pub version: u64,
     /// The site.
     pub site_id: String,
-    /// The container.
+    /// The container; empty if it is about a stock list.
     pub container_number: String,
     /// To whom it is, or was, granted.
     pub haulier_party: String,
@@ -184,6 +218,10 @@ pub enum Input {
     Declaration(Heading, Declaration, String),
     /// A fact about an account book.
     Book(Heading, Book),
+    /// A fact about a stock list.
+    StockList(Heading, Box<ListHeard>),
+    /// A fact about what passes of one.
+    ListPassage(Heading, Box<PassageHeard>),
     /// Our own decision, come back.
     Decision(Heading, DecisionHeard),
     /// A line releases a consignment to a haulier.
@@ -215,6 +253,8 @@ impl Input {
             | Self::TruckVisit(heading, ..)
             | Self::Declaration(heading, ..)
             | Self::Book(heading, ..)
+            | Self::StockList(heading, ..)
+            | Self::ListPassage(heading, ..)
             | Self::Decision(heading, ..) => Some(heading),
             _ => None,
         }
@@ -307,6 +347,8 @@ impl Service for Release {
                 hears::declaration(state, heading, declaration, detail, context)
             }
             Input::Book(heading, book) => hears::book(state, heading, book, context),
+            Input::StockList(heading, heard) => lists::filed(state, heading, heard, context),
+            Input::ListPassage(heading, heard) => lists::passage(state, heading, heard, context),
             Input::Decision(heading, decision) => {
                 hears::own_decision(state, heading, decision, context)
             }

@@ -1,5 +1,5 @@
-//! Decides anew on the open stays of a container after something about them changed: every use case
-//! that changes a fact ends here. What is published, and to whom a stay is of concern, follows.
+//! Decides anew on the open stays of a container, or on stock lists, after something about them changed: every
+//! use case that changes a fact ends here. What is published, and to whom it is of concern, follows.
 
 use std::collections::BTreeSet;
 
@@ -8,9 +8,13 @@ use fabric::{Context, Decision, Fact};
 use super::state::State;
 use super::tell;
 use crate::domain::container_visit::ContainerVisit;
+use crate::domain::decision;
+use crate::domain::hold::{Hold, Scope};
+use crate::domain::list_requirements::{self, ListFacts};
 use crate::domain::notice::{Concern, Concerned};
-use crate::domain::requirements::{self, VisitFacts};
-use crate::events::publish;
+use crate::domain::requirements::{self, Outcome, VisitFacts};
+use crate::domain::stock_list::StockList;
+use crate::events::publish::{self, About};
 
 /// Decides anew on every stay of the container that is not over, and on those that are `touched` even if
 /// they are: what an input names may have been learnt after the end. Gives what is to be published.
@@ -53,8 +57,27 @@ pub fn containers<'a>(
         .collect()
 }
 
-/// Decides anew on whatever stay of this batch could be weighed: a record about it was parked, or read
-/// after all, and nobody is told of that.
+/// Decides anew on these stock lists, as far as they are known.
+///
+/// # Panics
+/// If a subject was forgotten: the loop fails that input alone.
+pub fn lists<'a>(
+    state: &mut State,
+    numbers: impl IntoIterator<Item = &'a str>,
+    context: &Context<'_>,
+) -> Vec<Fact> {
+    let lists: Vec<StockList> = numbers
+        .into_iter()
+        .filter_map(|number| state.lists.get(&number.to_owned()).cloned())
+        .collect();
+    lists
+        .into_iter()
+        .flat_map(|list| one_list(state, list, context))
+        .collect()
+}
+
+/// Decides anew on whatever stay or stock list of this batch could be weighed: a record about it was parked,
+/// or read after all, and nobody is told of that.
 pub fn recheck(state: &mut State, context: &Context<'_>) -> Decision {
     let visits: Vec<ContainerVisit> = state
         .containers
@@ -65,10 +88,17 @@ pub fn recheck(state: &mut State, context: &Context<'_>) -> Decision {
         .into_iter()
         .filter(|visit| !visit.stay.is_over() && state.is_weighable(visit))
         .collect();
-    let facts = due
+    let mut facts: Vec<Fact> = due
         .into_iter()
         .flat_map(|visit| one(state, visit, context))
         .collect();
+    // Whoever names a list names everything that is weighed for it.
+    let numbers: Vec<String> = state
+        .lists
+        .iter()
+        .map(|(number, _)| number.clone())
+        .collect();
+    facts.extend(lists(state, numbers.iter().map(String::as_str), context));
     Decision::applied().with_facts(facts)
 }
 
@@ -83,26 +113,119 @@ fn one(state: &mut State, mut visit: ContainerVisit, context: &Context<'_>) -> V
     } else {
         visit.concerned = concerned
     }
-    let published = visit
-        .decision
-        .follow(&outcome, context.now, &|| context.new_id());
+    let mut audience = visit.concerned.clone();
+    audience.extend(tell::terminal_of(state, &visit.stay.site_id));
     let scope = tell::stay_scope(&visit.stay.container_visit_id);
-    let mut board = state.board(&scope);
-    if !published.is_empty() {
-        board.take_decision_off();
-    }
-    let mut facts = tell::newcomers(state, &visit, &mut board);
-    if let Some(told) = board.told_of_grant() {
-        visit.told_parties.clone_from(told);
-    }
-    state.put_board(&scope, board);
+    let told = &mut visit.told_parties;
+    let (mut facts, published) = follow(
+        state,
+        (&scope, &audience),
+        (&mut visit.decision, told),
+        &outcome,
+        context,
+    );
+    let about = About::Stay(&visit.stay);
     facts.extend(
         published
             .iter()
-            .filter_map(|decision| publish::decision(&visit.stay, decision, context.now)),
+            .filter_map(|decision| publish::decision(about, decision, context.now)),
     );
     state.put_visit(visit);
     facts
+}
+
+fn one_list(state: &mut State, mut list: StockList, context: &Context<'_>) -> Vec<Fact> {
+    let (outcome, concerned, sites) = {
+        let facts = state.list_facts(&list, context.parked);
+        let (concerned, sites) = concerned_with_list(state, &facts);
+        (list_requirements::decide(&facts), concerned, sites)
+    };
+    // As with a stay that is over: its last facts are still to be told.
+    if list.is_over() {
+        list.concerned.extend(concerned);
+        list.site_ids.extend(sites);
+    } else {
+        list.concerned = concerned;
+        list.site_ids = sites;
+    }
+    let scope = tell::list_scope(&list.list_number);
+    let told = &mut list.told_parties;
+    let (mut facts, published) = follow(
+        state,
+        (&scope, &list.concerned),
+        (&mut list.decision, told),
+        &outcome,
+        context,
+    );
+    let about = About::List(&list);
+    facts.extend(
+        published
+            .iter()
+            .filter_map(|decision| publish::decision(about, decision, context.now)),
+    );
+    state.put_list(list);
+    facts
+}
+
+/// The decision follows the outcome, and whoever has come to be concerned is told what stands on the board.
+/// Gives the notices, and what of the decision is to be published.
+fn follow(
+    state: &mut State,
+    (scope, audience): (&Scope, &Concerned),
+    (decision, told_parties): (&mut decision::Decision, &mut BTreeSet<String>),
+    outcome: &Outcome,
+    context: &Context<'_>,
+) -> (Vec<Fact>, Vec<decision::Decision>) {
+    let published = decision.follow(outcome, context.now, &|| context.new_id());
+    let mut board = state.board(scope);
+    if !published.is_empty() {
+        board.take_decision_off();
+    }
+    let notices = board.tell(audience);
+    if let Some(told) = board.told_of_grant() {
+        told_parties.clone_from(told);
+    }
+    state.put_board(scope, board);
+    (notices.iter().map(publish::notice).collect(), published)
+}
+
+/// The parties that a stock list concerns, their terminals too, and the sites of these.
+fn concerned_with_list(state: &State, facts: &ListFacts<'_>) -> (Concerned, BTreeSet<String>) {
+    let mut concerned = Concerned::default();
+    let mut sites = BTreeSet::new();
+    if let Some(filed) = &facts.list.filed {
+        concerned.add(Concern::Trader, &filed.trader_party);
+        concerned.add(Concern::Filer, &filed.filer_party);
+        sites.insert(filed.site_id.clone());
+    }
+    for declaration in list_requirements::counting(facts.list, &facts.declarations) {
+        concerned.add(Concern::Filer, &declaration.filer_party);
+        concerned.add(Concern::Trader, &declaration.trader_party);
+    }
+    // No fact says who runs which centre: where several do, only one that files for it is known to.
+    if let [operator] = state.operators.as_slice() {
+        concerned.add(Concern::Operator, operator);
+    }
+    let coming = state.pre_arrivals.iter();
+    for (_, coming) in coming.filter(|(_, coming)| coming.carries(&facts.list.list_number)) {
+        concerned.add(Concern::Haulier, &coming.haulier_party);
+        concerned.add(Concern::Operator, coming.operator());
+        sites.extend([coming.site_id.clone(), coming.second_site_id.clone()]);
+    }
+    sites.remove("");
+    for site in &sites {
+        concerned.extend(tell::terminal_of(state, site));
+    }
+    concerned.add_all(Concern::Holder, holders(&facts.holds));
+    (concerned, sites)
+}
+
+/// Whoever holds something sees what becomes of its release.
+fn holders<'a>(holds: &'a [&'a Hold]) -> impl Iterator<Item = &'a str> {
+    holds
+        .iter()
+        .filter(|hold| hold.stands())
+        .map(|hold| hold.placed_by_party.as_str())
 }
 
 /// The parties that a stay concerns, but for its terminal.
@@ -119,15 +242,7 @@ fn concerned(state: &State, facts: &VisitFacts<'_>) -> Concerned {
         concerned.add(Concern::Filer, &consignment.filer_party);
         concerned.add(Concern::Trader, &consignment.trader_party);
     }
-    // Whoever holds the stay sees what becomes of its release.
-    concerned.add_all(
-        Concern::Holder,
-        facts
-            .holds
-            .iter()
-            .filter(|hold| hold.stands())
-            .map(|hold| hold.placed_by_party.as_str()),
-    );
+    concerned.add_all(Concern::Holder, holders(&facts.holds));
     let counting = stay
         .manifest_lines
         .iter()

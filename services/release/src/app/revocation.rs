@@ -11,7 +11,7 @@ use super::{Answer, Heading, commercial_release, hears, reconsider};
 use crate::domain::decision::DecisionState;
 use crate::domain::hold::{self, HoldKind, Placing, Scope, ScopeKind};
 use crate::domain::reader::Reader;
-use crate::events::publish;
+use crate::events::publish::{self, About};
 use crate::grpc::respond;
 
 /// Somebody takes a granted release back.
@@ -118,12 +118,23 @@ pub fn answered(
         {
             touched.insert(answer.container_visit_id.clone());
         }
-        published.extend(
-            decisions
-                .iter()
-                .filter_map(|decision| publish::decision(&visit.stay, decision, context.now)),
-        );
+        published.extend(decisions.iter().filter_map(|decision| {
+            publish::decision(About::Stay(&visit.stay), decision, context.now)
+        }));
         state.put_visit(visit);
+    }
+    let list = (!answer.list_number.is_empty())
+        .then(|| state.lists.get(&answer.list_number).cloned())
+        .flatten();
+    if let (Some(ask_id), Some(mut list)) = (answer.ask_id, list) {
+        let decisions = list.decision.answered(ask_id, answer.verdict, context.now);
+        let decisions = decisions.iter();
+        published.extend(
+            decisions.filter_map(|decision| {
+                publish::decision(About::List(&list), decision, context.now)
+            }),
+        );
+        state.put_list(list);
     }
     let mut facts = hears::told_answer(state, heading, answer, context);
     let (settled, waited) = commercial_release::answered(state, answer, context);
@@ -141,5 +152,13 @@ pub fn answered(
         &touched.iter().map(String::as_str).collect(),
         context,
     ));
+    // Applied or too late: what of a list is still to move is decided anew.
+    if !answer.list_number.is_empty() {
+        facts.extend(reconsider::lists(
+            state,
+            [answer.list_number.as_str()],
+            context,
+        ));
+    }
     Decision::applied().with_facts(facts)
 }

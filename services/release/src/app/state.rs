@@ -12,11 +12,13 @@ use crate::domain::commercial_release::CommercialRelease;
 use crate::domain::container_visit::{ContainerVisit, Stay};
 use crate::domain::declaration::Declaration;
 use crate::domain::hold::{Hold, HoldId, Scope};
+use crate::domain::list_requirements::{self, ListFacts};
 use crate::domain::notice_board::NoticeBoard;
 use crate::domain::party::KnownParty;
 use crate::domain::pre_arrival::PreArrival;
-use crate::domain::requirements::{self, VisitFacts};
+use crate::domain::requirements::{self, Source, VisitFacts};
 use crate::domain::site::Site;
+use crate::domain::stock_list::StockList;
 use crate::domain::timeline::TimelineEntry;
 
 /// Rows that are read together by what they belong to, of which only the changed ones are written.
@@ -85,13 +87,16 @@ pub struct State {
     pub holds: Working<Scope, Group<HoldId, Hold>>,
     /// By pre-arrival: those named, and those of the containers.
     pub pre_arrivals: Working<String, PreArrival>,
-    /// By declaration.
+    /// By declaration: those named, and those that name a stock list.
     pub declarations: Working<String, Declaration>,
-    /// The notice boards of stays and declarations, by what holds on them are on.
+    /// By number. What a list's decision rests on is read with it: its declarations, their containers, the
+    /// holds on all of these.
+    pub lists: Working<String, StockList>,
+    /// The notice boards of stays, stock lists and declarations, by what holds on them are on.
     pub boards: Working<Scope, NoticeBoard>,
     /// Consumed partitions that have stopped: what they hold is unknown.
     pub stopped: StoppedPartitions,
-    /// The operators of bonded centres, where a book is read.
+    /// The operators of bonded centres, where a book or a stock list is read.
     pub operators: Vec<String>,
     /// What the batch adds to the timeline.
     pub timeline: Vec<TimelineEntry>,
@@ -233,13 +238,7 @@ impl State {
             .filter_map(|scope| self.holds.get(scope))
             .flat_map(Group::rows)
             .collect();
-        let unknown = requirements::sources(stay, &clearances)
-            .into_iter()
-            .filter(|source| {
-                parked.contains(source.topic, &source.key)
-                    || self.stopped.hold(source.topic, &source.key)
-            })
-            .collect();
+        let unknown = self.unknown(requirements::sources(stay, &clearances), parked);
         VisitFacts {
             stay,
             known_since: visit.known_since,
@@ -248,6 +247,100 @@ impl State {
             commercial_releases,
             holds,
             unknown,
+        }
+    }
+
+    /// Of these, what could not be read to its end.
+    fn unknown(&self, sources: Vec<Source>, parked: &ParkedKeys) -> Vec<Source> {
+        let unread = |source: &Source| {
+            parked.contains(source.topic, &source.key)
+                || self.stopped.hold(source.topic, &source.key)
+        };
+        sources.into_iter().filter(unread).collect()
+    }
+
+    /// The declarations that name a stock list.
+    pub fn declarations_naming(&self, list_number: &str) -> Vec<&Declaration> {
+        let all = self.declarations.iter().map(|(_, declaration)| declaration);
+        all.filter(|declaration| declaration.names_list(list_number))
+            .collect()
+    }
+
+    /// The stays of a list's containers before they move.
+    ///
+    /// # Panics
+    /// If a container was not read: the loop fails that input alone.
+    pub fn stays_of_list(&self, list: &StockList, declarations: &[&Declaration]) -> Vec<&Stay> {
+        list_requirements::containers(list, declarations)
+            .iter()
+            .filter_map(|number| self.containers.get(number))
+            .flat_map(Group::rows)
+            .map(|visit| &visit.stay)
+            .filter(|stay| list_requirements::is_of(stay, list, declarations))
+            .collect()
+    }
+
+    /// A list's containers that are known to stand, or to have stood, where its goods come from.
+    fn known_containers(&self, list: &StockList, declarations: &[&Declaration]) -> BTreeSet<&str> {
+        list_requirements::containers(list, declarations)
+            .iter()
+            .filter_map(|number| self.containers.get(number))
+            .flat_map(Group::rows)
+            .map(|visit| &visit.stay)
+            .filter(|stay| list_requirements::is_known_by(stay, list))
+            .map(|stay| stay.container_number.as_str())
+            .collect()
+    }
+
+    /// Everything that is weighed for a stock list.
+    ///
+    /// # Panics
+    /// If a subject was forgotten: the loop fails that input alone.
+    pub fn list_facts<'a>(&'a self, list: &'a StockList, parked: &ParkedKeys) -> ListFacts<'a> {
+        let declarations = self.declarations_naming(&list.list_number);
+        let stays = self.stays_of_list(list, &declarations);
+        let holds = list_requirements::hold_scopes(list, &declarations, &stays)
+            .iter()
+            .filter_map(|scope| self.holds.get(scope))
+            .flat_map(Group::rows)
+            .collect();
+        let sources = list_requirements::sources(list, &declarations, &stays);
+        let keys: BTreeSet<String> = stays
+            .iter()
+            .flat_map(|stay| requirements::clearance_keys(stay))
+            .collect();
+        ListFacts {
+            list,
+            holds,
+            clearances: keys
+                .iter()
+                .filter_map(|key| self.clearances.get(key))
+                .collect(),
+            known: self.known_containers(list, &declarations),
+            stays,
+            unknown: self.unknown(sources, parked),
+            declarations,
+        }
+    }
+
+    /// The stock lists of this batch that declarations of these containers name.
+    pub fn lists_of_containers(&self, numbers: &BTreeSet<&str>) -> BTreeSet<String> {
+        let names = |declaration: &&Declaration| {
+            let mut named = declaration.container_numbers.iter();
+            named.any(|number| numbers.contains(number.as_str()))
+        };
+        let all = self.declarations.iter().map(|(_, declaration)| declaration);
+        all.filter(names)
+            .flat_map(|declaration| &declaration.stock_lists)
+            .filter(|number| self.lists.is_loaded(number))
+            .cloned()
+            .collect()
+    }
+
+    /// Writes a list back; nothing happens if it is as it was.
+    pub fn put_list(&mut self, list: StockList) {
+        if self.lists.get(&list.list_number) != Some(&list) {
+            self.lists.put(list.list_number.clone(), list);
         }
     }
 

@@ -9,10 +9,9 @@ use fabric::Fact;
 use super::Heading;
 use super::state::State;
 use crate::domain::condition::Condition;
-use crate::domain::container_visit::ContainerVisit;
 use crate::domain::hold::{Scope, ScopeKind};
 use crate::domain::notice::{Concern, Concerned, Notice, Sort, text_of};
-use crate::domain::notice_board::{NoticeBoard, Pinned};
+use crate::domain::notice_board::Pinned;
 use crate::domain::timeline::TimelineEntry;
 use crate::events::publish;
 
@@ -49,7 +48,9 @@ pub struct Told {
     pub truck_visit_id: String,
     /// The book, where there is one.
     pub book_number: String,
-    /// Whoever may read the stays may read it.
+    /// The stock list, where there is one.
+    pub list_number: String,
+    /// Whoever may read the stays, or the stock list, may read it.
     pub open_to_visit_readers: bool,
 }
 
@@ -81,7 +82,7 @@ pub fn everybody(
 
 /// What is pinned, and to which board.
 pub struct Pin<'a> {
-    /// The board's stay or declaration.
+    /// The board's stay, stock list or declaration.
     pub scope: &'a Scope,
     /// The fact's sort.
     pub sort: Sort,
@@ -119,19 +120,18 @@ pub fn pinned(
     notices.iter().map(publish::notice).collect()
 }
 
-/// Tells whoever has come to be concerned with a stay what stands on its board.
-pub fn newcomers(state: &State, visit: &ContainerVisit, board: &mut NoticeBoard) -> Vec<Fact> {
-    let mut all = visit.concerned.clone();
-    all.extend(terminal_of(state, &visit.stay.site_id));
-    board.tell(&all).iter().map(publish::notice).collect()
-}
-
 /// The board of a stay.
 pub fn stay_scope(container_visit_id: &str) -> Scope {
     Scope::new(ScopeKind::ContainerVisit, container_visit_id)
 }
 
-fn terminal_of(state: &State, site_id: &str) -> Concerned {
+/// The board of a stock list.
+pub fn list_scope(list_number: &str) -> Scope {
+    Scope::new(ScopeKind::StockList, list_number)
+}
+
+/// The terminal of a site that was read.
+pub fn terminal_of(state: &State, site_id: &str) -> Concerned {
     let mut concerned = Concerned::default();
     let site_id = site_id.to_owned();
     if !site_id.is_empty()
@@ -144,7 +144,12 @@ fn terminal_of(state: &State, site_id: &str) -> Concerned {
 }
 
 fn keep(state: &mut State, heading: &Heading, told: Told, concerned: &Concerned) {
-    let mut reader_parties = concerned.readers();
+    let of_list = !told.list_number.is_empty() && told.pre_arrival_id.is_empty();
+    let mut reader_parties = if of_list && !told.open_to_visit_readers {
+        concerned.owners()
+    } else {
+        concerned.readers()
+    };
     if !heading.party.is_empty() {
         reader_parties.insert(heading.party.clone());
     }
@@ -196,6 +201,7 @@ fn entry(heading: &Heading, told: Told, reader_parties: BTreeSet<String>) -> Tim
         pre_arrival_id: told.pre_arrival_id,
         truck_visit_id: told.truck_visit_id,
         book_number: told.book_number,
+        list_number: told.list_number,
         open_to_visit_readers: told.open_to_visit_readers,
         reader_parties,
     }

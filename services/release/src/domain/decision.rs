@@ -1,5 +1,6 @@
-//! The life of a decision on one stay: what changes when the outcome does, what is published, and how
-//! a revocation is asked of gate and answered. What an outcome is made of stands in `requirements`.
+//! The life of a decision on one stay or one stock list: what changes when the outcome does, what is
+//! published, and how a revocation is asked of gate and answered. What an outcome is made of stands in
+//! `requirements` and `list_requirements`.
 
 use chrono::{DateTime, Utc};
 use kernel::Refusal;
@@ -17,6 +18,14 @@ use super::requirements::Outcome;
 /// REVOCATION_ASKED -> REVOKED      gate: APPLIED; decided anew at once
 /// any -> CONSUMED                  the container left
 /// ```
+///
+/// What leaves in parts, as the goods of a stock list do, goes two ways more, because what has left says
+/// nothing of the rest:
+///
+/// ```text
+/// REVOCATION_ASKED -> WITHHELD | GRANTED   gate: TOO_LATE for what has left; the rest is decided anew
+/// CONSUMED -> WITHHELD | GRANTED           more is to leave after all
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
     /// Where it is; none before the first decision.
@@ -29,6 +38,9 @@ pub struct Decision {
     /// the one that the commercial releases named then; else the one that they name now. None on a journey
     /// that ends with no haulier.
     pub haulier_party: Option<String>,
+    /// The containers that may leave; empty where it is about one stay, or about whatever is named at the gate.
+    #[serde(default)]
+    pub containers: Vec<String>,
     /// What is missing, by the newest facts.
     pub conditions: Vec<Condition>,
     /// The facts it rests on.
@@ -53,7 +65,7 @@ pub enum DecisionState {
     RevocationAsked,
     /// Gate has applied it; only ever for the moment until it is decided anew.
     Revoked,
-    /// The container has left.
+    /// The container has left, or nothing more of the list will.
     Consumed,
 }
 
@@ -100,16 +112,20 @@ impl Decision {
         let changed = self.state != Some(next)
             || (next == DecisionState::Withheld
                 && identities(&self.conditions) != identities(&outcome.conditions))
-            || (next == DecisionState::Consumed && self.haulier_party != outcome.haulier_party);
+            || (next == DecisionState::Consumed && self.haulier_party != outcome.haulier_party)
+            || (next == DecisionState::Granted && self.containers != outcome.containers);
         self.conditions.clone_from(&outcome.conditions);
         self.evidence.clone_from(&outcome.evidence);
-        // Whom it was granted to stays named while it is asked back.
+        // Whom and what it was granted to stays named while it is asked back.
         if next != DecisionState::RevocationAsked {
             self.haulier_party.clone_from(&outcome.haulier_party);
+            self.containers.clone_from(&outcome.containers);
         }
         if !changed {
             return Vec::new();
         }
+        // What was too late once says nothing of a new grant, or of the next ask.
+        self.too_late &= matches!(next, DecisionState::Withheld | DecisionState::Consumed);
         self.ask_id = match next {
             DecisionState::RevocationAsked => Some(new_id()),
             // Kept when the container leaves before gate has answered, so that the answer finds it.
@@ -126,12 +142,12 @@ impl Decision {
             outcome.conditions.is_empty() && outcome.haulier_party.is_some() == outcome.to_haulier;
         match self.state {
             _ if outcome.departed => DecisionState::Consumed,
-            Some(DecisionState::Consumed) => DecisionState::Consumed,
+            Some(DecisionState::Consumed) if !outcome.in_parts => DecisionState::Consumed,
             // Only gate's answer ends an ask: it may already have opened the barrier.
-            Some(DecisionState::RevocationAsked) => DecisionState::RevocationAsked,
-            Some(DecisionState::Granted)
-                if !grantable || outcome.haulier_party != self.haulier_party =>
-            {
+            Some(DecisionState::RevocationAsked) if !(outcome.in_parts && self.too_late) => {
+                DecisionState::RevocationAsked
+            }
+            Some(DecisionState::Granted) if !grantable || !self.covers(outcome) => {
                 DecisionState::RevocationAsked
             }
             _ if grantable => DecisionState::Granted,
@@ -139,7 +155,16 @@ impl Decision {
         }
     }
 
-    /// Takes gate's answer to an ask. Applied: the release is revoked, and decided anew by the caller.
+    /// Whether nothing that was granted is granted no more. No containers means any.
+    fn covers(&self, outcome: &Outcome) -> bool {
+        let still = |container| outcome.containers.contains(container);
+        let all = outcome.containers.is_empty()
+            || (!self.containers.is_empty() && self.containers.iter().all(still));
+        outcome.haulier_party == self.haulier_party && all
+    }
+
+    /// Takes gate's answer to an ask. Applied: the release is revoked, and decided anew by the caller. Too
+    /// late: on record, and what leaves in parts is decided anew by the caller.
     /// An answer to another ask, or to one that is answered, changes nothing.
     pub fn answered(
         &mut self,
@@ -215,7 +240,9 @@ mod tests {
         Outcome {
             journey: Some("IMPORT_PICK_UP"),
             departed: false,
+            in_parts: false,
             to_haulier: true,
+            containers: Vec::new(),
             haulier_party: (!haulier.is_empty()).then(|| haulier.to_owned()),
             conditions: missing.iter().map(condition).collect(),
             evidence: Vec::new(),
@@ -337,6 +364,90 @@ mod tests {
             states(&decision.follow(&outcome(&[], "h"), now(), &ask)),
             [DecisionState::RevocationAsked]
         );
+    }
+
+    /// Goods of a stock list that may move in these containers.
+    fn list(missing: &[&str], containers: &[&str]) -> Outcome {
+        Outcome {
+            journey: Some("BOND_TRANSFER"),
+            in_parts: true,
+            to_haulier: false,
+            containers: containers.iter().map(|one| (*one).to_owned()).collect(),
+            ..outcome(missing, "")
+        }
+    }
+
+    #[test]
+    fn rule_5_of_what_leaves_in_parts_the_rest_is_decided_anew_once_gate_was_too_late() {
+        for (missing, then) in [
+            (&["A"][..], DecisionState::Withheld),
+            (&[], DecisionState::Granted),
+        ] {
+            let mut decision = Decision::default();
+            decision.follow(&list(&[], &[]), now(), &ask);
+            decision.follow(&list(&["A"], &[]), now(), &ask);
+            assert!(
+                decision.follow(&list(missing, &[]), now(), &ask).is_empty(),
+                "only gate's answer ends an ask"
+            );
+            decision.answered(ask(), Verdict::TooLate, now());
+            let anew = decision.follow(&list(missing, &[]), now(), &ask);
+            assert_eq!(states(&anew), [then]);
+        }
+    }
+
+    #[test]
+    fn rule_5_what_leaves_in_parts_can_be_asked_back_again_after_gate_was_too_late() {
+        let mut decision = Decision::default();
+        decision.follow(&list(&[], &[]), now(), &ask);
+        decision.follow(&list(&["A"], &[]), now(), &ask);
+        decision.answered(ask(), Verdict::TooLate, now());
+        decision.follow(&list(&[], &[]), now(), &ask);
+        assert!(!decision.too_late);
+        let again = || Uuid::from_u128(9);
+        decision.follow(&list(&["A"], &[]), now(), &again);
+        assert_eq!(
+            states(&decision.answered(again(), Verdict::Applied, now())),
+            [DecisionState::Revoked]
+        );
+    }
+
+    #[test]
+    fn what_leaves_in_parts_is_decided_anew_if_more_is_to_leave_after_all() {
+        let mut decision = Decision::default();
+        decision.follow(&list(&[], &[]), now(), &ask);
+        let closed = Outcome {
+            departed: true,
+            ..list(&[], &[])
+        };
+        assert_eq!(
+            states(&decision.follow(&closed, now(), &ask)),
+            [DecisionState::Consumed]
+        );
+        assert_eq!(
+            states(&decision.follow(&list(&["A"], &[]), now(), &ask)),
+            [DecisionState::Withheld]
+        );
+    }
+
+    #[test]
+    fn a_grant_of_fewer_containers_is_asked_back_and_one_of_more_is_published() {
+        let mut decision = Decision::default();
+        decision.follow(&list(&[], &["A"]), now(), &ask);
+        let more = decision.follow(&list(&[], &["A", "B"]), now(), &ask);
+        assert_eq!(states(&more), [DecisionState::Granted]);
+        assert_eq!(more[0].containers, ["A", "B"]);
+        let fewer = decision.follow(&list(&[], &["B"]), now(), &ask);
+        assert_eq!(states(&fewer), [DecisionState::RevocationAsked]);
+        assert_eq!(fewer[0].containers, ["A", "B"]);
+        decision.answered(ask(), Verdict::Applied, now());
+        let anew = decision.follow(&list(&[], &["B"]), now(), &ask);
+        assert_eq!(anew[0].containers, ["B"]);
+        // Any container is more than some, and some are fewer than any.
+        let any = decision.follow(&list(&[], &[]), now(), &ask);
+        assert_eq!(states(&any), [DecisionState::Granted]);
+        let some = decision.follow(&list(&[], &["B"]), now(), &ask);
+        assert_eq!(states(&some), [DecisionState::RevocationAsked]);
     }
 
     #[test]

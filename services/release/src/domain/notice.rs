@@ -13,7 +13,7 @@ use super::condition::Condition;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Sort {
-    /// The decision on a stay.
+    /// The decision on a stay or a stock list.
     Decision,
     /// A granted release asked back, revoked, or too late to be: everyone who was told of the grant.
     Revocation,
@@ -25,12 +25,14 @@ pub enum Sort {
     PreArrival,
     /// A truck visit.
     TruckVisit,
-    /// A hold on a stay or a declaration.
+    /// A hold on a stay, a stock list or a declaration.
     Hold,
     /// A commercial release.
     CommercialRelease,
     /// An account book and its movements.
     Book,
+    /// A stock list: filed, approved, void, posted, short; and what passes of it.
+    StockList,
 }
 
 /// In what way a party is concerned with a fact.
@@ -39,9 +41,9 @@ pub enum Sort {
 pub enum Concern {
     /// Its truck comes, or may come, for it.
     Haulier,
-    /// It filed the declaration.
+    /// It filed the declaration, or the stock list.
     Filer,
-    /// The goods or the book are its own.
+    /// The goods, the list or the book are its own.
     Trader,
     /// It carried the consignment.
     Line,
@@ -68,6 +70,7 @@ pub const AUDIENCES: &[(Sort, &[Concern])] = &[
             Concern::Line,
             Concern::Terminal,
             Concern::Holder,
+            Concern::Operator,
         ],
     ),
     (
@@ -79,6 +82,7 @@ pub const AUDIENCES: &[(Sort, &[Concern])] = &[
             Concern::Line,
             Concern::Terminal,
             Concern::Holder,
+            Concern::Operator,
             Concern::Told,
         ],
     ),
@@ -93,7 +97,10 @@ pub const AUDIENCES: &[(Sort, &[Concern])] = &[
         ],
     ),
     (Sort::Declaration, &[Concern::Filer, Concern::Trader]),
-    (Sort::PreArrival, &[Concern::Haulier, Concern::Terminal]),
+    (
+        Sort::PreArrival,
+        &[Concern::Haulier, Concern::Terminal, Concern::Operator],
+    ),
     (Sort::TruckVisit, &[Concern::Haulier, Concern::Terminal]),
     (
         Sort::Hold,
@@ -103,11 +110,16 @@ pub const AUDIENCES: &[(Sort, &[Concern])] = &[
             Concern::Trader,
             Concern::Line,
             Concern::Terminal,
+            Concern::Operator,
             Concern::Placer,
         ],
     ),
     (Sort::CommercialRelease, &[Concern::Haulier, Concern::Line]),
     (Sort::Book, &[Concern::Trader, Concern::Operator]),
+    (
+        Sort::StockList,
+        &[Concern::Filer, Concern::Trader, Concern::Operator],
+    ),
 ];
 
 /// The parties concerned with a fact, each with the ways in which it is.
@@ -168,6 +180,21 @@ impl Concerned {
             .collect()
     }
 
+    /// Those whose business a stock list is, and not only its transport: they read all of it.
+    pub fn owners(&self) -> BTreeSet<String> {
+        let owns = |concern: &Concern| {
+            matches!(
+                concern,
+                Concern::Trader | Concern::Filer | Concern::Operator
+            )
+        };
+        self.parties
+            .iter()
+            .filter(|(_, concern)| owns(concern))
+            .map(|(party, _)| party.clone())
+            .collect()
+    }
+
     /// Everybody, whatever the concern, but for terminals: those read by site.
     pub fn readers(&self) -> BTreeSet<String> {
         self.parties
@@ -206,9 +233,16 @@ pub struct Notice {
 }
 
 /// With whom a container may leave, as one party is told: a haulier is not told who its competitor is. Where
-/// it is granted to no haulier, it goes by train or barge.
-pub fn granted_text(party: &str, haulier_party: &str, concerned: &Concerned) -> String {
-    if haulier_party.is_empty() {
+/// it is granted to no haulier, it goes by train or barge. Goods of a stock list go by their passes.
+pub fn granted_text(
+    subject: &str,
+    party: &str,
+    haulier_party: &str,
+    concerned: &Concerned,
+) -> String {
+    if subject.starts_with("stock-list/") {
+        "Goods of the list may move, each truck on its gate pass.".to_owned()
+    } else if haulier_party.is_empty() {
         "The container may be loaded onto a train or barge.".to_owned()
     } else if party == haulier_party {
         "The container may leave with your truck.".to_owned()
@@ -351,28 +385,25 @@ const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "RELEASE_WITHHELD",
-        "The container may not leave; the conditions say what is missing and who must act.",
+        "It may not leave; the conditions say what is missing and who must act.",
     ),
-    ("RELEASE_GRANTED", "The container may leave."),
+    ("RELEASE_GRANTED", "It may leave."),
     (
         "RELEASE_REVOCATION_ASKED",
-        "The release is taken back, if the container has not left yet: do not send a truck for it, and do not load it. Gate answers next.",
+        "The release is taken back, if it has not left yet: do not send a truck for it, and do not load it. Gate answers next.",
     ),
     (
         "RELEASE_REVOKED",
         "The release is taken back; it is decided anew.",
     ),
-    (
-        "RELEASE_CONSUMED",
-        "The container has left; the release is used up.",
-    ),
+    ("RELEASE_CONSUMED", "It has left; the release is used up."),
     (
         "REVOCATION_APPLIED",
-        "Gate has taken the release back: the container does not leave on it any more.",
+        "Gate has taken the release back: nothing leaves on it any more.",
     ),
     (
         "REVOCATION_TOO_LATE",
-        "The release could not be taken back: the container had left.",
+        "The release could not be taken back for what had left.",
     ),
     (
         "HOLD_PLACED",
@@ -397,6 +428,93 @@ const TEXTS: &[(&str, &str)] = &[
     (
         "COMMERCIAL_RELEASE_REVOCATION_FAILED",
         "The line's release of the consignment could not be taken back, because a container of it had left: it stands as before. The line revokes it again for what is still here, or holds that.",
+    ),
+    (
+        "DECLARATION_DETAINED",
+        "Customs detains the goods: nothing of them moves.",
+    ),
+    (
+        "DECLARATION_DETENTION_ENDED",
+        "The detention is over; the declaration stands as its other facts say.",
+    ),
+    (
+        "DECLARATION_INVALIDATION_ASKED",
+        "Customs wants the declaration void, and asks gate whether the goods can still be kept.",
+    ),
+    ("DECLARATION_INVALIDATED", "The declaration is void."),
+    (
+        "DECLARATION_INVALIDATION_TOO_LATE",
+        "The declaration could not be made void: goods had left. It stands as before.",
+    ),
+    (
+        "STOCK_LIST_FILED",
+        "The increase is filed; the operator of the bonded centre approves it next.",
+    ),
+    ("STOCK_LIST_APPROVED", "The operator approved the list."),
+    (
+        "STOCK_LIST_RESERVED",
+        "The decrease is filed, and its goods are set aside.",
+    ),
+    (
+        "STOCK_LIST_VOID_ASKED",
+        "The list is to be void; gate says whether anything of it can still pass.",
+    ),
+    (
+        "STOCK_LIST_VOIDED",
+        "The list is void, and nothing of it will pass.",
+    ),
+    (
+        "STOCK_LIST_VOID_TOO_LATE",
+        "The list could not be made void: goods of it are on their way. It stands as before.",
+    ),
+    (
+        "STOCK_LIST_DISCREPANCY_OPENED",
+        "What passed or was counted differs from the list: nothing is posted before the operator resolves it.",
+    ),
+    (
+        "STOCK_LIST_DISCREPANCY_RESOLVED",
+        "A difference from the list was resolved.",
+    ),
+    (
+        "STOCK_LIST_COUNTED",
+        "What came in was unstuffed and counted.",
+    ),
+    (
+        "STOCK_LIST_CLOSED_SHORT",
+        "No more of the list comes: what passed is all.",
+    ),
+    (
+        "STOCK_LIST_POSTED",
+        "The list is final: its quantities are in the account book.",
+    ),
+    (
+        "STOCK_LIST_REVERSED",
+        "The final posting of the list was reversed.",
+    ),
+    (
+        "LIST_PASSAGE_PASS_ISSUED",
+        "A truck is announced for a part of the list.",
+    ),
+    (
+        "LIST_PASSAGE_PASS_WITHDRAWN",
+        "A truck that was announced for a part of the list does not carry it.",
+    ),
+    (
+        "LIST_PASSAGE_PASSED",
+        "Goods of the list have passed the gate of the bonded centre.",
+    ),
+    ("LIST_PASSAGE_CLOSED", "Nothing more of the list will pass."),
+    (
+        "LIST_PASSAGE_REOPENED",
+        "More of the list is to pass after all.",
+    ),
+    (
+        "LIST_PASSAGE_VOID_APPLIED",
+        "Gate has taken the passes of the list back: nothing of it will pass.",
+    ),
+    (
+        "LIST_PASSAGE_VOID_TOO_LATE",
+        "Goods of the list have passed, or are on a truck: it cannot be void.",
     ),
     ("BOOK_OPENED", "The account book is open."),
     (

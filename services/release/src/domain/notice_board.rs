@@ -1,4 +1,4 @@
-//! The notice board of one stay or one declaration: the facts about it that everybody concerned is to
+//! The notice board of one stay, stock list or declaration: the facts about it that everybody concerned is to
 //! know. Each party is told each of them once, whether the fact was learnt before or after it was learnt
 //! that the party is concerned: topics have no order among each other. It must not know who is concerned.
 
@@ -92,7 +92,7 @@ impl Pinned {
             ..self.notice.clone()
         };
         if let Some(haulier) = &self.granted_to {
-            notice.text = granted_text(party, haulier, concerned);
+            notice.text = granted_text(&notice.subject, party, haulier, concerned);
         }
         notice
     }

@@ -114,12 +114,16 @@ pub struct Source {
 pub struct Outcome {
     /// Which journey was asked about; none: release does not decide on this stay.
     pub journey: Option<&'static str>,
-    /// The container has left.
+    /// The container has left; of a stock list, nothing more of it will.
     pub departed: bool,
+    /// It leaves in parts: what has left says nothing of the rest, and more may be to leave after all.
+    pub in_parts: bool,
     /// It is granted to a haulier, and to nobody while none is named.
     pub to_haulier: bool,
     /// The one haulier that the commercial releases name; none where it is granted to no haulier.
     pub haulier_party: Option<String>,
+    /// Of a stock list: the containers that may leave; none: any, or it is about one stay.
+    pub containers: Vec<String>,
     /// What is missing; empty: it may leave.
     pub conditions: Vec<Condition>,
     /// The facts that it rests on.
@@ -145,7 +149,9 @@ pub fn decide(facts: &VisitFacts<'_>) -> Outcome {
     Outcome {
         journey: journey.map(|journey| journey.name),
         departed,
+        in_parts: false,
         to_haulier,
+        containers: Vec::new(),
         haulier_party: one_haulier(facts).filter(|_| to_haulier),
         conditions,
         evidence: evidence(facts, to_haulier),
@@ -254,7 +260,8 @@ fn unmet(need: Need, journey: &Journey, facts: &VisitFacts<'_>) -> Vec<Condition
     }
 }
 
-fn unknown(source: &Source) -> Condition {
+/// What could not be read.
+pub fn unknown(source: &Source) -> Condition {
     Condition {
         code: "UNKNOWN".to_owned(),
         subject: format!("{}/{}", source.topic, source.key),
@@ -301,7 +308,7 @@ fn short_landed(facts: &VisitFacts<'_>) -> Condition {
 }
 
 fn not_decided_here(facts: &VisitFacts<'_>) -> Condition {
-    let description = "Release decides on containers with goods that are picked up or exported. This one is empty, or brought goods of a stock list into the bonded centre: the terminal decides at its gate.".to_owned();
+    let description = "Release decides on containers with goods that are picked up or exported. This one is empty, or brought goods of a stock list into the bonded centre, which leave there on another list: the terminal decides at its gate, and lets the container out once it is empty.".to_owned();
     about_stay(
         "NOT_DECIDED_HERE",
         Who::role("terminal"),
@@ -391,16 +398,26 @@ fn customs_not_released(direction: Direction, facts: &VisitFacts<'_>) -> Vec<Con
             .then(|| export_not_declared(facts))
             .into_iter()
             .collect(),
-        Direction::Import | Direction::Neither => stay
-            .transport_documents()
-            .into_iter()
-            .filter(|document| {
-                !counted
-                    .iter()
-                    .any(|(consignment, _)| consignment.transport_document == *document)
-            })
-            .map(|document| import_not_declared(document, facts))
-            .collect(),
+        Direction::Import | Direction::Neither => {
+            // Whatever else is in the container: goods that go into bond are not picked up.
+            let elsewhere: Vec<_> = bound(stay, &facts.clearances)
+                .filter(|(consignment, _)| consignment.direction == Direction::Neither)
+                .collect();
+            let named = |document: &&str| {
+                let mut all = counted.iter().chain(&elsewhere);
+                all.any(|(consignment, _)| consignment.transport_document == *document)
+            };
+            stay.transport_documents()
+                .into_iter()
+                .filter(|document| !named(document))
+                .map(|document| import_not_declared(document, facts))
+                .chain(
+                    elsewhere
+                        .iter()
+                        .map(|(goods, event_id)| not_for_pick_up(goods, event_id, facts)),
+                )
+                .collect()
+        }
     };
     // Also a consignment that the manifest does not list: bound is bound.
     for (consignment, event_id) in counted
@@ -417,6 +434,18 @@ fn import_not_declared(document: &str, facts: &VisitFacts<'_>) -> Condition {
         "No import declaration for {document} is bound to the container. The broker or trader files one that names transport document and container."
     );
     not_declared(transport_document_key(document), description, facts)
+}
+
+/// A declaration that brings its goods into bond lets nothing be picked up, and its goods wait for no line.
+fn not_for_pick_up(consignment: &Consignment, event_id: &str, facts: &VisitFacts<'_>) -> Condition {
+    Condition {
+        code: "NOT_FOR_PICK_UP".to_owned(),
+        subject: format!("declaration/{}", consignment.declaration_id),
+        who: Who::role("operator"),
+        since: Some(facts.known_since),
+        evidence: vec![event_id.to_owned()],
+        description: "Goods in the container are declared for bond, or for another procedure that lets nothing be picked up. What goes into bond leaves on the decision on its stock list: the operator of the bonded centre files a transfer.".to_owned(),
+    }
 }
 
 fn export_not_declared(facts: &VisitFacts<'_>) -> Condition {
@@ -551,7 +580,8 @@ fn commercial_release_missing(line: &ManifestLine, facts: &VisitFacts<'_>) -> Co
     }
 }
 
-fn held(hold: &Hold) -> Condition {
+/// A hold that stands.
+pub fn held(hold: &Hold) -> Condition {
     Condition {
         code: format!("{}_HOLD", hold.kind.name()),
         subject: format!("hold/{}", hold.id.id),
@@ -618,7 +648,7 @@ fn evidence(facts: &VisitFacts<'_>, to_haulier: bool) -> Vec<String> {
 }
 
 /// Each condition once: two keys of customs may name the same one while goods move between them.
-fn distinct(conditions: impl Iterator<Item = Condition>) -> Vec<Condition> {
+pub fn distinct(conditions: impl Iterator<Item = Condition>) -> Vec<Condition> {
     let mut seen = BTreeSet::new();
     conditions
         .filter(|condition| seen.insert(condition.identity()))

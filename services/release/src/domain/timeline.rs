@@ -43,7 +43,10 @@ pub struct TimelineEntry {
     pub truck_visit_id: String,
     /// The account book, where there is one.
     pub book_number: String,
-    /// Whether everyone who may read the stays may read it, also who comes to the journey later.
+    /// The stock list, where there is one.
+    pub list_number: String,
+    /// Whether everyone who may read the stays, or the stock list, may read it, also who comes to the journey
+    /// later. What is not is for the list's trader, its filers and the operator.
     pub open_to_visit_readers: bool,
     /// The parties that may read it whatever else.
     pub reader_parties: BTreeSet<String>,

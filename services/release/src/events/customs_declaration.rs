@@ -1,5 +1,5 @@
-//! `customs.declaration`: whose declaration it is, and what happened to it. For notices and timelines;
-//! what it means for the goods comes with `customs.clearance`.
+//! `customs.declaration`: whose declaration it is, what happened to it, and which stock lists it names. What it
+//! means for goods in a container comes with `customs.clearance`.
 
 use fabric::{Record, Unreadable};
 use prost::Message;
@@ -7,7 +7,7 @@ use proto::customs::events::v1 as customs;
 
 use super::wire;
 use crate::app::{Heading, Input};
-use crate::domain::declaration::Declaration;
+use crate::domain::declaration::{Declaration, DeclarationStanding};
 use crate::domain::version::Version;
 
 /// Reads a fact about a declaration.
@@ -26,13 +26,28 @@ pub fn read(record: &Record) -> Result<Input, Unreadable> {
         party: event.recorded_by_party,
         restated: false,
     };
+    let standing = DeclarationStanding::of_name(&state.state);
+    // Only on those that name a list something is decided.
+    if standing.is_none() && !state.stock_lists.is_empty() {
+        return Err(Unreadable(format!(
+            "the state {:?} is not known to this version; upgrade it and retry the record",
+            state.state
+        )));
+    }
     let declaration = Declaration {
         declaration_id: wire::filled("declaration_id", &state.declaration_id)?,
         version: Version::new(record.epoch, state.version),
+        event_id: record.event_id.clone(),
+        recorded_at,
         mrn: state.mrn,
         filer_party: state.filer_party,
         trader_party: state.trader_party,
         container_numbers: state.containers,
+        lrn: state.lrn,
+        procedure_kind: state.procedure_kind,
+        standing,
+        invalidation_asked: !state.invalidation_asks.is_empty(),
+        stock_lists: state.stock_lists,
     };
     Ok(Input::Declaration(heading, declaration, event.detail))
 }

@@ -30,6 +30,13 @@ pub fn read(record: &Record) -> Result<Input, Unreadable> {
         pre_arrival_id: wire::filled("pre_arrival_id", &state.pre_arrival_id)?,
         version: Version::new(record.epoch, state.version),
         site_id: state.site_id,
+        second_site_id: state.second_site_id,
+        list_number: state.list_number,
+        filer_party: if state.filer_party.is_empty() {
+            state.haulier_party.clone()
+        } else {
+            state.filer_party
+        },
         haulier_party: state.haulier_party,
         containers: containers(state.containers),
         withdrawn: matches!(

@@ -12,8 +12,9 @@ use crate::domain::container_visit::Stay;
 use crate::domain::decision::{Decision, DecisionState};
 use crate::domain::hold::{Hold, HoldKind, ScopeKind};
 use crate::domain::notice::Notice;
+use crate::domain::stock_list::StockList;
 
-/// Decisions on container visits, keyed by the visit.
+/// Decisions on container visits, keyed by the visit, and on stock lists, keyed by "list/" and the number.
 pub const DECISION_TOPIC: &str = "release.decision";
 /// Holds that release keeps, keyed by their scope.
 pub const HOLD_TOPIC: &str = "release.hold";
@@ -25,8 +26,17 @@ pub const NOTICE_TYPE: &str = "greenlane.release.notice.given";
 /// The topics that release writes.
 pub const PRODUCED: &[&str] = &[DECISION_TOPIC, HOLD_TOPIC, NOTICE_TOPIC];
 
+/// What a decision is about.
+#[derive(Clone, Copy, Debug)]
+pub enum About<'a> {
+    /// A stay.
+    Stay(&'a Stay),
+    /// A stock list.
+    List(&'a StockList),
+}
+
 /// A decision that was just taken. None if there is nothing to say yet.
-pub fn decision(stay: &Stay, decision: &Decision, now: DateTime<Utc>) -> Option<Fact> {
+pub fn decision(about: About<'_>, decision: &Decision, now: DateTime<Utc>) -> Option<Fact> {
     let state = decision.state?;
     let (fact, event_type) = match state {
         DecisionState::Granted => (
@@ -50,27 +60,44 @@ pub fn decision(stay: &Stay, decision: &Decision, now: DateTime<Utc>) -> Option<
             "greenlane.release.decision.consumed",
         ),
     };
+    let (key, named) = match about {
+        About::Stay(stay) => (
+            stay.container_visit_id.clone(),
+            release::Decision {
+                container_visit_id: stay.container_visit_id.clone(),
+                site_id: stay.site_id.clone(),
+                container_number: stay.container_number.clone(),
+                ..release::Decision::default()
+            },
+        ),
+        About::List(list) => (
+            format!("list/{}", list.list_number),
+            release::Decision {
+                site_id: list.centre().to_owned(),
+                list_number: list.list_number.clone(),
+                list_containers: granted_for(decision),
+                ..release::Decision::default()
+            },
+        ),
+    };
     let event = release::DecisionEvent {
         fact: fact.into(),
         observed_at: Some(timestamp(decision.decided_at.unwrap_or(now))),
         recorded_at: Some(timestamp(now)),
         decision: Some(release::Decision {
-            container_visit_id: stay.container_visit_id.clone(),
             version: decision.version,
-            site_id: stay.site_id.clone(),
-            container_number: stay.container_number.clone(),
             state: state.name().to_owned(),
             journey: decision.journey.clone(),
             haulier_party: granted_to(decision).unwrap_or_default(),
             conditions: public_conditions(&decision.conditions),
             evidence: decision.evidence.clone(),
             ask_id: decision.ask_id.map(|id| id.to_string()).unwrap_or_default(),
-            ..release::Decision::default()
+            ..named
         }),
     };
     Some(Fact {
         topic: DECISION_TOPIC,
-        key: stay.container_visit_id.clone(),
+        key,
         event_type,
         payload: event.encode_to_vec(),
     })
@@ -83,6 +110,14 @@ fn granted_to(decision: &Decision) -> Option<String> {
         .haulier_party
         .clone()
         .filter(|_| decision.state != Some(DecisionState::Withheld))
+}
+
+/// Likewise the containers.
+fn granted_for(decision: &Decision) -> Vec<String> {
+    match decision.state {
+        None | Some(DecisionState::Withheld | DecisionState::Consumed) => Vec::new(),
+        Some(_) => decision.containers.clone(),
+    }
 }
 
 /// A hold that was just placed or lifted.

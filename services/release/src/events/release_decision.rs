@@ -7,6 +7,7 @@ use proto::release::events::v1 as release;
 
 use super::wire;
 use crate::app::{DecisionHeard, Heading, Input};
+use crate::domain::hold::{Scope, ScopeKind};
 
 /// Reads a decision.
 ///
@@ -25,13 +26,21 @@ pub fn read(record: &Record) -> Result<Input, Unreadable> {
         party: String::new(),
         restated: false,
     };
+    let (about, container_number) = if decision.list_number.is_empty() {
+        let visit = wire::filled("container_visit_id", &decision.container_visit_id)?;
+        let number = wire::filled("container_number", &decision.container_number)?;
+        (Scope::new(ScopeKind::ContainerVisit, visit), number)
+    } else {
+        let list = Scope::new(ScopeKind::StockList, decision.list_number);
+        (list, String::new())
+    };
     Ok(Input::Decision(
         heading,
         DecisionHeard {
-            container_visit_id: wire::filled("container_visit_id", &decision.container_visit_id)?,
+            about,
             version: decision.version,
             site_id: decision.site_id,
-            container_number: wire::filled("container_number", &decision.container_number)?,
+            container_number,
             haulier_party: decision.haulier_party,
             conditions: wire::conditions(&decision.conditions)?,
             granted: fact == release::DecisionFact::Granted,

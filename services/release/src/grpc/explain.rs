@@ -7,10 +7,13 @@ use proto::release::v1 as api;
 
 use super::respond;
 use crate::domain::clearance::{Consignment, Direction};
-use crate::domain::container_visit::{ContainerVisit, ManifestLine};
+use crate::domain::condition::Condition;
+use crate::domain::container_visit::{ContainerVisit, ManifestLine, Phase};
 use crate::domain::decision::{Decision, DecisionState};
+use crate::domain::list_requirements;
 use crate::domain::reader::Reader;
 use crate::domain::requirements::{self, VisitFacts};
+use crate::domain::stock_list::StockList;
 use crate::store::reading::Behind;
 
 /// Explains the decision on `visit` with the facts as they are now.
@@ -46,6 +49,82 @@ pub fn explanation(
             .map(|other| other.stay.container_visit_id.clone())
             .collect(),
         release: Some(release),
+        list_releases: Vec::new(),
+    }
+}
+
+/// The decision on a stock list, with its conditions by the facts as they are now.
+pub fn list_release(list: &StockList, behind: &Behind, reader: &Reader) -> api::ContainerRelease {
+    let facts = behind.state.list_facts(list, &behind.parked);
+    let outcome = list_requirements::decide(&facts);
+    let decision = Decision {
+        conditions: outcome.conditions,
+        evidence: outcome.evidence,
+        ..list.decision.clone()
+    };
+    let left_out = list_requirements::left_out(&facts);
+    let left_out: Vec<Condition> = left_out.into_values().flatten().collect();
+    api::ContainerRelease {
+        left_out: respond::conditions(&left_out, reader, list.centre()),
+        ..respond::list_release(list, &decision, reader)
+    }
+}
+
+/// Explains the decision on a stock list with the facts as they are now.
+pub fn list_explanation(
+    list: &StockList,
+    behind: &Behind,
+    knowledge: &Knowledge,
+    reader: &Reader,
+) -> api::ExplainReleaseResponse {
+    let release = list_release(list, behind, reader);
+    let facts = behind.state.list_facts(list, &behind.parked);
+    api::ExplainReleaseResponse {
+        may_leave: lets_move(&release),
+        holds: facts
+            .holds
+            .iter()
+            .filter(|hold| hold.stands())
+            .map(|hold| respond::hold(hold, reader, list.centre()))
+            .collect(),
+        knowledge: ages(behind, knowledge),
+        release: Some(release),
+        ..api::ExplainReleaseResponse::default()
+    }
+}
+
+fn lets_move(release: &api::ContainerRelease) -> bool {
+    release.state() == api::ReleaseState::Granted && release.conditions.is_empty()
+}
+
+/// The declarations that bring goods of a stay into bond, or elsewhere than to whoever picks it up.
+pub fn into_bond(visit: &ContainerVisit, behind: &Behind) -> Vec<String> {
+    let facts = behind.state.facts(visit, &behind.parked);
+    requirements::bound(&visit.stay, &facts.clearances)
+        .filter(|(consignment, _)| consignment.direction == Direction::Neither)
+        .map(|(consignment, _)| consignment.declaration_id.clone())
+        .collect()
+}
+
+/// With the decisions on the stock lists on which the container moves. One that stands outside the bonded
+/// centre may leave for it on any of them, unless it is of goods that are to be picked up as well.
+pub fn with_lists(
+    explained: api::ExplainReleaseResponse,
+    list_releases: Vec<api::ContainerRelease>,
+    visit: &ContainerVisit,
+) -> api::ExplainReleaseResponse {
+    let stay = &visit.stay;
+    let is_named = |list: &api::ContainerRelease| {
+        list.list_containers.is_empty() || list.list_containers.contains(&stay.container_number)
+    };
+    let into_bond = stay.phase == Phase::Arrived
+        && list_releases
+            .iter()
+            .any(|list| list.site_id != stay.site_id && is_named(list) && lets_move(list));
+    api::ExplainReleaseResponse {
+        may_leave: explained.may_leave || into_bond,
+        list_releases,
+        ..explained
     }
 }
 

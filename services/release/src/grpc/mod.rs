@@ -125,20 +125,50 @@ impl ReleaseService for Handlers {
         let visits = store::reading::visits(&mut db, &which, &reader)
             .await
             .map_err(database)?;
+        let knowledge = self
+            .admin
+            .knowledge()
+            .await
+            .map_err(|refusal| to_status(&refusal))?;
+        if let Which::List(number) = &which {
+            let numbers = [number.clone()];
+            let lists = store::reading::lists(&mut db, &numbers, &reader)
+                .await
+                .map_err(database)?;
+            let list = lists.first().ok_or_else(|| to_status(&not_found(&which)))?;
+            let behind = store::reading::behind_list(&mut db, list)
+                .await
+                .map_err(database)?;
+            return Ok(Response::new(explain::list_explanation(
+                list, &behind, &knowledge, &reader,
+            )));
+        }
         let Some((visit, others)) = visits.split_first() else {
             return Err(to_status(&not_found(&which)));
         };
         let behind = store::reading::behind(&mut db, visit)
             .await
             .map_err(database)?;
-        drop(db);
-        let knowledge = self
-            .admin
-            .knowledge()
+        let mut lists = store::reading::lists_named(&mut db, &explain::into_bond(visit, &behind))
             .await
-            .map_err(|refusal| to_status(&refusal))?;
-        Ok(Response::new(explain::explanation(
-            visit, others, &behind, &knowledge, &reader,
+            .map_err(database)?;
+        lists.extend(Some(visit.stay.list_number.clone()).filter(|list| !list.is_empty()));
+        let lists = store::reading::lists(&mut db, &lists, &reader)
+            .await
+            .map_err(database)?;
+        let mut list_releases = Vec::new();
+        for list in &lists {
+            let behind = store::reading::behind_list(&mut db, list)
+                .await
+                .map_err(database)?;
+            list_releases.push(explain::list_release(list, &behind, &reader));
+        }
+        drop(db);
+        let explained = explain::explanation(visit, others, &behind, &knowledge, &reader);
+        Ok(Response::new(explain::with_lists(
+            explained,
+            list_releases,
+            visit,
         )))
     }
 
@@ -336,6 +366,7 @@ impl ReleaseService for Handlers {
 fn not_found(which: &Which) -> Refusal {
     match which {
         Which::Visit(id) => Refusal::not_found("container visit", id),
+        Which::List(number) => Refusal::not_found("stock list", number),
         Which::Container { number, .. } => Refusal::not_found("container", number),
     }
 }

@@ -36,6 +36,9 @@ pub fn which(message: api::ExplainReleaseRequest) -> Refused<Which> {
             number: faults.container("container_number", &number),
             site_id: faults.optional_id("site_id", &message.site_id),
         },
+        Some(explain_release_request::Subject::ListNumber(number)) => {
+            Which::List(faults.stock_list("list_number", &number))
+        }
         None => Which::Visit(faults.id("container_visit_id", "")),
     };
     faults.then(which)
@@ -146,6 +149,9 @@ pub fn whose(subject: Option<get_timeline_request::Subject>) -> Refused<Whose> {
         Some(Subject::PreArrivalId(id)) => Whose::PreArrival(faults.id("pre_arrival_id", &id)),
         Some(Subject::TruckVisitId(id)) => Whose::TruckVisit(faults.id("truck_visit_id", &id)),
         Some(Subject::BookNumber(number)) => Whose::Book(faults.id("book_number", &number)),
+        Some(Subject::ListNumber(number)) => {
+            Whose::StockList(faults.stock_list("list_number", &number))
+        }
         None => Whose::ContainerNumber(faults.id("container_number", "")),
     };
     faults.then(whose)
@@ -160,7 +166,8 @@ pub fn whose_key(whose: &Whose) -> &str {
         | Whose::Mrn(key)
         | Whose::PreArrival(key)
         | Whose::TruckVisit(key)
-        | Whose::Book(key) => key,
+        | Whose::Book(key)
+        | Whose::StockList(key) => key,
     }
 }
 
@@ -323,7 +330,9 @@ impl Faults {
                 HoldTarget::ContainerNumber(self.container("scope.key", &key))
             }
             ScopeKind::Plate => HoldTarget::Scope(Scope::new(kind, self.plate(&key))),
-            ScopeKind::StockList => HoldTarget::Scope(Scope::new(kind, self.stock_list(&key))),
+            ScopeKind::StockList => {
+                HoldTarget::Scope(Scope::new(kind, self.stock_list("scope.key", &key)))
+            }
             ScopeKind::ContainerVisit | ScopeKind::Declaration | ScopeKind::Party => {
                 HoldTarget::Scope(Scope::new(kind, key))
             }
@@ -343,13 +352,13 @@ impl Faults {
         })
     }
 
-    fn stock_list(&mut self, text: &str) -> String {
+    fn stock_list(&mut self, path: &str, text: &str) -> String {
         match StockListNumber::parse(text) {
             Ok(number) => number.as_str().to_owned(),
             Err(error) => {
                 self.add(
                     "STOCK_LIST_NUMBER_INVALID",
-                    "scope.key",
+                    path,
                     text,
                     "QD and 16 characters",
                     error.to_string(),

@@ -13,6 +13,7 @@ use crate::domain::decision::{Decision, DecisionState};
 use crate::domain::hold::Hold;
 use crate::domain::notice::text_of;
 use crate::domain::reader::Reader;
+use crate::domain::stock_list::StockList;
 use crate::domain::timeline::TimelineEntry;
 use crate::events::publish::hold_message;
 use crate::events::wire::condition_message;
@@ -137,6 +138,31 @@ pub fn release_with(
         decided_at: decision.decided_at.map(timestamp),
         arrived_at: stay.arrived_at.map(timestamp),
         departed_at: stay.departed_at.map(timestamp),
+        list_number: String::new(),
+        list_containers: Vec::new(),
+        left_out: Vec::new(),
+    }
+}
+
+/// The decision on a stock list, as this reader may see it.
+pub fn list_release(
+    list: &StockList,
+    decision: &Decision,
+    reader: &Reader,
+) -> api::ContainerRelease {
+    api::ContainerRelease {
+        site_id: list.centre().to_owned(),
+        version: decision.version,
+        state: state(decision.state).into(),
+        journey: decision.journey.clone(),
+        conditions: conditions(&decision.conditions, reader, list.centre()),
+        evidence: decision.evidence.clone(),
+        ask_id: decision.ask_id.map(|id| id.to_string()).unwrap_or_default(),
+        revocation_too_late: decision.too_late,
+        decided_at: decision.decided_at.map(timestamp),
+        list_number: list.list_number.clone(),
+        list_containers: decision.containers.clone(),
+        ..api::ContainerRelease::default()
     }
 }
 
@@ -261,5 +287,6 @@ pub fn timeline_entry(entry: &TimelineEntry, whose: &Whose, reader: &Reader) -> 
         mrn: entry.mrn.clone(),
         pre_arrival_id: entry.pre_arrival_id.clone(),
         truck_visit_id: entry.truck_visit_id.clone(),
+        list_number: entry.list_number.clone(),
     }
 }

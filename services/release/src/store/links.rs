@@ -1,5 +1,6 @@
 //! The relations that lead from one subject to others, read for a whole batch: a hold to its scope, a
-//! document to containers, a container to the documents and declarations of its open stays.
+//! document to containers, a container to the documents and declarations of its open stays, a stock list to
+//! its declarations and their containers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +11,7 @@ use super::undecodable;
 use crate::app::{Links, Seeds};
 use crate::domain::clearance::{Clearance, container_key, transport_document_key};
 use crate::domain::commercial_release::Revocation;
-use crate::domain::container_visit::{ContainerVisit, Stay};
+use crate::domain::container_visit::{self, ContainerVisit, Stay};
 use crate::domain::hold::{HoldId, Scope, ScopeKind};
 use crate::domain::requirements;
 
@@ -21,6 +22,10 @@ const UNKNOWN_CONTAINERS_MAX: i64 = 200;
 const STOPPED_CONTAINERS_MAX: usize = 200;
 /// Stays of which it is looked up at once whether a stopped partition is about them.
 const STAYS_SEARCHED_MAX: i64 = 2_000;
+/// Stock lists of which it is looked up at once whether anything about them could not be read.
+const LISTS_SEARCHED_MAX: i64 = 500;
+/// Stock lists looked at again at once because of that.
+const UNKNOWN_LISTS_MAX: usize = 50;
 
 /// Reads what follows from these seeds: one statement per relation.
 ///
@@ -37,6 +42,8 @@ pub async fn read(db: &mut PgConnection, seeds: &Seeds) -> Result<Links, sqlx::E
         seeds
             .containers
             .extend(links.unknown_containers.iter().cloned());
+        links.unknown_lists = unknown_lists(db).await?;
+        seeds.lists.extend(links.unknown_lists.iter().cloned());
     }
     waiting_revocations(db, &mut seeds, &mut links).await?;
     release_documents(db, &mut seeds, &mut links).await?;
@@ -51,6 +58,12 @@ pub async fn read(db: &mut PgConnection, seeds: &Seeds) -> Result<Links, sqlx::E
             .map(str::to_owned),
     );
     document_containers(db, &mut seeds, &mut links).await?;
+    let reached = links.visit_container.values();
+    let reached = reached.chain(links.document_containers.values().flatten());
+    seeds.list_containers.extend(reached.cloned());
+    declaration_lists(db, &mut seeds, &mut links).await?;
+    container_lists(db, &mut seeds, &mut links).await?;
+    list_links(db, &mut seeds, &mut links).await?;
     for (declaration, keys) in declaration_keys {
         let containers: BTreeSet<String> = keys
             .iter()
@@ -237,11 +250,18 @@ async fn hold_scopes(
         match scope.kind {
             ScopeKind::ContainerVisit => {
                 seeds.visits.insert(scope.key.clone());
+                seeds.list_containers.extend(
+                    container_visit::named_by(&scope.key).map(|(_, number)| number.to_owned()),
+                );
             }
             ScopeKind::Declaration => {
                 seeds.declarations.insert(scope.key.clone());
+                seeds.list_declarations.insert(scope.key.clone());
             }
-            ScopeKind::StockList | ScopeKind::Plate | ScopeKind::Party => {}
+            ScopeKind::StockList => {
+                seeds.lists.insert(scope.key.clone());
+            }
+            ScopeKind::Plate | ScopeKind::Party => {}
         }
         links.hold_scope.insert(
             HoldId {
@@ -273,6 +293,170 @@ async fn visit_containers(
             .insert(row.container_visit_id, row.container_number);
     }
     Ok(())
+}
+
+/// The stock lists that declarations named when they were last heard of.
+async fn declaration_lists(
+    db: &mut PgConnection,
+    seeds: &mut Seeds,
+    links: &mut Links,
+) -> Result<(), sqlx::Error> {
+    if seeds.list_declarations.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<String> = seeds.list_declarations.iter().cloned().collect();
+    let rows = sqlx::query!(
+        "select declaration_id, stock_lists from declaration
+         where declaration_id = any($1) and stock_lists <> '{}'",
+        &ids
+    )
+    .fetch_all(db)
+    .await?;
+    for row in rows {
+        seeds.lists.extend(row.stock_lists.iter().cloned());
+        links
+            .declaration_lists
+            .insert(row.declaration_id, row.stock_lists.into_iter().collect());
+    }
+    Ok(())
+}
+
+/// The stock lists that are not over and that declarations of these containers name.
+async fn container_lists(
+    db: &mut PgConnection,
+    seeds: &mut Seeds,
+    links: &mut Links,
+) -> Result<(), sqlx::Error> {
+    if seeds.list_containers.is_empty() {
+        return Ok(());
+    }
+    let numbers: Vec<String> = seeds.list_containers.iter().cloned().collect();
+    let rows = sqlx::query!(
+        "select l.list_number, d.container_numbers from declaration d join stock_list l on l.list_number = any(d.stock_lists)
+         where d.container_numbers && $1 and d.stock_lists <> '{}' and not l.over",
+        &numbers
+    )
+    .fetch_all(db)
+    .await?;
+    for row in rows {
+        let named = row.container_numbers.into_iter();
+        for number in named.filter(|number| seeds.list_containers.contains(number)) {
+            links
+                .container_lists
+                .entry(number)
+                .or_default()
+                .insert(row.list_number.clone());
+        }
+        seeds.lists.insert(row.list_number);
+    }
+    Ok(())
+}
+
+/// What stock lists lead to: their declarations, the containers that these name, the sites of their passes.
+async fn list_links(
+    db: &mut PgConnection,
+    seeds: &mut Seeds,
+    links: &mut Links,
+) -> Result<(), sqlx::Error> {
+    if seeds.lists.is_empty() {
+        return Ok(());
+    }
+    let numbers: Vec<String> = seeds.lists.iter().cloned().collect();
+    let declarations = sqlx::query!(
+        "select declaration_id, stock_lists, container_numbers from declaration
+         where stock_lists && $1 and stock_lists <> '{}'",
+        &numbers
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    for row in declarations {
+        seeds
+            .containers
+            .extend(row.container_numbers.iter().cloned());
+        for number in row
+            .stock_lists
+            .into_iter()
+            .filter(|number| seeds.lists.contains(number))
+        {
+            let own = links.lists.entry(number).or_default();
+            own.declarations.insert(row.declaration_id.clone());
+            own.containers.extend(row.container_numbers.iter().cloned());
+        }
+    }
+    let sites = sqlx::query!(
+        r#"select list_number as "list_number!", site_id as "site_id!" from stock_list, unnest(site_ids) as s (site_id)
+           where list_number = any($1)
+           union
+           select list_number, s.site_id from pre_arrival, unnest(array[site_id, second_site_id]) as s (site_id)
+           where list_number = any($1) and list_number <> '' and s.site_id <> ''"#,
+        &numbers
+    )
+    .fetch_all(db)
+    .await?;
+    for row in sites {
+        let own = links.lists.entry(row.list_number).or_default();
+        own.sites.insert(row.site_id);
+    }
+    Ok(())
+}
+
+/// The stock lists about which something could not be read that is not counted as unknown yet, and those that
+/// count something so. Which partition holds a key is not for SQL to know, so lists are searched, with
+/// everything that they rest on. The order is the same for a while, as with containers.
+async fn unknown_lists(db: &mut PgConnection) -> Result<BTreeSet<String>, sqlx::Error> {
+    let stopped = super::stopped_partitions(db).await?;
+    let any = sqlx::query_scalar!(
+        r#"select exists(select from fabric.parked) or exists(select from stock_list where unknown and not over) as "any!""#
+    )
+    .fetch_one(&mut *db)
+    .await?;
+    if !any && stopped.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let rows = sqlx::query!(
+        r#"with open_list as (
+               select list_number, unknown from stock_list where not over
+               order by unknown desc, decision_state is distinct from 'GRANTED',
+                        md5(list_number || floor(extract(epoch from clock_timestamp()) / 2)::text)
+               limit $1),
+           named as (
+               select l.list_number, d.declaration_id, d.container_numbers
+               from open_list l join declaration d
+                 on d.stock_lists && array[l.list_number] and d.stock_lists <> '{}'),
+           stay as (
+               select n.list_number, v.container_visit_id, v.container_number, v.transport_documents,
+                      v.site_id || '/' || v.container_number as key
+               from named n join container_visit v on v.container_number = any(n.container_numbers) and not v.over),
+           scope as (
+               select list_number, 'stock-list/' || list_number as key from open_list
+               union select list_number, 'declaration/' || declaration_id from named
+               union select list_number, 'container-visit/' || container_visit_id from stay),
+           source as (
+               select list_number, 'bonded.stock-list' as topic, list_number as key from open_list
+               union select list_number, 'gate.list-passage', list_number from open_list
+               union select list_number, 'customs.declaration', declaration_id from named
+               union select list_number, 'gate.container-visit', key from stay
+               union select list_number, 'customs.clearance', 'container/' || container_number from stay
+               union select list_number, 'customs.clearance', 'transport-document/' || d
+                     from stay, unnest(transport_documents) as t (d)
+               union select list_number, 'gate.hold', key from scope
+               union select list_number, 'customs.hold', key from scope)
+           select s.list_number as "list_number!", l.unknown as "unknown!", s.topic as "topic!", s.key as "key!",
+                  exists(select from fabric.parked p where p.topic = s.topic and p.key = s.key) as "parked!"
+           from source s join open_list l on l.list_number = s.list_number
+           order by l.unknown, s.list_number"#,
+        LISTS_SEARCHED_MAX
+    )
+    .fetch_all(db)
+    .await?;
+    let mut unknown = BTreeSet::new();
+    for row in rows {
+        let due = row.unknown || row.parked || stopped.hold(&row.topic, &row.key);
+        if due && (unknown.len() < UNKNOWN_LISTS_MAX) {
+            unknown.insert(row.list_number);
+        }
+    }
+    Ok(unknown)
 }
 
 /// The keys of customs that name a declaration.

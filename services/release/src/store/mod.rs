@@ -39,6 +39,8 @@ pub struct Keys {
     pub pre_arrivals: Vec<String>,
     /// Declarations.
     pub declarations: Vec<String>,
+    /// Stock lists: they, and their pre-arrivals.
+    pub lists: Vec<String>,
     /// Whether the operators of bonded centres are wanted.
     pub operators: bool,
 }
@@ -57,7 +59,8 @@ pub async fn load(db: &mut PgConnection, subjects: &SubjectSet) -> Result<State,
         parties: subjects.keys(kind::PARTY),
         pre_arrivals: subjects.keys(kind::PRE_ARRIVAL),
         declarations: subjects.keys(kind::DECLARATION),
-        operators: subjects.has(kind::BOOK),
+        lists: subjects.keys(kind::STOCK_LIST),
+        operators: subjects.has(kind::BOOK) || subjects.has(kind::STOCK_LIST),
     };
     let mut state = load_keys(db, &keys).await?;
     let scopes = keys.scopes.iter().filter_map(|scope| Scope::parse(scope));
@@ -86,7 +89,9 @@ pub async fn load_keys(db: &mut PgConnection, keys: &Keys) -> Result<State, sqlx
     let holds = rows::holds(db, &keys.scopes, &keys.holds).await?;
     let sites = rows::sites(db, &keys.sites).await?;
     let parties = rows::parties(db, &keys.parties).await?;
-    let pre_arrivals = rows::pre_arrivals(db, &keys.pre_arrivals, &keys.containers).await?;
+    let pre_arrivals =
+        rows::pre_arrivals(db, &keys.pre_arrivals, &keys.containers, &keys.lists).await?;
+    let lists = rows::lists(db, &keys.lists).await?;
     let declarations = rows::declarations(db, &keys.declarations).await?;
     let operators = if keys.operators {
         rows::operators(db).await?
@@ -136,6 +141,12 @@ pub async fn load_keys(db: &mut PgConnection, keys: &Keys) -> Result<State, sqlx
             declarations
                 .into_iter()
                 .map(|declaration| (declaration.declaration_id.clone(), declaration)),
+        ),
+        lists: Working::loaded(
+            keys.lists.iter().cloned(),
+            lists
+                .into_iter()
+                .map(|list| (list.list_number.clone(), list)),
         ),
         // Nothing is told to explain a decision: boards are read for batches only.
         boards: Working::default(),

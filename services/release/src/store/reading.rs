@@ -1,21 +1,29 @@
 //! What callers read: the stays they may see, and the facts behind one. The filter stands in the
 //! query: what a caller may not see is not there.
 
+use std::collections::BTreeSet;
+
 use fabric::ParkedKeys;
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool};
 
 use super::{Keys, load_keys, rows, visits_per_container_max};
+use crate::app::Seeds;
 use crate::app::state::State;
 use crate::domain::container_visit::ContainerVisit;
+use crate::domain::hold::{Scope, ScopeKind};
+use crate::domain::list_requirements;
 use crate::domain::reader::Reader;
 use crate::domain::requirements::{self, Source};
+use crate::domain::stock_list::StockList;
 
 /// Which stays are asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Which {
     /// One stay.
     Visit(String),
+    /// A stock list.
+    List(String),
     /// The stays of a container, at one site or at any.
     Container {
         /// The container.
@@ -37,6 +45,7 @@ pub async fn visits(
     let (visit, number, site_id) = match which {
         Which::Visit(id) => (Some(id.as_str()), None, None),
         Which::Container { number, site_id } => (None, Some(number.as_str()), site_id.as_deref()),
+        Which::List(_) => return Ok(Vec::new()),
     };
     let rows = sqlx::query_scalar!(
         r#"select body as "body: Json<ContainerVisit>" from container_visit
@@ -58,7 +67,46 @@ pub async fn visits(
     Ok(rows.into_iter().map(|body| body.0).collect())
 }
 
-/// Everything that is weighed for a stay, and which of it could not be read: one snapshot.
+/// Of these stock lists those that the reader may see.
+///
+/// # Errors
+/// If the database does not answer.
+pub async fn lists(
+    db: &mut PgConnection,
+    numbers: &[String],
+    reader: &Reader,
+) -> Result<Vec<StockList>, sqlx::Error> {
+    let rows = sqlx::query_scalar!(
+        r#"select body as "body: Json<StockList>" from stock_list
+           where list_number = any($1) and ($2 or site_ids && $3 or $4 = any(reader_parties))
+           order by list_number"#,
+        numbers,
+        reader.reads_everything(),
+        &reader.terminal_sites(),
+        reader.party
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|body| body.0).collect())
+}
+
+/// The stock lists that these declarations name.
+///
+/// # Errors
+/// If the database does not answer.
+pub async fn lists_named(
+    db: &mut PgConnection,
+    declarations: &[String],
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select distinct l as "list!" from declaration d, unnest(d.stock_lists) as s (l) where declaration_id = any($1)"#,
+        declarations
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Everything that is weighed for a stay or a stock list, and which of it could not be read: one snapshot.
 #[derive(Debug)]
 pub struct Behind {
     /// The facts.
@@ -103,6 +151,55 @@ pub async fn behind(db: &mut PgConnection, visit: &ContainerVisit) -> Result<Beh
     };
     let sources = requirements::sources(stay, &clearances);
     let state = load_keys(db, &keys).await?;
+    let parked = parked(db, &sources).await?;
+    Ok(Behind {
+        state,
+        parked,
+        sources,
+    })
+}
+
+/// Reads what is behind a decision on a stock list.
+///
+/// # Errors
+/// If the database does not answer.
+pub async fn behind_list(db: &mut PgConnection, list: &StockList) -> Result<Behind, sqlx::Error> {
+    let number = list.list_number.clone();
+    let mut seeds = Seeds::default();
+    seeds.lists.insert(number.clone());
+    let links = super::links::read(db, &seeds).await?;
+    let own = links.lists.get(&number).cloned().unwrap_or_default();
+    let containers: Vec<String> = own.containers.into_iter().collect();
+    let visits = containers
+        .iter()
+        .filter_map(|number| links.containers.get(number))
+        .flat_map(|own| &own.visits)
+        .map(|visit| Scope::new(ScopeKind::ContainerVisit, visit));
+    let declarations: Vec<String> = own.declarations.into_iter().collect();
+    let scopes = declarations
+        .iter()
+        .map(|id| Scope::new(ScopeKind::Declaration, id))
+        .chain(visits)
+        .chain([Scope::new(ScopeKind::StockList, &number)])
+        .map(|scope| scope.to_string())
+        .collect();
+    let documents: BTreeSet<String> = containers
+        .iter()
+        .filter_map(|number| links.containers.get(number))
+        .flat_map(|own| own.documents.iter().cloned())
+        .collect();
+    let keys = Keys {
+        containers,
+        documents: documents.into_iter().collect(),
+        scopes,
+        declarations,
+        lists: vec![number.clone()],
+        ..Keys::default()
+    };
+    let state = load_keys(db, &keys).await?;
+    let named = state.declarations_naming(&number);
+    let stays = state.stays_of_list(list, &named);
+    let sources = list_requirements::sources(list, &named, &stays);
     let parked = parked(db, &sources).await?;
     Ok(Behind {
         state,

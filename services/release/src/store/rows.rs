@@ -7,12 +7,13 @@ use super::{undecodable, unsigned, visits_per_container_max};
 use crate::domain::clearance::Clearance;
 use crate::domain::commercial_release::{CommercialRelease, ReleaseScope, Revocation, Revoked};
 use crate::domain::container_visit::ContainerVisit;
-use crate::domain::declaration::Declaration;
+use crate::domain::declaration::{Declaration, DeclarationStanding};
 use crate::domain::hold::{Hold, HoldId, HoldKind, Lifted, Scope};
 use crate::domain::notice_board::NoticeBoard;
 use crate::domain::party::KnownParty;
 use crate::domain::pre_arrival::{PreArrival, PreArrivalContainer};
 use crate::domain::site::Site;
+use crate::domain::stock_list::StockList;
 use crate::domain::version::Version;
 
 /// The latest stays of these containers.
@@ -236,7 +237,8 @@ pub async fn declarations(
         return Ok(Vec::new());
     }
     let rows = sqlx::query!(
-        "select declaration_id, epoch, version, mrn, filer_party, trader_party, container_numbers
+        "select declaration_id, epoch, version, event_id, recorded_at, mrn, lrn, filer_party, trader_party,
+                container_numbers, procedure_kind, state, invalidation_asked, stock_lists
          from declaration where declaration_id = any($1)",
         ids
     )
@@ -247,32 +249,61 @@ pub async fn declarations(
         .map(|row| Declaration {
             declaration_id: row.declaration_id,
             version: version(row.epoch, row.version),
+            event_id: row.event_id,
+            recorded_at: row.recorded_at,
             mrn: row.mrn,
+            lrn: row.lrn,
             filer_party: row.filer_party,
             trader_party: row.trader_party,
             container_numbers: row.container_numbers,
+            procedure_kind: row.procedure_kind,
+            standing: DeclarationStanding::of_name(&row.state),
+            invalidation_asked: row.invalidation_asked,
+            stock_lists: row.stock_lists,
         })
         .collect())
 }
 
-/// These pre-arrivals, and those for these containers that are not withdrawn.
+/// These stock lists.
+pub async fn lists(
+    db: &mut PgConnection,
+    numbers: &[String],
+) -> Result<Vec<StockList>, sqlx::Error> {
+    if numbers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query_scalar!(
+        r#"select body as "body: Json<StockList>" from stock_list where list_number = any($1)"#,
+        numbers
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|body| body.0).collect())
+}
+
+/// These pre-arrivals, and those for these containers and stock lists that are not withdrawn.
 pub async fn pre_arrivals(
     db: &mut PgConnection,
     ids: &[String],
     containers: &[String],
+    lists: &[String],
 ) -> Result<Vec<PreArrival>, sqlx::Error> {
-    if ids.is_empty() && containers.is_empty() {
+    if ids.is_empty() && containers.is_empty() && lists.is_empty() {
         return Ok(Vec::new());
     }
     let rows = sqlx::query!(
         r#"select pre_arrival_id as "pre_arrival_id!", epoch as "epoch!", version as "version!", site_id as "site_id!",
                   haulier_party as "haulier_party!", withdrawn as "withdrawn!", container_numbers as "container_numbers!",
-                  container_visit_ids as "container_visit_ids!"
+                  container_visit_ids as "container_visit_ids!", second_site_id as "second_site_id!",
+                  list_number as "list_number!", filer_party as "filer_party!"
            from (select * from pre_arrival where pre_arrival_id = any($1)
                  union
-                 select * from pre_arrival where container_numbers && $2 and not withdrawn) p"#,
+                 select * from pre_arrival where container_numbers && $2 and not withdrawn
+                 union
+                 select * from pre_arrival where list_number = any($3) and list_number <> '' and not withdrawn) p"#,
         ids,
-        containers
+        containers,
+        lists
     )
     .fetch_all(db)
     .await?;
@@ -282,6 +313,13 @@ pub async fn pre_arrivals(
             pre_arrival_id: row.pre_arrival_id,
             version: version(row.epoch, row.version),
             site_id: row.site_id,
+            second_site_id: row.second_site_id,
+            list_number: row.list_number,
+            filer_party: if row.filer_party.is_empty() {
+                row.haulier_party.clone()
+            } else {
+                row.filer_party
+            },
             haulier_party: row.haulier_party,
             withdrawn: row.withdrawn,
             containers: row

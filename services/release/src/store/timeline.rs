@@ -26,6 +26,8 @@ pub enum Whose {
     TruckVisit(String),
     /// An account book.
     Book(String),
+    /// A stock list.
+    StockList(String),
 }
 
 /// Where a page ends: the last entry's recorded time and event.
@@ -51,6 +53,7 @@ struct Row<'a> {
     pre_arrival_id: &'a str,
     truck_visit_id: &'a str,
     book_number: &'a str,
+    list_number: &'a str,
     open_to_visit_readers: bool,
     reader_parties: Vec<&'a str>,
 }
@@ -85,6 +88,7 @@ pub(super) async fn append(
             pre_arrival_id: &entry.pre_arrival_id,
             truck_visit_id: &entry.truck_visit_id,
             book_number: &entry.book_number,
+            list_number: &entry.list_number,
             open_to_visit_readers: entry.open_to_visit_readers,
             reader_parties: entry.reader_parties.iter().map(String::as_str).collect(),
         })
@@ -92,11 +96,13 @@ pub(super) async fn append(
     sqlx::query!(
         "insert into timeline_entry (event_id, service, fact, subject, party, observed_at, recorded_at, title, detail, site_id,
                                      container_numbers, container_visit_ids, transport_document, declaration_id, mrn,
-                                     pre_arrival_id, truck_visit_id, book_number, open_to_visit_readers, reader_parties)
+                                     pre_arrival_id, truck_visit_id, book_number, list_number, open_to_visit_readers,
+                                     reader_parties)
          select * from jsonb_to_recordset($1) as r (event_id text, service text, fact text, subject text, party text,
               observed_at timestamptz, recorded_at timestamptz, title text, detail text, site_id text,
               container_numbers text[], container_visit_ids text[], transport_document text, declaration_id text, mrn text,
-              pre_arrival_id text, truck_visit_id text, book_number text, open_to_visit_readers boolean, reader_parties text[])
+              pre_arrival_id text, truck_visit_id text, book_number text, list_number text, open_to_visit_readers boolean,
+              reader_parties text[])
          on conflict (event_id) do nothing",
         json(&rows)?
     )
@@ -105,8 +111,8 @@ pub(super) async fn append(
     Ok(())
 }
 
-/// What a container, a stay or an MRN leads to: facts that name a transport document or a declaration only
-/// are about the container all the same, whichever of the two was heard of first.
+/// What a container, a stay, a stock list or an MRN leads to: facts that name a transport document, a
+/// declaration or a list only are about the container all the same, whichever of the two was heard of first.
 #[derive(Default)]
 struct Leads {
     containers: Option<Vec<String>>,
@@ -116,10 +122,57 @@ struct Leads {
     numbers: Vec<String>,
     sites: Vec<String>,
     declarations: Option<Vec<String>>,
+    /// Stock lists in whose journey the container goes.
+    lists: Vec<String>,
+    /// The trucks announced for a stock list.
+    pre_arrivals: Vec<String>,
 }
 
 impl Leads {
     async fn of(pool: &PgPool, whose: &Whose) -> Result<Self, sqlx::Error> {
+        let mut leads = Self::to_stays_and_declarations(pool, whose).await?;
+        leads.add_lists(pool, whose).await?;
+        Ok(leads)
+    }
+
+    /// A list's journey is its declaration's and its trucks' too; and a container is in the journey of the list
+    /// that its declaration names, or that it came into a bonded centre under.
+    async fn add_lists(&mut self, pool: &PgPool, whose: &Whose) -> Result<(), sqlx::Error> {
+        if let Whose::StockList(number) = whose {
+            let names = [number.clone()];
+            let declarations = sqlx::query_scalar!(
+                "select declaration_id from declaration where stock_lists && $1 and stock_lists <> '{}'",
+                &names
+            );
+            self.declarations = Some(declarations.fetch_all(pool).await?);
+            self.lists = names.to_vec();
+        } else {
+            self.lists = sqlx::query_scalar!(
+                r#"select l as "list!" from declaration d, unnest(d.stock_lists) as s (l)
+                   where declaration_id = any($1) and stock_lists <> '{}'
+                   union
+                   select body->'stay'->>'list_number' from container_visit
+                   where (container_number = any($2) or container_visit_id = any($3))
+                     and coalesce(body->'stay'->>'list_number', '') <> ''"#,
+                self.declarations.as_deref(),
+                self.containers.as_deref(),
+                self.visits.as_deref()
+            )
+            .fetch_all(pool)
+            .await?;
+        }
+        if let Whose::StockList(number) = whose {
+            self.pre_arrivals = sqlx::query_scalar!(
+                "select pre_arrival_id from pre_arrival where list_number = $1 and list_number <> ''",
+                number
+            )
+            .fetch_all(pool)
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn to_stays_and_declarations(pool: &PgPool, whose: &Whose) -> Result<Self, sqlx::Error> {
         let (number, visit) = match whose {
             Whose::ContainerNumber(number) => (Some(number.as_str()), None),
             Whose::ContainerVisit(visit) => (None, Some(visit.as_str())),
@@ -141,7 +194,7 @@ impl Leads {
                     ..Self::default()
                 });
             }
-            Whose::PreArrival(_) | Whose::TruckVisit(_) | Whose::Book(_) => {
+            Whose::PreArrival(_) | Whose::TruckVisit(_) | Whose::Book(_) | Whose::StockList(_) => {
                 return Ok(Self::default());
             }
         };
@@ -177,6 +230,7 @@ impl Leads {
                 .collect(),
             sites: stays.into_iter().map(|stay| stay.site_id).collect(),
             declarations,
+            ..Self::default()
         })
     }
 }
@@ -201,20 +255,24 @@ pub async fn read(
         Whose::PreArrival(key) => pre_arrival = Some(key.as_str()),
         Whose::TruckVisit(key) => truck_visit = Some(key.as_str()),
         Whose::Book(key) => book = Some(key.as_str()),
-        Whose::ContainerNumber(_) | Whose::ContainerVisit(_) | Whose::Declaration(_) => {}
+        Whose::ContainerNumber(_)
+        | Whose::ContainerVisit(_)
+        | Whose::Declaration(_)
+        | Whose::StockList(_) => {}
     }
     let (after_at, after_id) = after.unzip();
     let rows = sqlx::query!(
-        r#"select event_id, service, fact, subject, party, observed_at, e.recorded_at,
+        r#"select e.event_id, service, fact, subject, party, observed_at, e.recorded_at,
                   case when e.title = e.declaration_id and d.mrn <> '' then d.mrn else e.title end as "title!",
                   detail, site_id, e.container_numbers, container_visit_ids, transport_document, e.declaration_id,
                   case when e.mrn = '' then coalesce(d.mrn, '') else e.mrn end as "mrn!",
-                  pre_arrival_id, truck_visit_id, book_number, open_to_visit_readers,
+                  pre_arrival_id, truck_visit_id, book_number, list_number, open_to_visit_readers,
                   e.reader_parties || array[d.filer_party, d.trader_party] as "reader_parties!: Vec<Option<String>>"
            from timeline_entry e left join declaration d on d.declaration_id = e.declaration_id and e.declaration_id <> ''
            where (e.container_numbers && $1 or container_visit_ids && $2 or e.declaration_id = any($3) or e.mrn = $4
                   or (transport_document = any($14) and e.container_numbers <@ $16 and (site_id = '' or site_id = any($15)))
-                  or pre_arrival_id = $5 or truck_visit_id = $6 or book_number = $7)
+                  or pre_arrival_id = $5 or truck_visit_id = $6 or book_number = $7
+                  or (list_number <> '' and list_number = any($17)) or (pre_arrival_id <> '' and pre_arrival_id = any($18)))
              and ($8 or site_id = any($9) or $10 = any(e.reader_parties) or $10 in (d.filer_party, d.trader_party)
                   or (site_id = '' and exists (select from container_visit v
                       where v.container_number = any(e.container_numbers || d.container_numbers) and v.site_id = any($9)
@@ -223,9 +281,13 @@ pub async fn read(
                       where (v.container_number = any($1) or v.container_visit_id = any($2)) and v.site_id = any($9)
                         and transport_document = any(v.transport_documents) and (not v.over or e.recorded_at <= v.recorded_at)))
                   or (open_to_visit_readers and exists (select from container_visit v
-                      where v.container_visit_id = any(e.container_visit_ids) and $10 = any(v.reader_parties))))
-             and ($11::timestamptz is null or (e.recorded_at, event_id) > ($11, $12))
-           order by e.recorded_at, event_id limit $13"#,
+                      where v.container_visit_id = any(e.container_visit_ids) and $10 = any(v.reader_parties)))
+                  or (list_number <> '' and exists (select from stock_list l where l.list_number = e.list_number
+                        and pre_arrival_id = ''
+                        and ($10 = any(l.owner_parties)
+                             or open_to_visit_readers and ($10 = any(l.reader_parties) or l.site_ids && $9)))))
+             and ($11::timestamptz is null or (e.recorded_at, e.event_id) > ($11, $12))
+           order by e.recorded_at, e.event_id limit $13"#,
         leads.containers.as_deref(),
         leads.visits.as_deref(),
         leads.declarations.as_deref(),
@@ -241,7 +303,9 @@ pub async fn read(
         limit,
         &leads.documents,
         &leads.sites,
-        &leads.numbers
+        &leads.numbers,
+        &leads.lists,
+        &leads.pre_arrivals
     )
     .fetch_all(pool)
     .await?;
@@ -266,6 +330,7 @@ pub async fn read(
             pre_arrival_id: row.pre_arrival_id,
             truck_visit_id: row.truck_visit_id,
             book_number: row.book_number,
+            list_number: row.list_number,
             open_to_visit_readers: row.open_to_visit_readers,
             reader_parties: row
                 .reader_parties

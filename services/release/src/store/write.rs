@@ -1,5 +1,7 @@
 //! What a batch changed: one statement per table, whatever its size. Rows travel as one JSON array.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use fabric::StoreError;
 use serde::Serialize;
@@ -12,7 +14,10 @@ use crate::app::state::State;
 use crate::domain::clearance::Clearance;
 use crate::domain::commercial_release::{CommercialRelease, Revocation};
 use crate::domain::container_visit::ContainerVisit;
+use crate::domain::decision::Decision;
+use crate::domain::declaration::DeclarationStanding;
 use crate::domain::hold::Hold;
+use crate::domain::stock_list::StockList;
 
 /// Writes everything that changed.
 ///
@@ -28,6 +33,7 @@ pub async fn store(
     declarations(db, state).await?;
     pre_arrivals(db, state).await?;
     visits(db, state, now).await?;
+    lists(db, state, now).await?;
     clearances(db, state).await?;
     releases(db, state, now).await?;
     holds(db, state, now).await?;
@@ -58,11 +64,7 @@ impl<'a> VisitRow<'a> {
             container_number: &stay.container_number,
             site_id: &stay.site_id,
             over: stay.is_over(),
-            unknown: visit
-                .decision
-                .conditions
-                .iter()
-                .any(|condition| condition.code == "UNKNOWN"),
+            unknown: is_unknown(&visit.decision),
             transport_documents: stay.transport_documents().into_iter().collect(),
             reader_parties: visit.concerned.readers().into_iter().collect(),
             decision_state: visit.decision.state.map(|state| state.name()),
@@ -106,6 +108,72 @@ async fn visits(
     .execute(db)
     .await?;
     StoreError::check_rows("container_visit", rows.len(), done.rows_affected())
+}
+
+#[derive(Serialize)]
+struct ListRow<'a> {
+    list_number: &'a str,
+    site_ids: &'a BTreeSet<String>,
+    over: bool,
+    unknown: bool,
+    reader_parties: BTreeSet<String>,
+    owner_parties: BTreeSet<String>,
+    decision_state: Option<&'static str>,
+    decision_version: i64,
+    body: &'a StockList,
+}
+
+impl<'a> ListRow<'a> {
+    fn of(list: &'a StockList) -> Self {
+        let decision = &list.decision;
+        Self {
+            list_number: &list.list_number,
+            site_ids: &list.site_ids,
+            over: list.is_over(),
+            unknown: is_unknown(decision),
+            reader_parties: list.concerned.readers(),
+            owner_parties: list.concerned.owners(),
+            decision_state: decision.state.map(|state| state.name()),
+            decision_version: signed(decision.version),
+            body: list,
+        }
+    }
+}
+
+async fn lists(db: &mut PgConnection, state: &State, now: DateTime<Utc>) -> Result<(), StoreError> {
+    let rows: Vec<ListRow<'_>> = state
+        .lists
+        .changed()
+        .map(|(_, list)| ListRow::of(list))
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let done = sqlx::query!(
+        "insert into stock_list (list_number, site_ids, over, unknown, reader_parties, owner_parties, decision_state,
+                                 decision_version, recorded_at, body)
+         select r.list_number, r.site_ids, r.over, r.unknown, r.reader_parties, r.owner_parties, r.decision_state,
+                r.decision_version, $2, r.body
+         from jsonb_to_recordset($1) as r (list_number text, site_ids text[], over boolean, unknown boolean,
+              reader_parties text[], owner_parties text[], decision_state text, decision_version bigint, body jsonb)
+         on conflict (list_number) do update set site_ids = excluded.site_ids, over = excluded.over,
+             unknown = excluded.unknown, reader_parties = excluded.reader_parties, owner_parties = excluded.owner_parties,
+             decision_state = excluded.decision_state, decision_version = excluded.decision_version,
+             recorded_at = excluded.recorded_at, body = excluded.body",
+        json(&rows)?,
+        now
+    )
+    .execute(db)
+    .await?;
+    StoreError::check_rows("stock_list", rows.len(), done.rows_affected())
+}
+
+/// Whether the decision counts something as unknown.
+fn is_unknown(decision: &Decision) -> bool {
+    let conditions = &decision.conditions;
+    conditions
+        .iter()
+        .any(|condition| condition.code == "UNKNOWN")
 }
 
 #[derive(Serialize)]
@@ -379,21 +447,30 @@ async fn declarations(db: &mut PgConnection, state: &State) -> Result<(), StoreE
         .changed()
         .map(|(_, declaration)| {
             serde_json::json!({ "declaration_id": declaration.declaration_id, "epoch": declaration.version.epoch,
-                                "version": declaration.version.number, "mrn": declaration.mrn,
+                                "version": declaration.version.number, "event_id": declaration.event_id,
+                                "recorded_at": declaration.recorded_at, "mrn": declaration.mrn, "lrn": declaration.lrn,
                                 "filer_party": declaration.filer_party, "trader_party": declaration.trader_party,
-                                "container_numbers": declaration.container_numbers })
+                                "container_numbers": declaration.container_numbers,
+                                "procedure_kind": declaration.procedure_kind,
+                                "state": declaration.standing.map_or("", DeclarationStanding::name),
+                                "invalidation_asked": declaration.invalidation_asked,
+                                "stock_lists": declaration.stock_lists })
         })
         .collect();
     if rows.is_empty() {
         return Ok(());
     }
     let done = sqlx::query!(
-        "insert into declaration (declaration_id, epoch, version, mrn, filer_party, trader_party, container_numbers)
-         select * from jsonb_to_recordset($1) as r (declaration_id text, epoch bigint, version bigint, mrn text,
-                                                    filer_party text, trader_party text, container_numbers text[])
-         on conflict (declaration_id) do update set epoch = excluded.epoch, version = excluded.version, mrn = excluded.mrn,
+        "insert into declaration (declaration_id, epoch, version, event_id, recorded_at, mrn, lrn, filer_party, trader_party,
+                                  container_numbers, procedure_kind, state, invalidation_asked, stock_lists)
+         select * from jsonb_to_recordset($1) as r (declaration_id text, epoch bigint, version bigint, event_id text,
+              recorded_at timestamptz, mrn text, lrn text, filer_party text, trader_party text, container_numbers text[],
+              procedure_kind text, state text, invalidation_asked boolean, stock_lists text[])
+         on conflict (declaration_id) do update set epoch = excluded.epoch, version = excluded.version,
+             event_id = excluded.event_id, recorded_at = excluded.recorded_at, mrn = excluded.mrn, lrn = excluded.lrn,
              filer_party = excluded.filer_party, trader_party = excluded.trader_party,
-             container_numbers = excluded.container_numbers",
+             container_numbers = excluded.container_numbers, procedure_kind = excluded.procedure_kind,
+             state = excluded.state, invalidation_asked = excluded.invalidation_asked, stock_lists = excluded.stock_lists",
         json(&rows)?
     )
     .execute(db)
@@ -411,7 +488,9 @@ async fn pre_arrivals(db: &mut PgConnection, state: &State) -> Result<(), StoreE
             serde_json::json!({ "pre_arrival_id": pre_arrival.pre_arrival_id, "epoch": pre_arrival.version.epoch,
                                 "version": pre_arrival.version.number, "site_id": pre_arrival.site_id,
                                 "haulier_party": pre_arrival.haulier_party, "withdrawn": pre_arrival.withdrawn,
-                                "container_numbers": numbers, "container_visit_ids": visits })
+                                "container_numbers": numbers, "container_visit_ids": visits,
+                                "second_site_id": pre_arrival.second_site_id, "list_number": pre_arrival.list_number,
+                                "filer_party": pre_arrival.filer_party })
         })
         .collect();
     if rows.is_empty() {
@@ -419,12 +498,15 @@ async fn pre_arrivals(db: &mut PgConnection, state: &State) -> Result<(), StoreE
     }
     let done = sqlx::query!(
         "insert into pre_arrival (pre_arrival_id, epoch, version, site_id, haulier_party, withdrawn, container_numbers,
-                                  container_visit_ids)
+                                  container_visit_ids, second_site_id, list_number, filer_party)
          select * from jsonb_to_recordset($1) as r (pre_arrival_id text, epoch bigint, version bigint, site_id text,
-              haulier_party text, withdrawn boolean, container_numbers text[], container_visit_ids text[])
+              haulier_party text, withdrawn boolean, container_numbers text[], container_visit_ids text[],
+              second_site_id text, list_number text, filer_party text)
          on conflict (pre_arrival_id) do update set epoch = excluded.epoch, version = excluded.version,
              site_id = excluded.site_id, haulier_party = excluded.haulier_party, withdrawn = excluded.withdrawn,
-             container_numbers = excluded.container_numbers, container_visit_ids = excluded.container_visit_ids",
+             container_numbers = excluded.container_numbers, container_visit_ids = excluded.container_visit_ids,
+             second_site_id = excluded.second_site_id, list_number = excluded.list_number,
+             filer_party = excluded.filer_party",
         json(&rows)?
     )
     .execute(db)

@@ -257,17 +257,14 @@ async fn an_unbound_declaration_is_shown_with_its_reason_and_never_counted() {
 async fn an_export_or_supplementary_declaration_releases_no_pick_up() {
     let world = World::new().await;
     world.arrived().await;
-    for direction in ["EXPORT", "NONE"] {
+    for (direction, missing) in [("EXPORT", "NOT_DECLARED"), ("NONE", "NOT_FOR_PICK_UP")] {
         let other = customs::ConsignmentClearance {
             direction: direction.into(),
             ..consignment(true, Vec::new())
         };
         world.clearance(vec![other]).await;
         assert!(
-            world
-                .why("terminal")
-                .await
-                .contains(&"NOT_DECLARED".to_owned()),
+            world.why("terminal").await.contains(&missing.to_owned()),
             "{direction}"
         );
     }

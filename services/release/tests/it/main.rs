@@ -6,9 +6,12 @@
 
 mod commands;
 mod concurrency;
+mod crossings;
 mod exports;
 mod journeys;
 mod latecomers;
+mod list_releases;
+mod lists;
 mod notices;
 mod orders;
 mod revocations;

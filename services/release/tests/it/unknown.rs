@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::world::{CONTAINER, DOCUMENT, VISIT, World};
+use proto::gate::events::v1 as gate;
+
+use crate::lists::{DECLARATION, INTO, centre, into_bond, key};
+use crate::world::{CONTAINER, DOCUMENT, VISIT, World, arrived};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -20,12 +23,19 @@ async fn park(world: &World, topic: &str, key: &str) {
 }
 
 async fn until(world: &World, state: &str) {
+    until_about(world, VISIT, state).await;
+}
+
+async fn until_about(world: &World, about: &str, state: &str) {
     let begin = Instant::now();
-    while world.state().await != state {
+    loop {
+        let decisions = world.decisions_on(about).await;
+        if decisions.last().is_some_and(|last| last.state == state) {
+            return;
+        }
         assert!(
             begin.elapsed() < DEADLINE,
-            "{state} was not reached: {:?}",
-            world.states().await
+            "{state} was not reached: {decisions:?}"
         );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -120,6 +130,79 @@ async fn a_stopped_partition_takes_a_grant_back_and_its_end_gives_it_again() {
             .answer(&ask, proto::gate::events::v1::AnswerVerdict::Applied)
             .await;
         until(&world, "GRANTED").await;
+    }
+}
+
+/// A list that is granted for a container at the port, and every key on which that rests.
+async fn list_with_its_sources() -> (World, Vec<(&'static str, String)>) {
+    let world = centre().await;
+    world
+        .visit(gate::ContainerVisitFact::Arrived, arrived())
+        .await;
+    world.clearance(vec![into_bond(true)]).await;
+    world.list_granted_for(INTO, vec![CONTAINER.into()]).await;
+    let sources = vec![
+        ("bonded.stock-list", INTO.to_owned()),
+        ("gate.list-passage", INTO.to_owned()),
+        ("customs.declaration", DECLARATION.to_owned()),
+        ("customs.hold", format!("stock-list/{INTO}")),
+        ("gate.hold", format!("declaration/{DECLARATION}")),
+        ("customs.hold", format!("container-visit/{VISIT}")),
+        ("gate.container-visit", format!("GUOYUAN-PORT/{CONTAINER}")),
+        ("customs.clearance", format!("container/{CONTAINER}")),
+        (
+            "customs.clearance",
+            format!("transport-document/{DOCUMENT}"),
+        ),
+    ];
+    (world, sources)
+}
+
+#[tokio::test]
+async fn a_parked_key_about_a_stock_list_takes_a_grant_back_and_its_end_gives_it_again() {
+    let (world, sources) = list_with_its_sources().await;
+    for (topic, about) in sources {
+        park(&world, topic, &about).await;
+        let explained = world.explain_list("operator", INTO).await.unwrap();
+        assert!(
+            !explained.may_leave,
+            "{topic} {about}: unknown at once to who asks"
+        );
+        let condition = &explained.release.unwrap().conditions[0];
+        assert_eq!(
+            (condition.code.as_str(), condition.who.as_str()),
+            ("UNKNOWN", "admin")
+        );
+        assert!(condition.subject.contains(&about), "{}", condition.subject);
+        until_about(&world, &key(INTO), "REVOCATION_ASKED").await;
+        let ask = world.list_ask(INTO).await;
+        sqlx::query("delete from fabric.parked")
+            .execute(&world.pool)
+            .await
+            .unwrap();
+        world
+            .answer_about_list(INTO, &ask, gate::AnswerVerdict::Applied)
+            .await;
+        until_about(&world, &key(INTO), "GRANTED").await;
+    }
+}
+
+#[tokio::test]
+async fn a_stopped_partition_takes_a_stock_lists_grant_back_and_its_end_gives_it_again() {
+    let (world, sources) = list_with_its_sources().await;
+    // A partition that nothing was read of has no position to stop at.
+    let read = |topic: &&str| !["gate.list-passage", "customs.hold", "gate.hold"].contains(topic);
+    for (topic, about) in sources.into_iter().filter(|(topic, _)| read(topic)) {
+        stop(&world, topic, &about, Some("another chain")).await;
+        let explained = world.explain_list("operator", INTO).await.unwrap();
+        assert!(!explained.may_leave, "{topic} {about}");
+        until_about(&world, &key(INTO), "REVOCATION_ASKED").await;
+        let ask = world.list_ask(INTO).await;
+        stop(&world, topic, &about, None).await;
+        world
+            .answer_about_list(INTO, &ask, gate::AnswerVerdict::Applied)
+            .await;
+        until_about(&world, &key(INTO), "GRANTED").await;
     }
 }
 

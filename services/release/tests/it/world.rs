@@ -104,6 +104,7 @@ pub fn who(party: &str) -> Caller {
         "broker-a" | "broker-b" => (Role::Broker, &[]),
         "trader-a" | "trader-b" => (Role::Trader, &[]),
         "line-a" | "line-b" => (Role::Line, &[]),
+        "operator" => (Role::Operator, &[]),
         "terminal" => (Role::Terminal, &[SITE]),
         "centre-gate" => (Role::Terminal, &["GUOYUAN-BLC"]),
         "officer-1" | "officer-2" => (Role::Officer, &[]),
@@ -190,7 +191,8 @@ impl World {
         world
     }
 
-    fn next(&self, subject: &str) -> u64 {
+    /// The next version of a subject.
+    pub fn next(&self, subject: &str) -> u64 {
         let mut versions = self.versions.lock().unwrap();
         let version = versions.entry(subject.to_owned()).or_default();
         *version += 1;
