@@ -15,6 +15,7 @@ mod commands_not_today;
 mod commands_officer;
 mod commands_shown;
 mod commands_stock_and_fabric;
+mod demo;
 mod identity;
 mod metrics;
 mod parked;

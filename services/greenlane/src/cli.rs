@@ -117,8 +117,12 @@ pub enum Command {
         Everything is kept in the state folder; a second `up` there goes on. Ctrl-C stops in order."
     )]
     Up(UpArguments),
-    /// Play two journeys on a deployment of its own, and remove everything
-    #[command(after_help = "Example:\n  greenlane demo --json facts.jsonl")]
+    /// Play five journeys on a deployment of its own, and remove everything
+    #[command(
+        after_help = "Examples:\n  greenlane demo\n  greenlane demo --json facts.jsonl\n\n\
+        The journeys, in their order: import-pick-up, export-drop-off, into-bond, out-of-bond, not-today. Exit code 0 \
+        only if all five reached their end, as the services tell it; the last line of FILE says how each stands."
+    )]
     Demo(crate::demo::DemoArguments),
     /// Run one service, for deployments
     #[command(after_help = "Example:\n  \

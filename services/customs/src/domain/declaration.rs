@@ -985,7 +985,7 @@ impl Declaration {
         for index in 0..self.consignments.len() {
             let due = self.consignments.get(index).is_some_and(|consignment| {
                 consignment.released_at.is_none()
-                    && !consignment.departed
+                    && self.is_within_reach(consignment)
                     && self.own_conditions(consignment, world.holds).is_empty()
             });
             if let Some(consignment) = self.consignments.get_mut(index).filter(|_| due) {
@@ -1025,6 +1025,13 @@ impl Declaration {
                 },
             );
         }
+    }
+
+    /// Whether goods can still be released. What goes into bond leaves the site of its arrival before, under the
+    /// transfer decision, and waits for customs in the bonded centre.
+    fn is_within_reach(&self, goods: &Consignment) -> bool {
+        let into_bond = self.filing.procedure_kind() == ProcedureKind::IntoBond;
+        !goods.departed || (into_bond && !goods.exited)
     }
 
     /// Charges what the account secures. Whether it could: an account that does not agree that it holds the
@@ -1640,7 +1647,9 @@ impl Declaration {
         let unreleased: Vec<&Consignment> = self
             .consignments
             .iter()
-            .filter(|consignment| consignment.released_at.is_none() && !consignment.departed)
+            .filter(|consignment| {
+                consignment.released_at.is_none() && self.is_within_reach(consignment)
+            })
             .collect();
         if self.facts.when(FactKind::Released).is_some() && unreleased.is_empty() {
             return self.stops();

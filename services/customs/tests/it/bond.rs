@@ -90,6 +90,28 @@ async fn journey_c_into_bond_is_accepted_on_arrival_and_suspended_under_the_guar
 }
 
 #[tokio::test]
+async fn journey_c_goods_that_went_into_bond_before_the_control_was_done_are_released_after_it() {
+    let scene = Scene::new().await;
+    scene.tell(&Told::arrived(&LINE)).await;
+    let mut declaration = into_bond("C-1B", 1);
+    declaration.items[0].description = "umbrellas TTIMPORTDOCBLOCKING".into();
+    let filing = scene.file(declaration).await;
+    assert_eq!(filing.status(), wire::DeclarationStatus::UnderControl);
+    // Under the transfer decision they need no release to go.
+    scene.tell(&Told::departed(&LINE)).await;
+    let record = scene.declaration(&filing.declaration_id).await;
+    assert_eq!(conditions(&record), ["DOCUMENTS_CONTROL_OPEN"]);
+    let (documents, conform) = (wire::ControlKind::Documents, wire::ControlResult::Conform);
+    scene.complete(&record, documents, conform).await;
+    let record = scene.declaration(&filing.declaration_id).await;
+    assert_eq!(
+        (record.status(), record.debt()),
+        (wire::DeclarationStatus::Cleared, wire::DebtState::Suspended)
+    );
+    assert_eq!(in_use(&scene, "trader-a").await, 248);
+}
+
+#[tokio::test]
 async fn rule_6_a_guarantee_that_is_too_small_is_short_with_a_notice_and_releases_nothing() {
     let scene = Scene::new().await;
     scene.tell(&Told::arrived(&LINE)).await;

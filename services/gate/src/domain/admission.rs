@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use kernel::{ContainerNumber, Plate, Quantity};
+use rust_decimal::Decimal;
 
 use super::condition::{Condition, Gravity, code, merge};
 use super::container_visit::Phase;
@@ -190,7 +191,7 @@ pub fn at_exit(
     }
     match leaving.weight {
         None => merge(&mut conditions, of_missing_weight(site)),
-        Some(weight) => merge(&mut conditions, of_load(visit, leaving, weight, site)),
+        Some(weight) => merge(&mut conditions, of_load(visit, leaving, view, weight, site)),
     }
     conditions
 }
@@ -623,10 +624,12 @@ fn of_missing_weight(site: &Site) -> Option<Condition> {
     })
 }
 
-/// The load is the weight out less the weight in. Where one is missing there is nothing to compare.
+/// The load is the weight out less the weight in. Where one is missing there is nothing to compare. A container
+/// that the truck brought for goods out of bond is in both, and nobody filed its tare: they weigh less than filed.
 fn of_load(
     visit: &TruckVisit,
     leaving: &Leaving<'_>,
+    view: &View<'_>,
     out: &Quantity,
     site: &Site,
 ) -> Option<Condition> {
@@ -634,9 +637,16 @@ fn of_load(
     let on_it = visit.containers.iter();
     let on_it = on_it.filter(|filed| leaving.containers.contains(&filed.number));
     let filed = sum_of(on_it.map(|c| c.gross_mass.as_ref()))?;
-    let agrees = loaded
-        .as_ref()
-        .is_some_and(|loaded| site.weight.tolerates(&filed, loaded));
+    let own = visit.truck_visit_id.to_string();
+    let stays = view.containers.iter().filter_map(|c| c.visit);
+    let brought = visit.kind == Some(PreArrivalKind::BondExit)
+        && stays
+            .filter_map(|stay| stay.arrived_with.as_ref())
+            .any(|truck| *truck == own);
+    let agrees = loaded.as_ref().is_some_and(|loaded| {
+        let less = loaded.amount() > Decimal::ZERO && loaded.amount() < filed.amount();
+        site.weight.tolerates(&filed, loaded) || (brought && less)
+    });
     (!agrees).then(|| {
         let loaded = loaded.map_or_else(
             || "less than nothing".to_owned(),

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use proto::bonded::v1::GetStockRequest;
 use proto::customs::v1::{GetPartyRequest, get_party_request};
 use proto::fabric::v1::{GetFabricStatusRequest, GetFabricStatusResponse};
 use proto::gate::v1::ListSitesRequest;
@@ -14,7 +15,7 @@ use super::notices::Notices;
 use super::parties::Parties;
 use super::waiting::{Look, if_there, until};
 use crate::client::Session;
-use crate::parties::PORT;
+use crate::parties::{CENTRE, PORT};
 use crate::services::Service;
 
 /// Waits until customs has its parties and gate its sites, and everybody has read what the others published.
@@ -41,12 +42,31 @@ pub async fn until_acquainted(parties: &Parties, notices: &Notices) -> Result<()
                 .await?
                 .into_inner()
                 .sites;
-            let is_there = sites.iter().any(|site| site.site_id == PORT);
+            let missing = [PORT, CENTRE]
+                .into_iter()
+                .find(|wanted| sites.iter().all(|site| site.site_id != *wanted));
             Ok(Look::if_so(
-                is_there,
+                missing.is_none(),
                 (),
-                format!("gate does not know {PORT}"),
+                format!("gate does not know {}", missing.unwrap_or_default()),
             ))
+        },
+    )
+    .await?;
+    until(
+        notices,
+        "bonded has the traders' books with their opening stock",
+        async || {
+            for trader in [&parties.trader, &parties.other_trader] {
+                let stock = trader
+                    .bonded()?
+                    .get_stock(GetStockRequest::default())
+                    .await?;
+                if stock.into_inner().rows.is_empty() {
+                    return Ok(Look::NotYet(format!("no stock of {}", trader.party())));
+                }
+            }
+            Ok(Look::Seen(()))
         },
     )
     .await?;
@@ -117,14 +137,14 @@ fn behind(statuses: &[GetFabricStatusResponse]) -> Option<String> {
         .next()
 }
 
-/// The EORIs by which documents name the broker and the trader: as customs has them.
+/// The EORIs by which documents name a broker and a trader: as customs has them.
 ///
 /// # Errors
 /// Customs refuses, or has none of the form that British documents carry.
-pub async fn eoris(parties: &Parties) -> Result<Eoris, Mishap> {
+pub async fn eoris(broker: &Session, trader: &Session) -> Result<Eoris, Mishap> {
     Ok(Eoris {
-        broker: eori(&parties.broker).await?,
-        trader: eori(&parties.trader).await?,
+        broker: eori(broker).await?,
+        trader: eori(trader).await?,
     })
 }
 

@@ -1,46 +1,91 @@
-//! The truck at the barriers, and what happens to it in between: one function for each act, which calls gate
-//! as the party that acts and tells what was decided. It must not know why a truck comes when it does.
+//! The truck at the barriers of both sites, and what happens to it in between: one function for each act, which
+//! calls gate as the party that acts and tells what was decided. It must not know why a truck comes when it does.
 
+use chrono::{DateTime, Utc};
 use proto::gate::v1 as gate;
 
-use super::acts::{TARE_KILOGRAMS, codes};
-use super::journey::{Journey, state_name};
+use super::acts::codes;
+use super::journey::{Journey, state_name, truck_state};
 use super::mishap::Mishap;
+use crate::client::Session;
 use crate::commands::arguments::{kilograms, vehicle};
-use crate::parties::PORT;
+use crate::parties::{CENTRE, PORT};
 
 /// The mass of the truck with its empty chassis.
-const TRUCK_KILOGRAMS: u32 = 15_200;
+pub const TRUCK_KILOGRAMS: u32 = 15_200;
+
+/// Where a truck comes and goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The river port.
+    Port,
+    /// The bonded centre.
+    Centre,
+}
+
+impl Place {
+    /// The site's id.
+    pub fn site(self) -> &'static str {
+        match self {
+            Place::Port => PORT,
+            Place::Centre => CENTRE,
+        }
+    }
+}
+
+/// A truck on its way out, as the lane sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct WayOut {
+    /// From where.
+    pub place: Place,
+    /// With the container.
+    pub with_container: bool,
+    /// What the weighbridge at the lane reads; none where it reads nothing.
+    pub kilograms: Option<u32>,
+    /// When the lane saw it, where it tells so later.
+    pub observed_at: Option<DateTime<Utc>>,
+}
 
 impl Journey<'_> {
-    /// The truck stands at a lane on its way in; `wanted` is what must be decided.
+    fn gate_staff(&self, place: Place) -> &Session {
+        match place {
+            Place::Port => &self.parties.terminal,
+            Place::Centre => &self.parties.centre_gate,
+        }
+    }
+
+    /// The truck stands at a lane on its way in, and weighs so much; `wanted` is what must be decided.
     ///
     /// # Errors
     /// Gate decides otherwise.
     pub async fn check_in(
         &mut self,
+        place: Place,
+        weight: u32,
         wanted: gate::TruckVisitState,
     ) -> Result<gate::TruckVisit, Mishap> {
-        let terminal = &self.parties.terminal;
+        let staff = self.gate_staff(place);
         let request = gate::CheckInRequest {
-            request_id: terminal.request_id(),
-            site_id: PORT.to_owned(),
+            request_id: staff.request_id(),
+            site_id: place.site().to_owned(),
             lane: "IN-1".to_owned(),
             vehicle: Some(vehicle(&self.names.plate, None, "")),
             container_numbers: vec![self.names.container.to_string()],
             carrier_party: self.parties.haulier.party().to_owned(),
             pre_arrival: self.ids.pre_arrival.clone(),
-            weight: Some(kilograms(&TRUCK_KILOGRAMS.to_string())),
+            weight: Some(kilograms(&weight.to_string())),
             observed_at: None,
             barrier_number: 0,
         };
-        let answer = terminal.gate()?.check_in(request).await?.into_inner();
+        let answer = staff.gate()?.check_in(request).await?.into_inner();
         let visit = answer.truck_visit.unwrap_or_default();
-        self.ids.truck_visit.clone_from(&visit.truck_visit_id);
+        self.ids.truck_visits.push(visit.truck_visit_id.clone());
+        self.notices.follow_also(&visit.truck_visit_id);
         self.outcome(format!(
-            "truck {} at lane {}: {}",
+            "truck {} at lane {} of {}, {weight} kg: {}",
             self.names.plate,
             visit.lane,
+            place.site(),
             truck_state(&visit)
         ));
         self.narration.conditions(&visit.conditions);
@@ -54,32 +99,42 @@ impl Journey<'_> {
         Ok(visit)
     }
 
-    /// The truck stands at a lane on its way out, with the container; `wanted` is what must be decided.
+    /// The truck stands at a lane on its way out; `wanted` is what must be decided.
     ///
     /// # Errors
     /// Gate decides otherwise.
     pub async fn check_out(
         &self,
+        way_out: WayOut,
         wanted: gate::CheckOutOutcome,
     ) -> Result<gate::TruckVisit, Mishap> {
-        let terminal = &self.parties.terminal;
-        let loaded = TRUCK_KILOGRAMS + TARE_KILOGRAMS + self.goods.gross_kilograms;
+        let staff = self.gate_staff(way_out.place);
+        let container = self.names.container.to_string();
         let request = gate::CheckOutRequest {
-            request_id: terminal.request_id(),
-            site_id: PORT.to_owned(),
+            request_id: staff.request_id(),
+            site_id: way_out.place.site().to_owned(),
             lane: "OUT-1".to_owned(),
-            truck_visit_id: self.ids.truck_visit.clone(),
+            truck_visit_id: self.ids.truck_visit().to_owned(),
             vehicle: Some(vehicle(&self.names.plate, None, "")),
-            container_numbers: vec![self.names.container.to_string()],
-            weight: Some(kilograms(&loaded.to_string())),
-            observed_at: None,
+            container_numbers: Some(container)
+                .filter(|_| way_out.with_container)
+                .into_iter()
+                .collect(),
+            weight: way_out
+                .kilograms
+                .map(|weight| kilograms(&weight.to_string())),
+            observed_at: way_out.observed_at.map(chassis::convert::timestamp),
             without_goods: false,
         };
-        let answer = terminal.gate()?.check_out(request).await?.into_inner();
+        let answer = staff.gate()?.check_out(request).await?.into_inner();
         let outcome = state_name(answer.outcome().as_str_name(), "CHECK_OUT_OUTCOME_");
         let decided = answer.outcome();
         let visit = answer.truck_visit.unwrap_or_default();
-        self.outcome(format!("{outcome}: truck visit {}", truck_state(&visit)));
+        self.outcome(format!(
+            "{outcome} of {}: truck visit {}",
+            way_out.place.site(),
+            truck_state(&visit)
+        ));
         self.narration.conditions(&visit.conditions);
         if decided != wanted {
             let expected = state_name(wanted.as_str_name(), "CHECK_OUT_OUTCOME_");
@@ -91,6 +146,23 @@ impl Journey<'_> {
         Ok(visit)
     }
 
+    /// As [`Journey::check_out`] from the port, with the laden container.
+    ///
+    /// # Errors
+    /// Gate decides otherwise.
+    pub async fn take_away(
+        &self,
+        wanted: gate::CheckOutOutcome,
+    ) -> Result<gate::TruckVisit, Mishap> {
+        let way_out = WayOut {
+            place: Place::Port,
+            with_container: true,
+            kilograms: Some(TRUCK_KILOGRAMS + self.laden_kilograms()),
+            observed_at: None,
+        };
+        self.check_out(way_out, wanted).await
+    }
+
     /// The officer orders an inspection of the truck that is in: it is recalled.
     ///
     /// # Errors
@@ -99,7 +171,7 @@ impl Journey<'_> {
         let officer = &self.parties.officer;
         let request = gate::OrderInspectionRequest {
             request_id: officer.request_id(),
-            truck_visit_id: self.ids.truck_visit.clone(),
+            truck_visit_id: self.ids.truck_visit().to_owned(),
             inspection_sites: Vec::new(),
             reason: reason.to_owned(),
             expected_version: 0,
@@ -171,10 +243,6 @@ impl Journey<'_> {
         }
         Ok(())
     }
-}
-
-fn truck_state(visit: &gate::TruckVisit) -> String {
-    state_name(visit.state().as_str_name(), "TRUCK_VISIT_STATE_")
 }
 
 fn truck_told(visit: &gate::TruckVisit) -> String {

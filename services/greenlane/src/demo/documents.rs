@@ -10,8 +10,11 @@ use super::names::Names;
 const REPLACEMENTS: &str = include_str!("replacements.toml");
 
 /// The documents as they were published.
-const PUBLISHED: [(&str, &str); 2] = [
+const PUBLISHED: [(&str, &str); 5] = [
     ("TT_IM109a.xml", include_str!("documents/TT_IM109a.xml")),
+    ("TT_EX011a.xml", include_str!("documents/TT_EX011a.xml")),
+    ("TT_IM012a.xml", include_str!("documents/TT_IM012a.xml")),
+    ("TT_IM043a.xml", include_str!("documents/TT_IM043a.xml")),
     (
         "Step1_TT_IM017a.xml",
         include_str!("documents/Step1_TT_IM017a.xml"),
@@ -59,9 +62,9 @@ pub struct Replaced {
 /// The identifiers by which documents name our parties.
 #[derive(Clone, Debug)]
 pub struct Eoris {
-    /// The declarant's.
+    /// The broker's.
     pub broker: String,
-    /// The importer's.
+    /// The trader's.
     pub trader: String,
 }
 
@@ -89,11 +92,17 @@ struct Replacement {
     times: usize,
 }
 
-/// The document that a journey files, with everything replaced that `replacements.toml` says.
+/// The document that a journey files, with everything replaced that `replacements.toml` says. `list` is the stock
+/// list that the document names; empty where there is none.
 ///
 /// # Errors
 /// The table and the documents do not fit each other: a text is not there as often as the table says.
-pub fn prepare(journey: &str, names: &Names, eoris: &Eoris) -> Result<Document, Mishap> {
+pub fn prepare(
+    journey: &str,
+    names: &Names,
+    eoris: &Eoris,
+    list: &str,
+) -> Result<Document, Mishap> {
     let table: Table =
         toml::from_str(REPLACEMENTS).map_err(|error| Mishap::Documents(error.to_string()))?;
     let entry = table
@@ -120,7 +129,7 @@ pub fn prepare(journey: &str, names: &Names, eoris: &Eoris) -> Result<Document, 
                 entry.file
             )));
         }
-        let new = filled(&replacement.new, names, eoris);
+        let new = filled(&replacement.new, names, eoris, list);
         text = text.replace(&replacement.old, &new);
         let Replacement {
             what,
@@ -144,12 +153,13 @@ pub fn prepare(journey: &str, names: &Names, eoris: &Eoris) -> Result<Document, 
     })
 }
 
-fn filled(text: &str, names: &Names, eoris: &Eoris) -> String {
+fn filled(text: &str, names: &Names, eoris: &Eoris, list: &str) -> String {
     text.replace("{lrn}", &names.lrn)
         .replace("{container}", names.container.as_str())
         .replace("{transport_document}", &names.transport_document)
         .replace("{broker}", &eoris.broker)
         .replace("{trader}", &eoris.trader)
+        .replace("{list}", list)
 }
 
 #[cfg(test)]
@@ -160,15 +170,47 @@ mod tests {
     use super::*;
     use wco::Reading;
 
-    const JOURNEYS: [(&str, char, u32); 2] = [("import-pick-up", 'A', 500), ("not-today", 'E', 80)];
+    /// What the train's list or the truck's filing will say of each journey's goods.
+    struct Told {
+        journey: &'static str,
+        letter: char,
+        packages: u32,
+        /// The transport document is on a manifest.
+        by_train: bool,
+        list: &'static str,
+    }
 
-    fn prepared(journey: &str, letter: char) -> (Names, Document) {
-        let names = Names::of(letter, 1_800_000_000).unwrap();
+    const TOLD: [Told; 5] = [
+        told("import-pick-up", 'A', 500, true, ""),
+        told("export-drop-off", 'B', 10, false, ""),
+        told("into-bond", 'C', 50, true, "QD800026I000000001"),
+        told("out-of-bond", 'D', 250, false, "QD800026E000000001"),
+        told("not-today", 'E', 80, true, ""),
+    ];
+
+    const fn told(
+        journey: &'static str,
+        letter: char,
+        packages: u32,
+        by_train: bool,
+        list: &'static str,
+    ) -> Told {
+        Told {
+            journey,
+            letter,
+            packages,
+            by_train,
+            list,
+        }
+    }
+
+    fn prepared(told: &Told) -> (Names, Document) {
+        let names = Names::of(told.letter, 1_800_000_000).unwrap();
         let eoris = Eoris {
             broker: "GB111111111111".to_owned(),
             trader: "GB222222222222".to_owned(),
         };
-        let document = prepare(journey, &names, &eoris).unwrap();
+        let document = prepare(told.journey, &names, &eoris, told.list).unwrap();
         (names, document)
     }
 
@@ -177,7 +219,10 @@ mod tests {
         let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/declarations");
         let embedded = [
             ("TT_IM109a/TT_IM109a.xml", PUBLISHED[0].1.as_bytes()),
-            ("TT_IM017a/Step1_TT_IM017a.xml", PUBLISHED[1].1.as_bytes()),
+            ("TT_EX011a/TT_EX011a.xml", PUBLISHED[1].1.as_bytes()),
+            ("TT_IM012a/TT_IM012a.xml", PUBLISHED[2].1.as_bytes()),
+            ("TT_IM043a/TT_IM043a.xml", PUBLISHED[3].1.as_bytes()),
+            ("TT_IM017a/Step1_TT_IM017a.xml", PUBLISHED[4].1.as_bytes()),
             (
                 "TT_IM109a/Example_Notifications/02_DMSTAX(1).xml",
                 TAX_NOTIFICATIONS[0].1,
@@ -198,8 +243,8 @@ mod tests {
 
     #[test]
     fn every_replacement_is_done_and_nothing_else_changes() {
-        for (journey, letter, _) in JOURNEYS {
-            let (_, document) = prepared(journey, letter);
+        for told in &TOLD {
+            let (_, document) = prepared(told);
             let mut back = String::from_utf8(document.bytes).unwrap();
             for replaced in &document.replaced {
                 assert_eq!(
@@ -221,15 +266,34 @@ mod tests {
 
     #[test]
     fn the_documents_say_what_the_manifest_will_say() {
-        for (journey, letter, packages) in JOURNEYS {
-            let (names, document) = prepared(journey, letter);
+        for told in &TOLD {
+            let (names, document) = prepared(told);
             let Reading::Filing(filing) = wco::read(&document.bytes) else {
-                panic!("{journey}'s document is no filing");
+                panic!("{}'s document is no filing", told.journey);
             };
             let declaration = &filing.declaration;
             assert_eq!(declaration.lrn, names.lrn);
-            assert_eq!(declaration.total_package_quantity, Some(packages));
+            assert_eq!(declaration.total_package_quantity, Some(told.packages));
             assert_eq!(wco::containers(declaration), [names.container.as_str()]);
+            let of_items = declaration
+                .items
+                .iter()
+                .flat_map(|item| &item.previous_documents);
+            let named: Vec<&str> = declaration
+                .previous_documents
+                .iter()
+                .chain(of_items)
+                .map(|document| document.id.as_str())
+                .filter(|id| kernel::StockListNumber::parse(id).is_ok())
+                .collect();
+            let lists: Vec<&str> = Some(told.list)
+                .into_iter()
+                .filter(|list| !list.is_empty())
+                .collect();
+            assert_eq!(named, lists);
+            if !told.by_train {
+                continue;
+            }
             let documents: BTreeSet<&str> = declaration
                 .transport_documents
                 .iter()

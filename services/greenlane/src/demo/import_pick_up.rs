@@ -1,13 +1,15 @@
 //! Journey A, import pick-up: a train brings a container, customs clears its goods, the line and the terminal
 //! let it go, a truck takes it away. Each party files once, and the barrier opens by itself.
 
-use proto::customs::v1::DeclarationStatus;
+use proto::customs::v1::{DebtState, FilingOutcome};
 use proto::gate::v1::{CheckOutOutcome, TruckVisitState};
 
+use super::barrier::{Place, TRUCK_KILOGRAMS};
 use super::duty;
-use super::journey::{Ending, Goods, Journey};
+use super::ending::Ending;
+use super::journey::{Goods, Journey, declaration_state, phase, release_state, truck_state};
 use super::mishap::Mishap;
-use super::waiting::Look;
+use super::timeline::LastFact;
 
 /// The journey's name.
 pub const NAME: &str = "import-pick-up";
@@ -19,12 +21,23 @@ pub const GOODS: Goods = Goods {
     packages: 500,
     gross_kilograms: 150,
 };
+/// What may be said of the duty of goods that are here.
+pub const SECURED: [DebtState; 2] = [DebtState::Secured, DebtState::Paid];
+
+/// What its timeline ends with.
+pub const LAST_FACTS: [LastFact; 4] = [
+    LastFact::of("DECLARATION_CLEARED"),
+    LastFact::of("TRUCK_VISIT_GATED_OUT"),
+    LastFact::of("CONTAINER_VISIT_DEPARTED"),
+    LastFact::of("RELEASE_CONSUMED"),
+];
 
 /// Plays it to its end.
 ///
 /// # Errors
 /// It does not get there.
 pub async fn play(journey: &mut Journey<'_>) -> Result<Ending, Mishap> {
+    journey.take_document("")?;
     journey.step("1", "terminal announces a train").await;
     journey.announce_train().await?;
 
@@ -34,7 +47,8 @@ pub async fn play(journey: &mut Journey<'_>) -> Result<Ending, Mishap> {
             "broker-a lodges the declaration before the goods are here",
         )
         .await;
-    journey.lodge_declaration().await?;
+    journey.lodge_declaration(FilingOutcome::Registered).await?;
+    journey.until_matched().await?;
 
     journey
         .step("3", "haulier-a files its truck: empty in, full out")
@@ -54,7 +68,7 @@ pub async fn play(journey: &mut Journey<'_>) -> Result<Ending, Mishap> {
         )
         .await;
     journey.record_arrival().await?;
-    let declaration = journey.until_accepted().await?;
+    let declaration = journey.until_accepted(&SECURED).await?;
     for tax in duty::compare(&declaration.duty.unwrap_or_default())? {
         let duty::Agreed {
             item,
@@ -71,7 +85,7 @@ pub async fn play(journey: &mut Journey<'_>) -> Result<Ending, Mishap> {
             "customs finds nothing left to do: the goods are cleared",
         )
         .await;
-    until_cleared(journey).await?;
+    journey.until_cleared().await?;
 
     journey
         .step(
@@ -88,7 +102,9 @@ pub async fn play(journey: &mut Journey<'_>) -> Result<Ending, Mishap> {
     journey.until_ready().await?;
 
     journey.step("8", "haulier-a's truck comes in").await;
-    journey.check_in(TruckVisitState::GatedIn).await?;
+    journey
+        .check_in(Place::Port, TRUCK_KILOGRAMS, TruckVisitState::GatedIn)
+        .await?;
     journey
         .until_told("TRUCK_VISIT_GATED_IN", &["haulier-a", "terminal"])
         .await?;
@@ -99,20 +115,38 @@ pub async fn play(journey: &mut Journey<'_>) -> Result<Ending, Mishap> {
             "the truck leaves with the container: decided again at the barrier",
         )
         .await;
-    journey.check_out(CheckOutOutcome::LetOut).await?;
-    journey.end().await
+    journey.take_away(CheckOutOutcome::LetOut).await?;
+    end(journey).await
 }
 
-async fn until_cleared(journey: &Journey<'_>) -> Result<(), Mishap> {
+/// Waits until the services say that it is over, and everybody concerned has been told.
+///
+/// # Errors
+/// It is not, or they were not.
+pub async fn end(journey: &Journey<'_>) -> Result<Ending, Mishap> {
     journey
-        .until("customs has cleared the declaration", async || {
-            let declaration = journey.declaration().await?;
-            let cleared = declaration.status() == DeclarationStatus::Cleared;
-            Ok(Look::if_so(cleared, (), declaration.status().as_str_name()))
-        })
+        .until_told("RELEASE_CONSUMED", &["haulier-a", "broker-a", "terminal"])
         .await?;
-    journey.outcome(format!("{} is CLEARED", journey.ids.mrn));
-    journey
-        .until_told("DECLARATION_CLEARED", &["broker-a", "trader-a"])
-        .await
+    journey.until_ended(async || ending(journey).await).await
+}
+
+/// How everything stands: what the services say now, nothing remembered.
+///
+/// # Errors
+/// A service refuses.
+pub async fn ending(journey: &Journey<'_>) -> Result<Ending, Mishap> {
+    let ids = &journey.ids;
+    let stay = journey.stay(&ids.container_visit).await?;
+    let release = journey.decision(&ids.container_visit).await?;
+    let truck = journey.truck_visit(ids.truck_visit()).await?;
+    let declaration = journey.declaration_if_filed().await?;
+    Ok(Ending::default()
+        .naming("container_number", journey.names.container.to_string())
+        .naming("container_visit_id", &ids.container_visit)
+        .with("container_visit", phase(&stay), &["DEPARTED"])
+        .with("release", release_state(&release), &["CONSUMED"])
+        .naming("truck_visit_id", ids.truck_visit())
+        .with("truck_visit", truck_state(&truck), &["GATED_OUT", "CLOSED"])
+        .naming("mrn", &ids.mrn)
+        .with("declaration", declaration_state(&declaration), &["CLEARED"]))
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::client::ClientError;
 use crate::output::Output;
+use crate::up::UpError;
 
 /// Something went otherwise than the journey has it.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +42,9 @@ pub enum Mishap {
         /// What went wrong.
         mishap: Box<Mishap>,
     },
+    /// A service could not be stopped, or started again.
+    #[error(transparent)]
+    Premises(#[from] UpError),
     /// The facts cannot be written where they were asked for.
     #[error("{}: {source}", .path.display())]
     File {

@@ -1,4 +1,4 @@
-//! `greenlane demo`: starts everything in a folder of its own, plays two journeys through the public API as
+//! `greenlane demo`: starts everything in a folder of its own, plays five journeys through the public API as
 //! the parties would, shows what the services tell the parties as it happens, and removes everything. Whether
 //! a journey reached its end is judged from the services. This file must not know what the journeys do.
 
@@ -7,17 +7,23 @@ mod acts;
 mod barrier;
 mod documents;
 mod duty;
+mod ending;
+mod export_drop_off;
 mod holds;
 mod import_pick_up;
+mod into_bond;
 mod journey;
 mod mishap;
 mod names;
 mod narration;
 mod not_today;
 mod notices;
+mod out_of_bond;
 mod parties;
 mod premises;
 mod record;
+mod script;
+mod stock;
 mod timeline;
 mod waiting;
 
@@ -30,13 +36,16 @@ use kernel::{Clock as _, SystemClock};
 
 use crate::cli::ClientOptions;
 use crate::client::ClientError;
-use journey::{Ending, Goods, Ids, Journey};
+use ending::Ending;
+use journey::{Ids, Journey};
 use mishap::Mishap;
+use names::Names;
 use narration::Narration;
 use notices::{Notices, millis};
 use parties::Parties;
-use premises::Premises;
+use premises::{Caretaker, Premises};
 use record::{Fact, Played, Summary};
+use script::Script;
 
 /// What `demo` can be told; `--state DIR` makes it play in that folder, and leave it there.
 #[derive(Debug, clap::Args)]
@@ -61,7 +70,7 @@ pub async fn run(arguments: DemoArguments, client: &ClientOptions) -> Result<(),
     let json = json.transpose().map_err(failed)?;
     let narration = Narration::on_standard_output();
     narration.line(
-        "greenlane demo: two containers, six parties, four services, played over the public API",
+        "greenlane demo: five containers, ten parties, four services, played over the public API",
     );
 
     let mut premises = Premises::open(client.state.clone(), &shutdown).await?;
@@ -71,8 +80,9 @@ pub async fn run(arguments: DemoArguments, client: &ClientOptions) -> Result<(),
         tenths(ready_after)
     ));
     let folder = premises.folder().to_owned();
+    let caretaker = premises.caretaker();
     let played = tokio::select! {
-        played = play(&folder, &narration, json) => Some(played),
+        played = play(&folder, &narration, &caretaker, json) => Some(played),
         () = premises.watch_over() => None,
         () = shutdown.requested() => None,
     };
@@ -92,10 +102,11 @@ pub async fn run(arguments: DemoArguments, client: &ClientOptions) -> Result<(),
     }
 }
 
-/// Both journeys, one after the other. What was heard is written whether or not they reached their ends.
+/// All journeys, one after the other. What was heard is written whether or not they reached their ends.
 async fn play(
     folder: &Path,
     narration: &Narration,
+    caretaker: &Caretaker,
     json: Option<(&Path, File)>,
 ) -> Result<Summary, Mishap> {
     let begun = SystemClock.now();
@@ -104,28 +115,34 @@ async fn play(
     acquaintance::until_acquainted(&parties, &notices).await?;
     let acquainted_after = (SystemClock.now() - begun).to_std().unwrap_or_default();
     narration.line(&format!(
-        "  and know each other's parties and sites {} s later",
+        "  and know each other's parties, sites and stock {} s later",
         tenths(acquainted_after)
     ));
-    let eoris = acquaintance::eoris(&parties).await?;
 
     let mut facts: Vec<Fact> = Vec::new();
     let mut summary = Summary::default();
     let mut outcome = Ok(());
-    for (script, letter) in [(Script::ImportPickUp, 'A'), (Script::NotToday, 'E')] {
-        let names = names::Names::of(letter, begun.timestamp())
+    for script in Script::ALL {
+        let names = Names::of(script.letter(), begun.timestamp())
             .ok_or_else(|| Mishap::Documents("no container number can be made".to_owned()))?;
+        let (broker, trader) = script.cast(&parties);
         let mut journey = Journey {
             name: script.name(),
             title: script.title(),
-            document: documents::prepare(script.name(), &names, &eoris)?,
             goods: script.goods(),
             names,
+            eoris: acquaintance::eoris(broker, trader).await?,
+            document: None,
             parties: &parties,
+            broker,
+            trader,
             notices: &notices,
             narration,
+            caretaker,
             step: String::new(),
             ids: Ids::default(),
+            book: script.book(),
+            shown: Vec::new(),
         };
         let (played, own_facts, ended) = perform(script, &mut journey).await;
         summary.journeys.push(played);
@@ -148,7 +165,7 @@ async fn perform(
     journey: &mut Journey<'_>,
 ) -> (Played, Vec<Fact>, Result<(), Mishap>) {
     let begun = Instant::now();
-    journey.begin();
+    journey.begin(&script.things(&journey.names));
     let ended = script.play(journey).await;
     let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     journey.notices.shown().await;
@@ -160,12 +177,16 @@ async fn perform(
         ));
         journey.tell_last_why().await;
     }
-    let (facts, told) = timeline::facts(journey, ended.is_ok()).await;
+    let (facts, told) = timeline::facts(journey, script.last_facts(), ended.is_ok()).await;
     timeline::tell(journey, &facts);
     let ending = match &ended {
         Ok(ending) => ending.clone(),
-        Err(_) => how_far(journey).await,
+        Err(_) => how_far(script, journey).await,
     };
+    let shown = std::mem::take(&mut journey.shown);
+    let ending = shown
+        .into_iter()
+        .fold(ending, |ending, (name, is)| ending.naming(name, is));
     let played = Played {
         name: journey.name,
         reached: ended.is_ok(),
@@ -178,49 +199,10 @@ async fn perform(
 }
 
 /// How far a journey came that did not reach its end, where the services still say so.
-async fn how_far(journey: &Journey<'_>) -> Ending {
-    let nothing_known = Ending {
-        container_number: journey.names.container.to_string(),
-        ..Ending::default()
-    };
-    journey.ending().await.unwrap_or(nothing_known)
-}
-
-/// The journeys of this version.
-#[derive(Clone, Copy)]
-enum Script {
-    ImportPickUp,
-    NotToday,
-}
-
-impl Script {
-    fn name(self) -> &'static str {
-        match self {
-            Script::ImportPickUp => import_pick_up::NAME,
-            Script::NotToday => not_today::NAME,
-        }
-    }
-
-    fn title(self) -> &'static str {
-        match self {
-            Script::ImportPickUp => import_pick_up::TITLE,
-            Script::NotToday => not_today::TITLE,
-        }
-    }
-
-    fn goods(self) -> Goods {
-        match self {
-            Script::ImportPickUp => import_pick_up::GOODS,
-            Script::NotToday => not_today::GOODS,
-        }
-    }
-
-    async fn play(self, journey: &mut Journey<'_>) -> Result<Ending, Mishap> {
-        match self {
-            Script::ImportPickUp => import_pick_up::play(journey).await,
-            Script::NotToday => not_today::play(journey).await,
-        }
-    }
+async fn how_far(script: Script, journey: &Journey<'_>) -> Ending {
+    let nothing_known =
+        Ending::default().naming("container_number", journey.names.container.to_string());
+    script.ending(journey).await.unwrap_or(nothing_known)
 }
 
 fn measure(summary: &mut Summary, facts: &[Fact]) {
@@ -240,7 +222,7 @@ fn conclude(narration: &Narration, summary: &Summary, begun: Instant) {
     let millis = |micros: i64| millis(chrono::TimeDelta::microseconds(micros));
     narration.gap();
     narration.line(&format!(
-        "Both journeys reached their end: {}; {} s in all, {facts} facts. From a fact's recording to a party's notice: {} at p50, {} at most, {} notices.",
+        "All five journeys reached their end: {}; {} s in all, {facts} facts. From a fact's recording to a party's notice: {} at p50, {} at most, {} notices.",
         journeys.join(", "),
         tenths(begun.elapsed()),
         millis(summary.notice_microseconds_p50),

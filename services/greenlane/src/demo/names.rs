@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn every_name_is_right_in_form_whenever_the_demo_runs() {
         for second in (1_700_000_000..1_700_000_200).chain(1_999_999_990..2_000_000_010) {
-            let names = Names::of('A', second).unwrap();
+            let names = Names::of('D', second).unwrap();
             assert!(!names.container.remainder_ten(), "{}", names.container);
             assert!(Plate::parse(&names.plate).is_ok(), "{}", names.plate);
             assert!(Lrn::parse(&names.lrn).is_ok(), "{}", names.lrn);
@@ -71,14 +71,16 @@ mod tests {
     }
 
     #[test]
-    fn two_journeys_of_a_run_share_no_name() {
-        let (a, e) = (
-            Names::of('A', 1_800_000_000).unwrap(),
-            Names::of('E', 1_800_000_000).unwrap(),
-        );
-        assert_ne!(a.container, e.container);
-        assert_ne!(a.transport_document, e.transport_document);
-        assert_ne!(a.lrn, e.lrn);
-        assert_ne!(a.plate, e.plate);
+    fn no_two_journeys_of_a_run_share_a_name() {
+        let of = |letter| Names::of(letter, 1_800_000_000).unwrap();
+        let letters = ['A', 'B', 'C', 'D', 'E'];
+        for (one, other) in letters.iter().zip(letters.iter().skip(1)) {
+            let (one, other) = (of(*one), of(*other));
+            assert_ne!(one.container, other.container);
+            assert_ne!(one.transport_document, other.transport_document);
+            assert_ne!(one.lrn, other.lrn);
+            assert_ne!(one.train, other.train);
+            assert_ne!(one.plate, other.plate);
+        }
     }
 }

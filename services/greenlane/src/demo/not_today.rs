@@ -3,11 +3,14 @@
 //! ordered after gate-in keeps the truck inside until it is done.
 
 use proto::common::v1::Condition;
-use proto::customs::v1::{Channel, ControlKind};
+use proto::customs::v1::{Channel, ControlKind, FilingOutcome};
 use proto::gate::v1::{CheckOutOutcome, TruckVisitState};
 
 use super::acts::codes;
-use super::journey::{Ending, Goods, Journey};
+use super::barrier::{Place, TRUCK_KILOGRAMS};
+use super::ending::Ending;
+use super::import_pick_up::{SECURED, end};
+use super::journey::{Goods, Journey};
 use super::mishap::Mishap;
 use super::waiting::Look;
 
@@ -33,6 +36,7 @@ const CUSTOMS_HOLD: &str = "CUSTOMS_HOLD";
 /// # Errors
 /// It does not get there.
 pub async fn play(journey: &mut Journey<'_>) -> Result<Ending, Mishap> {
+    journey.take_document("")?;
     red_channel(journey).await?;
 
     journey
@@ -59,7 +63,9 @@ pub async fn play(journey: &mut Journey<'_>) -> Result<Ending, Mishap> {
     journey
         .step("3", "haulier-a's truck comes all the same")
         .await;
-    let turned_away = journey.check_in(TruckVisitState::TurnedAway).await?;
+    let turned_away = journey
+        .check_in(Place::Port, TRUCK_KILOGRAMS, TruckVisitState::TurnedAway)
+        .await?;
     if let Some(unsaid) = everything
         .iter()
         .find(|code| !names(&turned_away.conditions, code))
@@ -98,14 +104,16 @@ pub async fn play(journey: &mut Journey<'_>) -> Result<Ending, Mishap> {
             "the truck comes in; then an inspection is ordered: it may not leave before it is done",
         )
         .await;
-    journey.check_in(TruckVisitState::GatedIn).await?;
+    journey
+        .check_in(Place::Port, TRUCK_KILOGRAMS, TruckVisitState::GatedIn)
+        .await?;
     journey
         .until_told("TRUCK_VISIT_GATED_IN", &["haulier-a", "terminal"])
         .await?;
     let recalled = journey
         .order_inspection("the scanner saw a density that is not declared")
         .await?;
-    journey.check_out(CheckOutOutcome::Refused).await?;
+    journey.take_away(CheckOutOutcome::Refused).await?;
     journey
         .until_told("TRUCK_VISIT_GATE_OUT_REFUSED", &["haulier-a", "terminal"])
         .await?;
@@ -113,8 +121,8 @@ pub async fn play(journey: &mut Journey<'_>) -> Result<Ending, Mishap> {
     journey
         .until_told("TRUCK_VISIT_RECALL_ENDED", &["haulier-a", "terminal"])
         .await?;
-    journey.check_out(CheckOutOutcome::LetOut).await?;
-    journey.end().await
+    journey.take_away(CheckOutOutcome::LetOut).await?;
+    end(journey).await
 }
 
 /// Step 1: as an import pick-up until the goods are here, but risk says red. The line and the terminal have
@@ -127,10 +135,11 @@ async fn red_channel(journey: &mut Journey<'_>) -> Result<(), Mishap> {
         )
         .await;
     journey.announce_train().await?;
-    journey.lodge_declaration().await?;
+    journey.lodge_declaration(FilingOutcome::Registered).await?;
+    journey.until_matched().await?;
     journey.pre_arrive().await?;
     journey.record_arrival().await?;
-    let declaration = journey.until_accepted().await?;
+    let declaration = journey.until_accepted(&SECURED).await?;
     if declaration.channel() != Channel::Red {
         return Err(Mishap::otherwise(
             "the red channel",

@@ -2,7 +2,7 @@
 //! becomes one line as soon as it has been told. It must not know what was sent to the services: a fact that
 //! stands here was read back from a stream.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +16,6 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::mishap::Mishap;
-use super::names::Names;
 use super::narration::Narration;
 use super::parties::Parties;
 use crate::client::Transport;
@@ -27,7 +26,7 @@ const GATHERING: Duration = Duration::from_millis(75);
 const RECONNECT_AFTER: Duration = Duration::from_millis(200);
 /// How often that may happen to one stream.
 const RECONNECTS_MAX: u32 = 50;
-/// Facts that are kept; two journeys have about a hundred.
+/// Facts that are kept; five journeys have about three hundred.
 const FACTS_MAX: usize = 10_000;
 /// What is told is shown within this time.
 const SHOWN_WITHIN: Duration = Duration::from_secs(2);
@@ -61,9 +60,18 @@ pub struct Told {
 struct Board {
     /// By the id of the fact's own event.
     facts: Mutex<BTreeMap<String, Heard>>,
-    journey: Mutex<Option<Names>>,
+    journey: Mutex<Option<Followed>>,
     news: watch::Sender<u64>,
     narration: Narration,
+    since: DateTime<Utc>,
+}
+
+/// What belongs to the journey that is played.
+#[derive(Clone, Debug)]
+struct Followed {
+    /// Numbers and ids of its things.
+    things: BTreeSet<String>,
+    /// What was recorded before is of an earlier journey.
     since: DateTime<Utc>,
 }
 
@@ -101,25 +109,47 @@ impl Notices {
         self.board.news.subscribe()
     }
 
-    /// From now on the facts of this journey are shown.
-    pub fn follow(&self, names: &Names) {
-        *self.board.journey() = Some(names.clone());
+    /// From now on the facts about these things are shown, by their numbers, and no others.
+    pub fn follow<'a>(&self, things: impl IntoIterator<Item = &'a str>) {
+        *self.board.journey() = Some(Followed {
+            things: things.into_iter().map(str::to_owned).collect(),
+            since: SystemClock.now(),
+        });
     }
 
-    /// The facts of a journey told so far.
-    pub fn facts(&self, names: &Names) -> Vec<Heard> {
+    /// As well as about this thing, by its number or id.
+    pub fn follow_also(&self, thing: &str) {
+        if let Some(followed) = self.board.journey().as_mut()
+            && !thing.is_empty()
+        {
+            followed.things.insert(thing.to_owned());
+        }
+    }
+
+    /// Since when facts are those of the journey that is played.
+    pub fn since(&self) -> DateTime<Utc> {
+        let journey = self.board.journey();
+        journey
+            .as_ref()
+            .map_or(self.board.since, |journey| journey.since)
+    }
+
+    /// The facts told so far of the journey that is played.
+    pub fn facts(&self) -> Vec<Heard> {
+        let journey = self.board.journey().clone();
         let facts = self.board.facts();
         let of_journey = facts
             .values()
-            .filter(|heard| is_about(&heard.notice, names));
+            .filter(|heard| is_about(&heard.notice, journey.as_ref()));
         of_journey.cloned().collect()
     }
 
-    /// Whether a party was told of a fact of a journey.
-    pub fn was_told(&self, party: &str, fact: &str, names: &Names) -> bool {
+    /// Whether a party was told of a fact of the journey that is played.
+    pub fn was_told(&self, party: &str, fact: &str) -> bool {
+        let journey = self.board.journey().clone();
         self.board.facts().values().any(|heard| {
             heard.notice.fact == fact
-                && is_about(&heard.notice, names)
+                && is_about(&heard.notice, journey.as_ref())
                 && heard.told.iter().any(|told| told.party == party)
         })
     }
@@ -150,7 +180,7 @@ impl Board {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn journey(&self) -> MutexGuard<'_, Option<Names>> {
+    fn journey(&self) -> MutexGuard<'_, Option<Followed>> {
         self.journey.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -245,11 +275,7 @@ impl Board {
             }
         }
         let journey = self.journey().clone();
-        due.retain(|heard| {
-            journey
-                .as_ref()
-                .is_some_and(|names| is_about(&heard.notice, names))
-        });
+        due.retain(|heard| is_about(&heard.notice, journey.as_ref()));
         due.sort_by_cached_key(|heard| {
             order(recorded_at(&heard.notice), &heard.notice.source_event_id)
         });
@@ -261,9 +287,20 @@ impl Board {
     }
 }
 
-/// Whether a fact is of a journey: about its container, or about its transport document alone.
-fn is_about(notice: &Notice, names: &Names) -> bool {
-    notice.container_number == names.container.as_str() || notice.title == names.transport_document
+/// Whether a fact is of a journey: about its container, its transport document alone, or another thing of it.
+fn is_about(notice: &Notice, journey: Option<&Followed>) -> bool {
+    let Some(Followed { things, since }) = journey else {
+        return false;
+    };
+    let of_subject = notice.subject.split_once('/').map(|(_, key)| key);
+    let mut names = [
+        Some(notice.container_number.as_str()),
+        Some(notice.title.as_str()),
+        of_subject,
+    ]
+    .into_iter()
+    .flatten();
+    recorded_at(notice) >= *since && names.any(|name| things.contains(name))
 }
 
 /// What facts are sorted by: when they were recorded; those of one instant by topic, and in their sequence.
@@ -292,7 +329,7 @@ fn live_line(heard: &Heard) -> String {
         .max()
         .unwrap_or_default();
     format!(
-        "         {} {:8} {:30} {:24} told {} ({})",
+        "         {} {:8} {:31} {:24} told {} ({})",
         recorded_at(notice).format("%H:%M:%S%.3f"),
         notice.service,
         notice.fact,
@@ -377,5 +414,27 @@ mod tests {
             DateTime::from_timestamp(1_001, 0).unwrap(),
         );
         assert!(board.facts().is_empty());
+    }
+
+    #[test]
+    fn a_fact_is_of_the_journey_that_has_its_thing_and_had_begun() {
+        let followed = Followed {
+            things: BTreeSet::from(["MSKU9070323".to_owned(), "QD1".to_owned()]),
+            since: DateTime::from_timestamp(1_000, 0).unwrap(),
+        };
+        let about = |container: &str, subject: &str, seconds| Notice {
+            container_number: container.to_owned(),
+            subject: subject.to_owned(),
+            ..notice("a/0/1/1", seconds)
+        };
+        for (notice, of_it) in [
+            (about("MSKU9070323", "truck-visit/T", 1_001), true),
+            (about("", "stock-list/QD1", 1_001), true),
+            (about("", "stock-list/QD1", 999), false),
+            (about("CSQU3054383", "stock-list/QD2", 1_001), false),
+        ] {
+            assert_eq!(is_about(&notice, Some(&followed)), of_it, "{notice:?}");
+            assert!(!is_about(&notice, None));
+        }
     }
 }

@@ -7,18 +7,26 @@ use crate::cli::ClientOptions;
 use crate::client::{ClientError, Session};
 use crate::output::Output;
 
-/// The parties of both journeys.
+/// The parties of all journeys.
 pub struct Parties {
     /// The trucking firm.
     pub haulier: Session,
-    /// The customs broker.
+    /// The customs broker of the one trader.
     pub broker: Session,
-    /// Whose goods they are.
+    /// Who imports and exports, and keeps stock in bond.
     pub trader: Session,
+    /// The customs broker of the other trader.
+    pub other_broker: Session,
+    /// Another trader with stock in bond.
+    pub other_trader: Session,
     /// The shipping line.
     pub line: Session,
     /// The port: rail desk, yard and gate.
     pub terminal: Session,
+    /// The bonded centre's operator.
+    pub operator: Session,
+    /// The bonded centre's gate.
+    pub centre_gate: Session,
     /// The customs officer.
     pub officer: Session,
     /// Looks after the exchange of facts.
@@ -44,6 +52,10 @@ impl Parties {
             haulier: terminal.speaking_as("haulier-a")?,
             broker: terminal.speaking_as("broker-a")?,
             trader: terminal.speaking_as("trader-a")?,
+            other_broker: terminal.speaking_as("broker-b")?,
+            other_trader: terminal.speaking_as("trader-b")?,
+            operator: terminal.speaking_as("operator")?,
+            centre_gate: terminal.speaking_as("centre-gate")?,
             line: terminal.speaking_as("line-a")?,
             officer: terminal.speaking_as("officer-1")?,
             admin: terminal.speaking_as("admin")?,
@@ -52,13 +64,17 @@ impl Parties {
     }
 
     /// Those whose notices are read.
-    pub fn told(&self) -> [&Session; 6] {
+    pub fn told(&self) -> [&Session; 10] {
         [
             &self.haulier,
             &self.broker,
             &self.trader,
+            &self.other_broker,
+            &self.other_trader,
             &self.terminal,
             &self.line,
+            &self.operator,
+            &self.centre_gate,
             &self.officer,
         ]
     }

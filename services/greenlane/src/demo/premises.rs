@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use chassis::Shutdown;
 use tempfile::TempDir;
+use tokio::sync::{mpsc, oneshot};
 
 use super::mishap::Mishap;
 use crate::client::ClientError;
 use crate::output::{self, Progress};
-use crate::up::{Deployment, DeploymentOptions};
+use crate::services::Service;
+use crate::up::{Deployment, DeploymentOptions, UpError};
 
 /// How often it is looked whether everything still runs.
 const WATCH_INTERVAL: Duration = Duration::from_millis(250);
@@ -23,6 +25,50 @@ pub struct Premises {
     deployment: Deployment,
     /// Ours to remove; none where a folder was named.
     temporary: Option<TempDir>,
+    orders: mpsc::Receiver<Order>,
+    caretaker: Caretaker,
+}
+
+/// Stops a service and starts it again, while the premises are watched over.
+#[derive(Clone)]
+pub struct Caretaker {
+    orders: mpsc::Sender<Order>,
+}
+
+struct Order {
+    service: Service,
+    runs: bool,
+    done: oneshot::Sender<Result<(), UpError>>,
+}
+
+impl Caretaker {
+    /// Stops a service: it stays away until it is started.
+    ///
+    /// # Errors
+    /// It cannot be stopped.
+    pub async fn stop(&self, service: Service) -> Result<(), Mishap> {
+        self.order(service, false).await
+    }
+
+    /// Starts a service that was stopped, and waits until it is ready.
+    ///
+    /// # Errors
+    /// It cannot be started, or does not become ready.
+    pub async fn start(&self, service: Service) -> Result<(), Mishap> {
+        self.order(service, true).await
+    }
+
+    async fn order(&self, service: Service, runs: bool) -> Result<(), Mishap> {
+        let (done, carried_out) = oneshot::channel();
+        let order = Order {
+            service,
+            runs,
+            done,
+        };
+        let nobody = || Mishap::otherwise("somebody who watches over the services", "nobody");
+        self.orders.send(order).await.map_err(|_| nobody())?;
+        Ok(carried_out.await.map_err(|_| nobody())??)
+    }
 }
 
 impl Premises {
@@ -59,9 +105,13 @@ impl Premises {
         telling.end();
         match started {
             Ok(deployment) => {
+                // One journey is played at a time, and gives one order at a time.
+                let (sender, orders) = mpsc::channel(1);
                 let premises = Premises {
                     deployment,
                     temporary,
+                    orders,
+                    caretaker: Caretaker { orders: sender },
                 };
                 if stopped {
                     premises.close().await?;
@@ -83,12 +133,28 @@ impl Premises {
         self.deployment.folder()
     }
 
-    /// Starts again whatever ends by itself, for ever.
+    /// Who stops and starts services, as long as the premises are watched over.
+    pub fn caretaker(&self) -> Caretaker {
+        self.caretaker.clone()
+    }
+
+    /// Starts again whatever ends by itself and does what the caretaker is asked, for ever.
     pub async fn watch_over(&mut self) {
         let mut ticks = tokio::time::interval(WATCH_INTERVAL);
         loop {
-            ticks.tick().await;
-            self.deployment.watch_over().await;
+            tokio::select! {
+                _ = ticks.tick() => self.deployment.watch_over().await,
+                // The premises hold a sender themselves, so the orders never end.
+                Some(order) = self.orders.recv() => {
+                    let done = if order.runs {
+                        self.deployment.start_service(order.service).await
+                    } else {
+                        self.deployment.stop_service(order.service).await
+                    };
+                    // Whoever asked may have gone meanwhile.
+                    let _ = order.done.send(done);
+                }
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use proto::release::v1::TimelineEntry;
 use serde::Serialize;
 
-use super::journey::Ending;
+use super::ending::Ending;
 use super::mishap::Mishap;
 use super::notices::{Heard, order, recorded_at};
 
@@ -244,10 +244,7 @@ mod tests {
         let played = Played {
             name: "import-pick-up",
             reached: true,
-            ending: Ending {
-                declaration: "CLEARED".to_owned(),
-                ..Ending::default()
-            },
+            ending: Ending::default().with("declaration", "CLEARED", &["CLEARED"]),
             facts: 1,
             milliseconds: 5,
         };

@@ -232,6 +232,29 @@ impl Deployment {
         }
     }
 
+    /// Stops one service, which finishes what it has in hand; the others go on without it. It stays away until
+    /// [`Deployment::start_service`].
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub async fn stop_service(&mut self, service: Service) -> Result<(), UpError> {
+        match self.children.get_mut(&service) {
+            Some(child) => child.stop().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Starts one service again and waits until it is ready.
+    ///
+    /// # Errors
+    /// The system refuses, or it does not become ready.
+    pub async fn start_service(&mut self, service: Service) -> Result<(), UpError> {
+        if let Some(child) = self.children.get_mut(&service) {
+            child.start()?;
+        }
+        self.wait_until_ready(service).await
+    }
+
     /// Stops in order: the services, which finish what they have in hand, then Kafka, then PostgreSQL. The
     /// folder stays, and goes on the next time.
     ///
