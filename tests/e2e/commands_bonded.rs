@@ -1,10 +1,12 @@
-//! Stock lists through the commands of trader, broker and operator: filed, reserved, approved, refused, void asked. Each
-//! test has a book of its own, so that tests share a site without meeting.
+//! Stock lists through the commands of trader, broker and operator: filed, reserved, approved, refused, void asked,
+//! explained. Each test has a book of its own, so that tests share a site without meeting.
+
+use std::fs;
 
 use serde_json::Value;
 
 use crate::cargo::{Cargo, GREEN, codes, one};
-use crate::site::{Output, until, world};
+use crate::site::{Output, document, until, world};
 
 /// A new book of trader-a with one line in pieces, kilograms and pieces.
 fn book() -> String {
@@ -326,7 +328,13 @@ fn the_operator_files_a_truck_for_a_part_of_a_list_and_its_haulier_sees_it() {
         ];
         world().run_json(&arguments)
     };
-    let filed = one(truck("1=20:NAR").done());
+    let mut filed = None;
+    until("gate has heard of the list", || {
+        let output = truck("1=20:NAR");
+        filed = (output.code == 0).then_some(output);
+        filed.is_some()
+    });
+    let filed = one(filed.unwrap());
     assert_eq!(filed["kind"], "PRE_ARRIVAL_KIND_BOND_TRANSFER");
     assert_eq!(filed["site_id"], "GUOYUAN-PORT");
     assert_eq!(filed["second_site_id"], "GUOYUAN-BLC");
@@ -343,4 +351,139 @@ fn the_operator_files_a_truck_for_a_part_of_a_list_and_its_haulier_sees_it() {
     assert!(shown.contains("operator"), "{shown}");
     let misused = truck("twenty");
     assert_eq!(misused.code, 2, "{misused:?}");
+}
+
+/// The real warehousing declaration of trader-a's vanity cases, which names the stock list: the file's path.
+fn warehousing(cargo: &Cargo, list: &str) -> String {
+    let element = |name: &str, value: &str| format!("<{name}>{value}</{name}>");
+    let published = fs::read_to_string(document("TT_IM012a/TT_IM012a.xml")).unwrap();
+    let replaced = [
+        ("TT_IM12a_2402_01", cargo.lrn.clone()),
+        ("<ID>AD12345</ID>", element("ID", &cargo.container)),
+        (
+            "</Consignment>",
+            format!(
+                "<TransportContractDocument><ID>{}</ID><TypeCode>720</TypeCode></TransportContractDocument></Consignment>",
+                cargo.transport_document
+            ),
+        ),
+        ("<Name>WLALONBTW</Name>", element("Name", "GUOYUANPORT")),
+        ("<ID>GB201909014000</ID>", element("ID", "GB270000000021")),
+        // They come into bond for the first time.
+        (
+            "<PreviousCode>22</PreviousCode>",
+            element("PreviousCode", "00"),
+        ),
+        (
+            "<CurrentCode>B02</CurrentCode>",
+            element("CurrentCode", "000"),
+        ),
+        ("<ID>21GBCDS123456789B1</ID>", element("ID", list)),
+        ("<TypeCode>MRN</TypeCode>", element("TypeCode", "ZZZ")),
+    ];
+    let text = replaced.into_iter().fold(published, |text, (old, new)| {
+        assert!(text.contains(old), "{old}");
+        text.replace(old, &new)
+    });
+    cargo.write("warehousing.xml", &text)
+}
+
+#[test]
+fn why_and_timeline_tell_of_a_stock_list_what_keeps_its_goods_and_when_they_may_move() {
+    let book = book();
+    let cargo = Cargo::new(GREEN);
+    let lrn = cargo.lrn.as_str();
+    let line = "1=50:NAR,150:KGM,50:NAR";
+    let filing = ["trader", "list", "file", "increase", &book, "--lrn", lrn];
+    let filing = [&filing[..], &["--line", line]].concat();
+    let number = number(&one(world().run_json(&filing).done()));
+    let why = |party: &str| world().run_json(&["why", &number, "--as", party]);
+    let missing = |wanted: &[&str]| {
+        until(&format!("why names {wanted:?}"), || {
+            let why = why("trader-a");
+            why.code == 0 && codes(&one(why)["release"]["conditions"]) == wanted
+        });
+    };
+    missing(&["STOCK_LIST_NOT_APPROVED", "NOT_DECLARED"]);
+    let table = world().run(&["why", &number, "--as", "trader-a"]).done();
+    for text in ["may not go into the bonded centre", "operator", lrn] {
+        assert!(table.stdout.contains(text), "{text}: {}", table.stdout);
+    }
+    let other = why("trader-b").refused().stderr;
+    assert!(other.contains("NOT_FOUND"), "{other}");
+    let approve = ["operator", "list", "approve", &number];
+    world().run(&approve).done();
+    missing(&["NOT_DECLARED"]);
+
+    // Declared before its container is known: what keeps the container is told by itself.
+    let declared = ["broker", "file", &warehousing(&cargo, &number)];
+    let declared = world().run(&declared).done().objects();
+    assert_eq!(declared[0]["outcome"], "registered", "{declared:?}");
+    missing(&["DECLARATION_NOT_ACCEPTED", "CONTAINER_UNKNOWN"]);
+    let left_out = one(why("trader-a"))["release"]["left_out"].clone();
+    assert_eq!(codes(&left_out), ["CONTAINER_UNKNOWN"]);
+    let table = world().run(&["why", &number, "--as", "trader-a"]).done();
+    let left_out = "these containers do not go with it yet";
+    assert!(table.stdout.contains(left_out), "{}", table.stdout);
+
+    // It comes, and the goods may move in it.
+    let train = cargo.write(
+        "bond.csv",
+        &format!(
+            "container_number,size_type,seals,transport_document,line_party,packages,gross_mass_kg\n\
+             {},22G1,CN1,{},line-a,50,150\n",
+            cargo.container, cargo.transport_document
+        ),
+    );
+    let train = ["rail", "announce", &train, "--conveyance", &cargo.train];
+    world()
+        .run(&[&train[..], &["--eta", "+1h"]].concat())
+        .done();
+    cargo.arrive().done();
+    until("the goods of the list may move", || {
+        one(why("trader-a"))["may_leave"] == true
+    });
+    let release = one(why("trader-a"))["release"].clone();
+    assert_eq!(release["list_number"], number.as_str());
+    assert_eq!(release["journey"], "BOND_TRANSFER");
+    assert_eq!(release["list_containers"][0], cargo.container.as_str());
+    let table = world().run(&["why", &number, "--as", "trader-a"]).done();
+    let may = "may go into the bonded centre since";
+    assert!(table.stdout.contains(may), "{}", table.stdout);
+    assert!(table.stdout.contains(&cargo.container), "{}", table.stdout);
+    // Of the container both are told: no pick-up, and the list.
+    let of_container = ["why", &cargo.container, "--as", "officer-1"];
+    let told = one(world().run_json(&of_container).done());
+    let list = &told["list_releases"][0];
+    assert_eq!(list["list_number"], number.as_str(), "{told}");
+    let table = world().run(&of_container).done().stdout;
+    for text in ["on a pass of a stock list below", may] {
+        assert!(table.contains(text), "{text}: {table}");
+    }
+
+    let timeline = ["timeline", &number, "--as", "trader-a"];
+    let facts = world().run_json(&timeline).done().objects();
+    let facts: Vec<&str> = facts
+        .iter()
+        .filter_map(|fact| fact["fact"].as_str())
+        .collect();
+    for fact in ["STOCK_LIST_FILED", "STOCK_LIST_APPROVED"] {
+        assert!(facts.contains(&fact), "{facts:?}");
+    }
+    let named = format!("stock-list/{number}");
+    let table = world()
+        .run(&["timeline", &named, "--as", "trader-a"])
+        .done();
+    assert!(
+        table.stdout.contains("STOCK_LIST_APPROVED"),
+        "{}",
+        table.stdout
+    );
+    let other = world().run(&["timeline", &number, "--as", "trader-b"]);
+    assert!(other.refused().stderr.contains("NOT_FOUND"));
+    for command in ["why", "timeline"] {
+        let help = world().run(&[command, "--help"]).done().stdout;
+        let example = format!("greenlane {command} QD8000");
+        assert!(help.contains(&example), "{help}");
+    }
 }

@@ -189,9 +189,9 @@ pub enum Command {
     /// The bonded centre's operator: stock lists, counts, discrepancies, stock
     #[command(subcommand)]
     Operator(commands::operator::OperatorCommand),
-    /// May this container leave, and if not: what is missing, who must act, since when
+    /// May this container leave, or this stock list's goods move, and if not: what is missing, who must act, since when
     Why(commands::why::WhyArguments),
-    /// Every fact about a container, visit, pre-arrival or declaration, with both clocks
+    /// Every fact about a container, visit, pre-arrival, declaration or stock list, with both clocks
     Timeline(commands::timeline::TimelineArguments),
     /// The party's ordered notices, live
     Watch(commands::watch::WatchArguments),

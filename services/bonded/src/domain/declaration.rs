@@ -1,5 +1,5 @@
-//! What bonded knows of a declaration that names stock lists: whose it is, under which reference, and whether
-//! customs has released it. It must not know duty, controls or goods.
+//! What bonded knows of a declaration that names stock lists: whose it is, under which reference, for what, and
+//! whether customs has released it. It must not know duty, controls or goods.
 
 use chrono::{DateTime, Utc};
 use kernel::StockListNumber;
@@ -17,6 +17,8 @@ pub struct KnownDeclaration {
     pub filer_party: String,
     /// The party whose goods they are; empty if customs does not know it.
     pub trader_party: String,
+    /// What its procedure does with the goods, in customs' word: INTO_BOND, OUT_OF_BOND, ...
+    pub procedure_kind: String,
     /// Whether customs has released it, or cleared it.
     pub released: bool,
     /// When that was first said to have happened.
@@ -26,7 +28,8 @@ pub struct KnownDeclaration {
 }
 
 impl KnownDeclaration {
-    /// What is known after this fact: the highest version, and the earliest release that was told of.
+    /// What is known after this fact: the highest version, and the earliest release that was told of. The same
+    /// version told again may tell more than was read of it before.
     #[must_use]
     pub fn after(self, held: Option<&Self>) -> Self {
         let Some(held) = held else { return self };
@@ -34,7 +37,7 @@ impl KnownDeclaration {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
-        let newest = if self.version > held.version {
+        let newest = if self.version >= held.version {
             self
         } else {
             held.clone()
@@ -59,6 +62,7 @@ mod tests {
             lrn: "L".into(),
             filer_party: "broker-a".into(),
             trader_party: "trader-a".into(),
+            procedure_kind: "INTO_BOND".into(),
             released,
             released_at: released.then(|| instant(at)),
             stock_lists: Vec::new(),

@@ -280,6 +280,7 @@ fn count(
         )
         .with_faults(faults));
     }
+    list.counted_at = Some(desk.now);
     let told: Vec<String> = counts
         .iter()
         .map(|(line, counted)| format!("line {line}: {counted}"))

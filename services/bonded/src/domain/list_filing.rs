@@ -488,6 +488,7 @@ fn new_list(
         lines: Vec::new(),
         discrepancies: Vec::new(),
         held: Vec::new(),
+        counted_at: None,
         filed_at: now,
         posted: None,
     }

@@ -51,7 +51,7 @@ pub struct StockList {
     pub filer_subject: String,
     /// The reference of the declaration that goes with it.
     pub declaration_lrn: Lrn,
-    /// The party that files that declaration, where the list names one.
+    /// The party that is to file that declaration, where the list names one: for people, whoever files it counts.
     pub declaration_filer_party: Option<String>,
     /// Where it is in its life.
     pub state: ListState,
@@ -69,6 +69,8 @@ pub struct StockList {
     pub discrepancies: Vec<Discrepancy>,
     /// Since when the goods that came by it are held and were, on the book's clock; oldest first.
     pub held: Vec<HeldSpan>,
+    /// When it was counted last.
+    pub counted_at: Option<DateTime<Utc>>,
     /// When it was filed.
     pub filed_at: DateTime<Utc>,
     /// When it was posted, and the business time of that.
@@ -183,6 +185,8 @@ pub struct ListFact {
     pub list: StockList,
     /// The declaration that goes with it, if customs knows it.
     pub declaration_id: Option<String>,
+    /// When its goods were unstuffed and counted, all that had come by then.
+    pub unstuffed_at: Option<DateTime<Utc>>,
 }
 
 /// What can happen to a list.
@@ -235,6 +239,21 @@ impl StockList {
         self.held.last().is_some_and(|span| span.until.is_none())
     }
 
+    /// Whether a declaration goes with it: one of its own trader that names it, under the reference that it names,
+    /// for a procedure that moves goods in its direction. Release lets the goods move by the same rule: on what does
+    /// not count here they would pass and never be posted.
+    pub fn goes_with(&self, declaration: &KnownDeclaration) -> bool {
+        let procedures: &[&str] = match self.direction {
+            Direction::In => &["INTO_BOND"],
+            // What goes from one bonded account to another leaves the first on the declaration into the second.
+            Direction::Out => &["OUT_OF_BOND", "INTO_BOND"],
+        };
+        declaration.stock_lists.contains(&self.number)
+            && declaration.trader_party == self.trader_party
+            && Lrn::parse(&declaration.lrn).is_ok_and(|lrn| lrn == self.declaration_lrn)
+            && procedures.contains(&declaration.procedure_kind.as_str())
+    }
+
     /// Its line of this number.
     pub fn line(&self, number: u32) -> Option<&ListLine> {
         self.lines.iter().find(|line| line.number == number)
@@ -269,24 +288,11 @@ impl ListLine {
 }
 
 impl Dossier {
-    /// The declaration that goes with the list: one that names it, under the reference and by the filer that the
-    /// list names; a released one before others.
+    /// The declaration that goes with the list; a released one before others.
     pub fn declaration(&self) -> Option<&KnownDeclaration> {
-        let list = &self.list;
         self.declarations
             .iter()
-            .filter(|declaration| {
-                let filer = match &list.declaration_filer_party {
-                    Some(filer) => *filer == declaration.filer_party,
-                    None => {
-                        declaration.filer_party == list.filer_party
-                            || declaration.trader_party == list.trader_party
-                    }
-                };
-                filer
-                    && declaration.lrn == list.declaration_lrn.as_str()
-                    && declaration.stock_lists.contains(&list.number)
-            })
+            .filter(|declaration| self.list.goes_with(declaration))
             .max_by(|one, other| {
                 (one.released, &one.declaration_id).cmp(&(other.released, &other.declaration_id))
             })
@@ -377,8 +383,12 @@ impl Dossier {
                 subject,
                 "broker",
                 format!(
-                    "A declaration under the reference {} names the list.",
-                    list.declaration_lrn
+                    "A declaration of the list's trader under the reference {} names the list, for a procedure {}.",
+                    list.declaration_lrn,
+                    match list.direction {
+                        Direction::In => "into bond",
+                        Direction::Out => "out of bond, or into another bonded account",
+                    }
                 ),
             ),
             Some(declaration) if !declaration.released => add(
@@ -462,7 +472,20 @@ impl Dossier {
             declaration_id: self
                 .declaration()
                 .map(|declaration| declaration.declaration_id.clone()),
+            unstuffed_at: self.unstuffed_at(),
         }
+    }
+
+    /// When the goods that had come were unstuffed and counted: with the last count, once every line is counted. While
+    /// a count differs and nobody has decided on that, the rest may still be in a container.
+    pub fn unstuffed_at(&self) -> Option<DateTime<Utc>> {
+        let list = &self.list;
+        let whole = list.lines.iter().all(|line| line.counted.is_some());
+        let agreed = self.differences().iter().all(|difference| {
+            difference.kind != DiscrepancyKind::Count
+                || list.discrepancies.iter().any(|one| one.decides(difference))
+        });
+        list.counted_at.filter(|_| whole && agreed)
     }
 }
 

@@ -1,4 +1,4 @@
-//! `customs.declaration`: whose declaration it is, which lists it names, and whether it is released.
+//! `customs.declaration`: whose declaration it is and for what, which lists it names, and whether it is released.
 
 use fabric::{Record, Unreadable};
 use kernel::StockListNumber;
@@ -42,5 +42,6 @@ pub fn decode(record: &Record) -> Result<Input, Unreadable> {
         lrn: state.lrn,
         filer_party: state.filer_party,
         trader_party: state.trader_party,
+        procedure_kind: state.procedure_kind,
     }))
 }

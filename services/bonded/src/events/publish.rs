@@ -206,6 +206,7 @@ pub fn stock_list(fact: &ListFact, recorded_at: DateTime<Utc>) -> Fact {
                 .map(|ask| ask.to_string())
                 .unwrap_or_default(),
             closed_short: list.closed_short.is_some(),
+            unstuffed_at: fact.unstuffed_at.map(timestamp),
         }),
         detail: fact.detail.clone(),
     };

@@ -56,7 +56,8 @@ pub async fn lists(
     let rows = sqlx::query!(
         "select list_number, version, site_id, direction, book_number, trader_party, filer_party, filer_subject,
                 declaration_lrn, declaration_filer_party, state, stood, void_ask_id,
-                closed_short_by_party, closed_short_by_subject, closed_short_reason, reason, filed_at, posted_at, posted_effective_at
+                closed_short_by_party, closed_short_by_subject, closed_short_reason, reason, filed_at, posted_at, posted_effective_at,
+                counted_at
          from stock_list where list_number = any($1) order by list_number",
         numbers
     )
@@ -94,6 +95,7 @@ pub async fn lists(
                     reason: row.closed_short_reason.unwrap_or_default(),
                 }),
                 reason: row.reason,
+                counted_at: row.counted_at,
                 filed_at: row.filed_at,
                 posted: row
                     .posted_at
@@ -302,7 +304,7 @@ pub async fn declarations(
     numbers: &[String],
 ) -> Result<Vec<KnownDeclaration>, sqlx::Error> {
     let rows = sqlx::query!(
-        "select declaration_id, version_epoch, version, lrn, filer_party, trader_party, released, released_at, stock_lists
+        "select declaration_id, version_epoch, version, lrn, filer_party, trader_party, procedure_kind, released, released_at, stock_lists
          from known_declaration where declaration_id = any($1) or stock_lists && $2",
         ids,
         numbers
@@ -317,6 +319,7 @@ pub async fn declarations(
                 lrn: row.lrn,
                 filer_party: row.filer_party,
                 trader_party: row.trader_party,
+                procedure_kind: row.procedure_kind,
                 released: row.released,
                 released_at: row.released_at,
                 stock_lists: row

@@ -36,16 +36,17 @@ async fn write_lists(db: &mut PgConnection, lists: &[&StockList]) -> Result<(), 
         "insert into stock_list as s (list_number, version, site_id, direction, book_number, trader_party, filer_party, filer_subject,
                                  declaration_lrn, declaration_filer_party, state, stood, void_ask_id,
                                  closed_short_by_party, closed_short_by_subject, closed_short_reason, reason,
-                                 filed_at, posted_at, posted_effective_at)
+                                 filed_at, posted_at, posted_effective_at, counted_at)
          select * from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
                               $9::text[], $10::text[], $11::text[], $12::text[], $13::uuid[],
                               $14::text[], $15::text[], $16::text[], $17::text[],
-                              $18::timestamptz[], $19::timestamptz[], $20::timestamptz[])
+                              $18::timestamptz[], $19::timestamptz[], $20::timestamptz[], $21::timestamptz[])
          on conflict (list_number) do update set
              version = excluded.version, state = excluded.state, stood = excluded.stood, void_ask_id = excluded.void_ask_id,
              closed_short_by_party = excluded.closed_short_by_party, closed_short_by_subject = excluded.closed_short_by_subject,
              closed_short_reason = excluded.closed_short_reason, reason = excluded.reason,
-             posted_at = excluded.posted_at, posted_effective_at = excluded.posted_effective_at
+             posted_at = excluded.posted_at, posted_effective_at = excluded.posted_effective_at,
+             counted_at = excluded.counted_at
          where s.version <= excluded.version",
         &column(lists, |list| list.number.to_string()),
         &column(lists, |list| signed(list.version)),
@@ -67,6 +68,7 @@ async fn write_lists(db: &mut PgConnection, lists: &[&StockList]) -> Result<(), 
         &column(lists, |list| list.filed_at),
         &column(lists, |list| list.posted.map(|posted| posted.at)) as _,
         &column(lists, |list| list.posted.map(|posted| posted.effective_at)) as _,
+        &column(lists, |list| list.counted_at) as _,
     )
     .execute(db)
     .await?;
@@ -281,6 +283,7 @@ struct DeclarationRow<'a> {
     lrn: &'a str,
     filer_party: &'a str,
     trader_party: &'a str,
+    procedure_kind: &'a str,
     released: bool,
     released_at: Option<chrono::DateTime<chrono::Utc>>,
     stock_lists: Vec<String>,
@@ -297,6 +300,7 @@ async fn write_declarations(db: &mut PgConnection, state: &State) -> Result<(), 
             lrn: &one.lrn,
             filer_party: &one.filer_party,
             trader_party: &one.trader_party,
+            procedure_kind: &one.procedure_kind,
             released: one.released,
             released_at: one.released_at,
             stock_lists: one.stock_lists.iter().map(ToString::to_string).collect(),
@@ -308,12 +312,13 @@ async fn write_declarations(db: &mut PgConnection, state: &State) -> Result<(), 
     let count = rows.len();
     let rows = serde_json::to_value(rows).map_err(|error| StoreError::Value(error.to_string()))?;
     let touched = sqlx::query!(
-        "insert into known_declaration (declaration_id, version_epoch, version, lrn, filer_party, trader_party, released, released_at, stock_lists)
+        "insert into known_declaration (declaration_id, version_epoch, version, lrn, filer_party, trader_party, procedure_kind, released, released_at, stock_lists)
          select * from jsonb_to_recordset($1) as row (declaration_id text, version_epoch bigint, version bigint, lrn text, filer_party text,
-                                                      trader_party text, released boolean, released_at timestamptz, stock_lists text[])
+                                                      trader_party text, procedure_kind text, released boolean, released_at timestamptz, stock_lists text[])
          on conflict (declaration_id) do update set
              version_epoch = excluded.version_epoch, version = excluded.version, lrn = excluded.lrn,
-             filer_party = excluded.filer_party, trader_party = excluded.trader_party, released = excluded.released,
+             filer_party = excluded.filer_party, trader_party = excluded.trader_party,
+             procedure_kind = excluded.procedure_kind, released = excluded.released,
              released_at = excluded.released_at, stock_lists = excluded.stock_lists",
         rows
     )

@@ -3,11 +3,12 @@
 
 use chassis::Role;
 use chrono::{DateTime, TimeDelta, Utc};
-use proto::bonded::events::v1::StockListFact;
+use proto::bonded::events::v1::{StockListEvent, StockListFact};
 use proto::bonded::v1 as wire;
 use proto::bonded::v1::bonded_service_server::BondedService;
 use proto::bonded::v1::{DiscrepancyKind, DiscrepancyResolution, StockListState};
 use proto::common::v1::Page;
+use proto::customs::events::v1 as customs;
 use proto::gate::events::v1 as gate;
 use sqlx::AssertSqlSafe;
 use tonic::Code;
@@ -729,6 +730,26 @@ async fn rule_4_a_difference_opens_a_discrepancy_that_the_operator_settles() {
     );
     let movement = harness.movements("trader-a", BOOK_A).await.pop().unwrap();
     assert_eq!(movement.cause.unwrap().kind(), wire::CauseKind::Count);
+    // Gate learns that the containers are empty, once nobody looks for the rest in them.
+    let unstuffed = |told: &StockListEvent| {
+        let known = told.list.as_ref().unwrap().unstuffed_at.is_some();
+        (told.fact(), known)
+    };
+    let told = harness.told(&number).await;
+    let counted = told
+        .iter()
+        .position(|told| told.fact() == StockListFact::Counted);
+    let since: Vec<_> = told[counted.unwrap()..].iter().map(unstuffed).collect();
+    assert_eq!(
+        since,
+        [
+            (StockListFact::Counted, false),
+            (StockListFact::DiscrepancyOpened, false),
+            (StockListFact::DiscrepancyResolved, false),
+            (StockListFact::DiscrepancyResolved, true),
+            (StockListFact::Posted, true),
+        ]
+    );
 }
 
 #[tokio::test]
@@ -958,14 +979,33 @@ async fn rule_8_a_late_fact_shows_stock_as_it_was_answered_and_as_it_is_known_no
 #[tokio::test]
 async fn rule_2_a_declaration_under_another_reference_or_for_somebody_else_is_not_the_lists() {
     let harness = with_stock().await;
+    // Another trader's declaration opens nothing, whoever files it; nor does one for another procedure.
     let mut request = decrease(10);
-    request.declaration_filer_party = "broker-b".into();
+    request.declaration_filer_party = "broker-a".into();
     let number = harness.file("trader-a", request).await.unwrap().list_number;
     harness.pass(&number, 1, &[10], true).await;
-    harness.declare("D1", 1, "CLEARED", &[&number]).await;
-    let list = harness.list(&number).await.stock_list.unwrap();
-    assert_eq!(list.state(), StockListState::Reserved);
-    assert_eq!(list.conditions[0].code, "DECLARATION_MISSING");
+    let wrong: [fn(&mut customs::DeclarationState); 3] = [
+        |declaration| declaration.trader_party = "trader-b".into(),
+        |declaration| declaration.procedure_kind = "HOME_USE".into(),
+        |declaration| declaration.lrn = "LRN-2".into(),
+    ];
+    for (version, change) in (1..).zip(wrong) {
+        harness
+            .declare_as("D1", version, "CLEARED", &[&number], change)
+            .await;
+        let list = harness.list(&number).await.stock_list.unwrap();
+        assert_eq!(list.state(), StockListState::Reserved);
+        assert_eq!(list.conditions[0].code, "DECLARATION_MISSING");
+        assert_eq!(list.declaration_id, "");
+    }
+    // Its own trader's does, whoever files it and however the reference is spaced.
+    harness
+        .declare_as("D1", 4, "CLEARED", &[&number], |declaration| {
+            declaration.filer_party = "broker-b".into();
+            declaration.lrn = " LRN-1 ".into();
+        })
+        .await;
+    assert_eq!(harness.state(&number).await, StockListState::Posted);
     let other = harness
         .file("trader-a", decrease(10))
         .await

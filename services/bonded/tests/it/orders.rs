@@ -570,6 +570,7 @@ impl Scenario {
                 lrn: "LRN-1".into(),
                 filer_party: "broker-a".into(),
                 trader_party: "trader-a".into(),
+                procedure_kind: "INTO_BOND".into(),
                 released,
                 released_at: released.then(|| instant(400 + i64::try_from(version).unwrap())),
                 stock_lists: vec![number.clone()],
@@ -799,6 +800,7 @@ impl World {
                         lrn: "LRN-1".into(),
                         filer_party: "broker-a".into(),
                         trader_party: "trader-a".into(),
+                        procedure_kind: "INTO_BOND".into(),
                         released: true,
                         released_at: Some(self.now() - TimeDelta::seconds(30)),
                         stock_lists: vec![number.clone()],
@@ -913,6 +915,7 @@ fn released(number: &StockListNumber) -> Told {
         lrn: "LRN-1".into(),
         filer_party: "broker-a".into(),
         trader_party: "trader-a".into(),
+        procedure_kind: "INTO_BOND".into(),
         released: true,
         released_at: Some(instant(500)),
         stock_lists: vec![number.clone()],
@@ -1000,35 +1003,106 @@ fn rule_8_a_posting_takes_effect_at_the_later_of_the_last_pass_and_the_release_a
 
 #[test]
 fn rule_2_another_declaration_does_not_release_a_list() {
-    let (mut world, number) = one_list(Direction::In);
-    world.tell(&number, &passed(&number, 1, 10));
-    let Told::Declaration(right) = released(&number) else {
-        unreachable!()
-    };
-    for wrong in [
-        KnownDeclaration {
-            lrn: "LRN-2".into(),
-            ..right.clone()
-        },
-        KnownDeclaration {
-            stock_lists: Vec::new(),
-            ..right.clone()
-        },
-        KnownDeclaration {
-            trader_party: "trader-b".into(),
-            ..right.clone()
-        },
-        KnownDeclaration {
-            released: false,
-            ..right.clone()
-        },
+    for (direction, fitting) in [
+        (Direction::In, ["INTO_BOND"].as_slice()),
+        (Direction::Out, &["OUT_OF_BOND", "INTO_BOND"]),
     ] {
-        let mut other = world.clone();
-        other.tell(&number, &Told::Declaration(wrong));
-        assert_eq!(state(&other, &number), ListState::Approved);
+        let (mut world, number) = one_list(direction);
+        let open = state(&world, &number);
+        world.tell(&number, &passed(&number, 1, 10));
+        let Told::Declaration(right) = released(&number) else {
+            unreachable!()
+        };
+        let mut wrong = vec![
+            KnownDeclaration {
+                lrn: "LRN-2".into(),
+                ..right.clone()
+            },
+            KnownDeclaration {
+                stock_lists: Vec::new(),
+                ..right.clone()
+            },
+            KnownDeclaration {
+                trader_party: "trader-b".into(),
+                ..right.clone()
+            },
+            // Not known, and filed by whoever filed the list.
+            KnownDeclaration {
+                trader_party: String::new(),
+                filer_party: "trader-a".into(),
+                ..right.clone()
+            },
+            KnownDeclaration {
+                released: false,
+                ..right.clone()
+            },
+        ];
+        let kinds = [
+            "HOME_USE",
+            "INTO_BOND",
+            "OUT_OF_BOND",
+            "EXPORT",
+            "TEMPORARY",
+            "SPECIAL",
+            "",
+        ];
+        let of_kind = |kind: &str| KnownDeclaration {
+            procedure_kind: kind.to_owned(),
+            ..right.clone()
+        };
+        let unfitting = kinds.iter().filter(|kind| !fitting.contains(kind));
+        wrong.extend(unfitting.map(|kind| of_kind(kind)));
+        for wrong in wrong {
+            let mut other = world.clone();
+            other.tell(&number, &Told::Declaration(wrong.clone()));
+            assert_eq!(state(&other, &number), open, "{wrong:?}");
+        }
+        let mut all: Vec<KnownDeclaration> = fitting.iter().map(|kind| of_kind(kind)).collect();
+        // Another spelling of the reference, and another filer than anybody thought of.
+        all.push(KnownDeclaration {
+            lrn: " LRN-1 ".into(),
+            filer_party: "broker-b".into(),
+            ..right.clone()
+        });
+        for right in all {
+            let mut other = world.clone();
+            other.tell(&number, &Told::Declaration(right.clone()));
+            assert_eq!(state(&other, &number), ListState::Posted, "{right:?}");
+        }
     }
-    world.tell(&number, &Told::Declaration(right));
-    assert_eq!(state(&world, &number), ListState::Posted);
+}
+
+#[test]
+fn what_came_is_unstuffed_once_every_line_is_counted_and_no_count_differs_undecided() {
+    let mut world = World::new(&stock());
+    let number = world.file(Direction::In, &[(1, 10), (2, 4)]).unwrap();
+    world.order(&number, Change::Approve).unwrap();
+    let unstuffed = |world: &World| world.said.last().unwrap().unstuffed_at;
+    let one = |line, found| Told::Count(vec![(line, pieces(found))]);
+    world.tell(&number, &one(1, 10));
+    assert_eq!(unstuffed(&world), None, "line 2 may still be in it");
+    world.tell(&number, &one(2, 4));
+    let counted_at = world.dossiers[&number].list.counted_at;
+    assert!(counted_at.is_some());
+    assert_eq!(unstuffed(&world), counted_at);
+    // Every fact of the list says so from then on, and none while a count differs.
+    world.tell(&number, &one(2, 3));
+    let told = world.said.iter().rev().take(2).map(|fact| fact.kind);
+    assert!(told.eq([ListFactKind::DiscrepancyOpened, ListFactKind::Counted]));
+    assert!(
+        world
+            .said
+            .iter()
+            .rev()
+            .take(2)
+            .all(|fact| fact.unstuffed_at.is_none())
+    );
+    let settled = Change::Resolve {
+        resolution: Resolution::PostCounted,
+        reason: "one is missing".into(),
+    };
+    world.order(&number, settled).unwrap();
+    assert_eq!(unstuffed(&world), world.dossiers[&number].list.counted_at);
 }
 
 #[test]

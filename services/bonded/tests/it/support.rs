@@ -482,19 +482,36 @@ impl Harness {
 
     /// Customs tells of a declaration that names the list: "ACCEPTED", "RELEASED", "CLEARED".
     pub async fn declare(&self, declaration: &str, version: u64, state: &str, lists: &[&str]) {
+        self.declare_as(declaration, version, state, lists, |_| {})
+            .await;
+    }
+
+    /// The same, changed a little.
+    pub async fn declare_as(
+        &self,
+        declaration: &str,
+        version: u64,
+        state: &str,
+        lists: &[&str],
+        change: impl FnOnce(&mut customs::DeclarationState),
+    ) {
+        let mut told = customs::DeclarationState {
+            declaration_id: declaration.into(),
+            version,
+            lrn: "LRN-1".into(),
+            filer_party: "broker-a".into(),
+            trader_party: "trader-a".into(),
+            // Fits lists of both directions: out of one bonded account, and into another.
+            procedure_kind: "INTO_BOND".into(),
+            state: state.into(),
+            stock_lists: lists.iter().map(|list| (*list).to_owned()).collect(),
+            ..Default::default()
+        };
+        change(&mut told);
         let event = customs::DeclarationEvent {
             observed_at: moment(200 + i64::try_from(version).unwrap()),
             recorded_at: moment(300),
-            declaration: Some(customs::DeclarationState {
-                declaration_id: declaration.into(),
-                version,
-                lrn: "LRN-1".into(),
-                filer_party: "broker-a".into(),
-                trader_party: "trader-a".into(),
-                state: state.into(),
-                stock_lists: lists.iter().map(|list| (*list).to_owned()).collect(),
-                ..Default::default()
-            }),
+            declaration: Some(told),
             ..Default::default()
         };
         self.fabric

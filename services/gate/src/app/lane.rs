@@ -722,6 +722,11 @@ fn enter(
     if truck.brings() {
         facts.extend(bring(state, truck, actor, context, at));
     }
+    if truck.second_leg
+        && let Some(list) = truck.list_number.as_deref()
+    {
+        facts.extend(passes::unstuffed(state, list, context));
+    }
     facts
 }
 

@@ -506,6 +506,9 @@ impl Input {
             }
             Self::StockList(list, _) => {
                 seeds.lists.insert(list.0.to_string());
+                if list.1.unstuffed_at.is_some() {
+                    seeds.unstuffed_lists.insert(list.0.to_string());
+                }
             }
             Self::Decision(decision, _) => {
                 seeds.add(Seeds::of_decision(&decision.container_visit_id));

@@ -6,7 +6,8 @@ use fabric::{Context, Fact};
 use kernel::{Refusal, StockListNumber};
 use uuid::Uuid;
 
-use super::{Rules, State, reconsider};
+use super::{Rules, Seeds, State, reconsider};
+use crate::domain::container_visit::{ContainerVisit, ContainerVisitFact};
 use crate::domain::list_passage::{Happened, ListPassage, StockList, UnderWay};
 use crate::domain::pre_arrival::{PreArrival, PreArrivalKind, PreArrivalState};
 use crate::domain::truck_visit::{Completion, TruckVisit};
@@ -169,7 +170,37 @@ pub fn heard(
     let mut passage = passage(state, number);
     let happened = passage.heard(list.clone(), void_ask_id);
     state.lists.put(number.as_str().to_owned(), passage);
-    told(happened, context.now, context)
+    let mut facts = told(happened, context.now, context);
+    facts.extend(unstuffed(state, number.as_str(), context));
+    facts
+}
+
+/// What brought goods of a list into the centre that were unstuffed since is empty, whichever was told first.
+pub fn unstuffed(state: &mut State, list_number: &str, context: &Context<'_>) -> Vec<Fact> {
+    let passage = state.lists.get(&list_number.to_owned());
+    let Some(at) = passage.and_then(ListPassage::unstuffed_at) else {
+        return Vec::new();
+    };
+    let stays = state.visits.iter().map(|(_, stay)| stay);
+    let emptied: Vec<ContainerVisit> = stays
+        .filter(|stay| stay.is_unstuffed(list_number, at))
+        .map(ContainerVisit::emptied)
+        .collect();
+    let mut facts = Vec::new();
+    let mut seeds = Seeds::default();
+    for stay in emptied {
+        facts.push(publish::container_visit(
+            ContainerVisitFact::Emptied,
+            &stay,
+            "",
+            at,
+            context.now,
+        ));
+        seeds.containers.insert(stay.container.as_str().to_owned());
+        state.visits.put(stay.id.as_str().to_owned(), stay);
+    }
+    facts.extend(reconsider::concerned(state, &seeds, context));
+    facts
 }
 
 /// Whether goods of a list have left: then nothing about them can be taken back (gate rule 12).

@@ -8,7 +8,7 @@
 //! | filings with a stock list | the list | |
 //! | lane, weighing, inspections, review | plates or truck visit | its filing, containers, firm, holds |
 //! | holds | hold, scope | filings and trucks concerned |
-//! | records | what they are about | filings and trucks concerned |
+//! | records | what they are about | filings and trucks concerned; of an unstuffed list, containers |
 
 use std::collections::BTreeSet;
 
@@ -75,6 +75,8 @@ pub struct Seeds {
     pub conveyances: BTreeSet<(String, String)>,
     /// Stock lists whose filings and trucks are concerned.
     pub lists: BTreeSet<String>,
+    /// Stock lists whose goods were unstuffed: the containers that brought them are concerned.
+    pub unstuffed_lists: BTreeSet<String>,
     /// Stock lists of which a filing is to carry a part.
     pub carried_lists: BTreeSet<String>,
     /// References of declarations whose filings are concerned.
@@ -144,6 +146,7 @@ impl Seeds {
         self.holds.extend(other.holds);
         self.conveyances.extend(other.conveyances);
         self.lists.extend(other.lists);
+        self.unstuffed_lists.extend(other.unstuffed_lists);
         self.carried_lists.extend(other.carried_lists);
         self.references.extend(other.references);
         self.named_references.extend(other.named_references);

@@ -45,6 +45,8 @@ pub mod code {
     pub const PASS_WITHDRAWN: &str = "PASS_WITHDRAWN";
     /// The declaration of the stock list names other containers.
     pub const CONTAINER_NOT_ON_LIST: &str = "CONTAINER_NOT_ON_LIST";
+    /// The declaration of the stock list names containers, and the pass none.
+    pub const CONTAINER_NOT_NAMED: &str = "CONTAINER_NOT_NAMED";
     /// Release has not granted the container visit.
     pub const RELEASE_NOT_GRANTED: &str = "RELEASE_NOT_GRANTED";
     /// Release has granted it to somebody else.

@@ -216,6 +216,8 @@ pub enum ContainerVisitFact {
     Departed,
     /// It did not come.
     ShortLanded,
+    /// The goods that it brought into a bonded centre were unstuffed.
+    Emptied,
 }
 
 impl ContainerVisit {
@@ -349,6 +351,22 @@ impl ContainerVisit {
             departed_at: Some(at),
             ..self.next()
         }
+    }
+
+    /// Whether it brought goods of this list, and was here with them when they were unstuffed.
+    pub fn is_unstuffed(&self, list_number: &str, at: DateTime<Utc>) -> bool {
+        self.phase == Phase::Arrived
+            && !self.manifest.empty
+            && self.list_number.as_deref() == Some(list_number)
+            && self.arrived_at.is_some_and(|arrived_at| arrived_at <= at)
+    }
+
+    /// After its goods were unstuffed.
+    #[must_use]
+    pub fn emptied(&self) -> Self {
+        let mut next = self.next();
+        next.manifest.empty = true;
+        next
     }
 
     /// After the check-in that began it turned out a mistake: it is not here, and the stay is over without

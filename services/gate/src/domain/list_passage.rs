@@ -44,6 +44,9 @@ pub struct StockList {
     pub state: String,
     /// Its lines: how much of each is to pass.
     pub lines: Vec<ListLine>,
+    /// When its goods were unstuffed and counted: what had brought them by then is empty.
+    #[serde(default)]
+    pub unstuffed_at: Option<DateTime<Utc>>,
 }
 
 /// Whether more of a list may come.
@@ -307,6 +310,11 @@ impl ListPassage {
     pub fn is_moving(&self) -> bool {
         let moving = |pass: &ListPass| pass.state == PassState::Passed || pass.under_way.is_some();
         self.passes.iter().any(moving)
+    }
+
+    /// When its goods were unstuffed and counted.
+    pub fn unstuffed_at(&self) -> Option<DateTime<Utc>> {
+        self.list.as_ref()?.unstuffed_at
     }
 
     /// Gate has answered that nothing of it will pass.
@@ -717,6 +725,7 @@ mod tests {
             standing,
             state: "RESERVED".into(),
             lines,
+            unstuffed_at: None,
         }
     }
 

@@ -586,6 +586,16 @@ fn of_grant(leaving: Leaving<'_>, id: &str, decision: &ReleaseDecision) -> Optio
         }
         (Leaving::IntoBond(containers), Journey::BondTransfer) => {
             let named = &decision.list_containers;
+            // Else neither what each container waits for would count, nor what customs inspects in it.
+            if containers.is_empty() && !named.is_empty() {
+                return Some(Condition::new(
+                    Gravity::Refuses,
+                    code::CONTAINER_NOT_NAMED,
+                    id,
+                    "haulier",
+                    "The declaration of the stock list names its containers, and the pass none; cancel it and file one with the container that the truck takes.",
+                ));
+            }
             let is_named = |view: &&ContainerView<'_>| {
                 named.iter().any(|number| number == view.number.as_str())
             };
@@ -623,4 +633,93 @@ fn of_grant(leaving: Leaving<'_>, id: &str, decision: &ReleaseDecision) -> Optio
         ),
     };
     Some(Condition::new(Gravity::Refuses, code, id, who, description))
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Utc;
+    use kernel::StockListNumber;
+
+    use super::*;
+    use crate::domain::knowledge::Told;
+    use crate::domain::list_passage::{Standing, StockList};
+
+    const LIST: &str = "QD800026I000000007";
+
+    /// A list that may pass, on a decision that lets it go in these containers.
+    fn granted(containers: &[&str]) -> (ListPassage, ReleaseDecision) {
+        let told = Told {
+            event_id: "event".into(),
+            ..Told::default()
+        };
+        let mut passage = ListPassage::new(StockListNumber::parse(LIST).unwrap());
+        passage.list = Some(StockList {
+            told: told.clone(),
+            site_id: "GUOYUAN-BLC".into(),
+            trader_party: "trader-a".into(),
+            standing: Standing::Open,
+            state: "APPROVED".into(),
+            lines: Vec::new(),
+            unstuffed_at: None,
+        });
+        let decision = ReleaseDecision {
+            told,
+            state: DecisionState::Granted,
+            journey: Journey::BondTransfer,
+            list_containers: containers.iter().map(ToString::to_string).collect(),
+            ..ReleaseDecision::none_yet(&format!("list/{LIST}"), Utc::now())
+        };
+        (passage, decision)
+    }
+
+    #[test]
+    fn a_transfer_goes_in_containers_that_the_decision_on_its_list_names_and_not_without_any() {
+        let numbers = ["MSKU9070323", "CSQU3054383", "MRKU4976720"];
+        let numbers = numbers.map(|number| ContainerNumber::parse(number).unwrap());
+        let [one, two, other] = &numbers;
+        let against = |named: &[&str], on_it: &[&ContainerNumber], on_the_road: bool| {
+            let (passage, decision) = granted(named);
+            let containers = on_it.iter().map(|number| ContainerView {
+                number,
+                visit: None,
+                decision: None,
+                clearance: None,
+            });
+            let view = View {
+                containers: containers.collect(),
+                list: Some(ListView {
+                    number: LIST,
+                    pre_arrival_id: None,
+                    on_the_road,
+                    passage: Some(&passage),
+                    decision: Some(&decision),
+                }),
+                ..View::default()
+            };
+            let against = of_list(PreArrivalKind::BondTransfer, &view);
+            let against = against.into_iter().map(|c| (c.code, c.subject, c.who));
+            against.collect::<Vec<_>>()
+        };
+        let named = [one.as_str(), two.as_str()];
+        let nothing: Vec<(String, String, String)> = Vec::new();
+        for on_it in [vec![one], vec![two], vec![one, two]] {
+            assert_eq!(against(&named, &on_it, false), nothing, "{on_it:?}");
+        }
+        for on_it in [vec![other], vec![one, other]] {
+            let found = against(&named, &on_it, false);
+            assert_eq!(found.len(), 1, "{on_it:?}");
+            assert_eq!(found[0].0, code::CONTAINER_NOT_ON_LIST, "{on_it:?}");
+        }
+        let none = (
+            code::CONTAINER_NOT_NAMED.to_owned(),
+            format!("stock-list/{LIST}"),
+            "haulier".to_owned(),
+        );
+        assert_eq!(against(&named, &[], false), [none]);
+        // A decision that names none lets the goods go in any; what is on the road goes on.
+        for on_it in [vec![], vec![other]] {
+            assert_eq!(against(&[], &on_it, false), nothing, "{on_it:?}");
+        }
+        assert_eq!(against(&named, &[], true), nothing);
+    }
 }

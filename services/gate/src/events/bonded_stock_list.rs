@@ -1,6 +1,7 @@
-//! What bonded says of a stock list: how much of which line is to pass, whether more of it may come, and its ask
-//! whether the list can be void.
+//! What bonded says of a stock list: how much of which line is to pass, whether more of it may come, its ask
+//! whether the list can be void, and that its goods were unstuffed.
 
+use chassis::convert::optional_time;
 use fabric::{Record, Unreadable};
 use kernel::{Direction, StockListNumber};
 use prost::Message;
@@ -48,6 +49,8 @@ pub fn decode(record: &Record) -> Result<Input, Unreadable> {
             })
         })
         .collect::<Result<_, Unreadable>>()?;
+    let unstuffed_at = optional_time("list.unstuffed_at", list.unstuffed_at.as_ref())
+        .map_err(|fault| Unreadable(fault.description))?;
     let read = StockList {
         told: told(record, list.version),
         site_id: list.site_id,
@@ -55,6 +58,7 @@ pub fn decode(record: &Record) -> Result<Input, Unreadable> {
         standing,
         state: list.state,
         lines,
+        unstuffed_at,
     };
     Ok(Input::StockList(Box::new((number, read)), ask))
 }

@@ -65,6 +65,7 @@ pub fn container_visit(
         ),
         ContainerVisitFact::Loaded => (Wire::Loaded, "greenlane.gate.container-visit.loaded"),
         ContainerVisitFact::Departed => (Wire::Departed, "greenlane.gate.container-visit.departed"),
+        ContainerVisitFact::Emptied => (Wire::Emptied, "greenlane.gate.container-visit.emptied"),
         ContainerVisitFact::ShortLanded => (
             Wire::ShortLanded,
             "greenlane.gate.container-visit.short-landed",

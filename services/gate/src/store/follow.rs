@@ -97,6 +97,7 @@ pub async fn follow(
     let barred = decisions_barred_by(db, &all).await?;
     let announced = containers_of_conveyances(db, &all).await?;
     let loaded = containers_loaded_on(db, &all).await?;
+    let unstuffed = containers_unstuffed(db, &all).await?;
     for each in &mut wide {
         for (declaration, container) in &declared {
             if each.declarations.contains(declaration) {
@@ -115,6 +116,11 @@ pub async fn follow(
         }
         for (conveyance, container) in &announced {
             if each.conveyances.contains(conveyance) {
+                each.containers.insert(container.clone());
+            }
+        }
+        for (list, container) in &unstuffed {
+            if each.unstuffed_lists.contains(list) {
                 each.containers.insert(container.clone());
             }
         }
@@ -372,6 +378,28 @@ async fn containers_loaded_on(
     Ok(rows
         .into_iter()
         .map(|row| ((row.site_id, row.loaded_on), row.container_number))
+        .collect())
+}
+
+/// What brought goods of stock lists into a centre, and is not known to be empty.
+async fn containers_unstuffed(
+    db: &mut PgConnection,
+    seeds: &Seeds,
+) -> Result<Vec<(String, String)>, sqlx::Error> {
+    if seeds.unstuffed_lists.is_empty() {
+        return Ok(Vec::new());
+    }
+    let lists: Vec<String> = seeds.unstuffed_lists.iter().cloned().collect();
+    let rows = sqlx::query!(
+        r#"select list_number as "list_number!", container_number from container_visit
+           where list_number = any($1::text[]) and phase = 'ARRIVED' and not (body -> 'manifest' ->> 'empty')::boolean"#,
+        &lists
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.list_number, row.container_number))
         .collect())
 }
 

@@ -683,6 +683,47 @@ async fn a_transfer_is_ready_only_on_a_transfer_decision_that_names_its_containe
 }
 
 #[tokio::test]
+async fn a_transfer_names_its_containers_when_it_is_filed_at_the_way_in_and_at_the_way_out() {
+    let world = World::new().await;
+    world.arrived(&[BOX]).await;
+    world.told_list(list(INTO, "APPROVED", &["10"])).await;
+    let told = |containers: &'static [&'static str]| {
+        let world = &world;
+        async move {
+            let mut event = on_list(INTO, world.next(&key(INTO)), "GRANTED", "");
+            let read = event.decision.as_mut().unwrap();
+            read.list_containers = containers.iter().map(ToString::to_string).collect();
+            world.apply("release.decision", &key(INTO), &event).await;
+        }
+    };
+    told(&[BOX]).await;
+    world.hears().await;
+    let none = transfer(PLATE, &[], &[]);
+    let refused = world.try_file("haulier-a", none).await.unwrap_err();
+    assert_eq!(faults(&refused), ["CONTAINERS_MISSING"]);
+    world.pass(transfer(PLATE, &[BOX], &[])).await;
+    let without = world.check_in(PLATE, &[], "haulier-a").await;
+    assert_eq!(codes(&without.conditions), ["CONTAINERS_DIFFER"]);
+    let inside = world.check_in(PLATE, &[BOX], "haulier-a").await;
+    assert_eq!(
+        inside.state(),
+        api::TruckVisitState::GatedIn,
+        "{:?}",
+        inside.conditions
+    );
+    // The declaration is amended, and names another.
+    told(&[OTHER_BOX]).await;
+    let recalled = world.truck(&inside).await;
+    assert_eq!(codes(&recalled.conditions), ["CONTAINER_NOT_ON_LIST"]);
+    let out = world.check_out(PLATE, &[BOX]).await;
+    assert_eq!(out.outcome(), api::CheckOutOutcome::Refused);
+    // Without the container it leaves without the goods.
+    let out = world.check_out(PLATE, &[]).await;
+    assert_eq!(out.outcome(), api::CheckOutOutcome::LetOut);
+    assert_eq!(states(&world.passage(INTO).await), ["ISSUED"]);
+}
+
+#[tokio::test]
 async fn a_hold_on_the_list_counts_at_the_barrier_and_recalls_the_truck_inside() {
     let world = World::new().await;
     world.ten_may_go_out().await;
@@ -1031,6 +1072,144 @@ async fn goods_go_out_of_bond_in_the_container_that_the_truck_brings_or_not_at_a
     let passage = world.passage(OUT).await;
     assert_eq!(passage.passes[0].container_numbers, [BOX]);
     assert_eq!(states(&passage), ["PASSED"]);
+}
+
+/// Ten pieces come into the centre in a container, whose truck the centre's lane saw at that time.
+async fn ten_came_in(world: &World, seen_at: chrono::DateTime<Utc>) {
+    world.check_in(PLATE, &[BOX], "haulier-a").await;
+    world.check_out(PLATE, &[BOX]).await;
+    let request = api::CheckInRequest {
+        site_id: CENTRE.into(),
+        observed_at: Some(timestamp(seen_at)),
+        ..at_the_lane(PLATE, &[BOX], "haulier-a")
+    };
+    let inside = world.handlers.check_in(call("centre-gate", request)).await;
+    let inside = inside.unwrap().into_inner().truck_visit.unwrap();
+    assert_eq!(
+        inside.state(),
+        api::TruckVisitState::GatedIn,
+        "{:?}",
+        inside.conditions
+    );
+    world.out_of_centre(at_the_exit(PLATE, &[])).await;
+}
+
+/// What bonded says of the list into bond once its goods were unstuffed and counted.
+fn unstuffed(state: &str, at: chrono::DateTime<Utc>) -> bonded::StockList {
+    bonded::StockList {
+        unstuffed_at: Some(timestamp(at)),
+        ..list(INTO, state, &["10"])
+    }
+}
+
+#[tokio::test]
+async fn a_container_whose_goods_were_unstuffed_and_counted_leaves_the_centre_as_an_empty() {
+    let world = World::new().await;
+    world.ten_may_come_in().await;
+    world.pass(transfer(PLATE, &[BOX], &[])).await;
+    let came_at = Utc::now();
+    ten_came_in(&world, came_at).await;
+    let taking = api::SubmitPreArrivalRequest {
+        site_id: CENTRE.into(),
+        ..filing(api::PreArrivalKind::EmptyOut, NEXT_PLATE, &[BOX])
+    };
+    let filed = world.try_file("haulier-b", taking).await.unwrap();
+    assert_eq!(codes(&filed.conditions), ["NOT_KNOWN_EMPTY"]);
+    // What was counted before it came was in another.
+    let before = came_at - TimeDelta::minutes(1);
+    for told in [
+        list(INTO, "APPROVED", &["10"]),
+        unstuffed("APPROVED", before),
+    ] {
+        world.told_list(told).await;
+        let blocked = world.pre_arrival(&filed).await;
+        assert_eq!(codes(&blocked.conditions), ["NOT_KNOWN_EMPTY"]);
+    }
+    let stay_id = format!("{CENTRE}/{BOX}/1");
+    let version = world.container(&stay_id).await.version;
+    // It is empty once, however often that is said.
+    for state in ["APPROVED", "POSTED"] {
+        world.told_list(unstuffed(state, Utc::now())).await;
+        let stay = world.container(&stay_id).await;
+        assert!(stay.empty);
+        assert_eq!(stay.version, version + 1);
+    }
+    let key = format!("{CENTRE}/{BOX}");
+    let story = world.story("gate.container-visit", &key).await;
+    assert_eq!(story, ["arrived", "emptied"]);
+    let rows = world.told("gate.container-visit").await;
+    let last = rows.iter().rfind(|row| row.key == key).unwrap();
+    let told = events::ContainerVisitEvent::decode(last.payload.as_ref()).unwrap();
+    assert_eq!(told.fact(), events::ContainerVisitFact::Emptied);
+    assert!(told.visit.unwrap().empty);
+    let ready = world.pre_arrival(&filed).await;
+    assert_eq!(
+        ready.state(),
+        api::PreArrivalState::Ready,
+        "{:?}",
+        ready.conditions
+    );
+    world.hears().await;
+    let request = api::CheckInRequest {
+        site_id: CENTRE.into(),
+        ..at_the_lane(NEXT_PLATE, &[BOX], "haulier-b")
+    };
+    let inside = world.handlers.check_in(call("centre-gate", request)).await;
+    inside.unwrap();
+    let out = world.out_of_centre(at_the_exit(NEXT_PLATE, &[BOX])).await;
+    assert_eq!(
+        out.outcome(),
+        api::CheckOutOutcome::LetOut,
+        "{:?}",
+        out.truck_visit
+    );
+    assert_eq!(out.departed_container_visit_ids, [stay_id]);
+}
+
+#[tokio::test]
+async fn a_container_is_empty_also_if_its_coming_is_recorded_after_its_unstuffing() {
+    let world = World::new().await;
+    world.ten_may_come_in().await;
+    world.pass(transfer(PLATE, &[BOX], &[])).await;
+    let counted_at = Utc::now() - TimeDelta::minutes(1);
+    world.told_list(unstuffed("APPROVED", counted_at)).await;
+    // A lane that sends what it saw through an outage.
+    ten_came_in(&world, counted_at - TimeDelta::minutes(9)).await;
+    let stay = world.container(&format!("{CENTRE}/{BOX}/1")).await;
+    assert!(stay.empty);
+    let key = format!("{CENTRE}/{BOX}");
+    let story = world.story("gate.container-visit", &key).await;
+    assert_eq!(story, ["arrived", "emptied"]);
+}
+
+#[tokio::test]
+async fn rule_5_goods_out_of_bond_weigh_no_more_than_was_filed_with_the_container_that_the_truck_brought()
+ {
+    let world = World::new().await;
+    world.ten_may_go_out().await;
+    let mut in_a_box = exit(PLATE, &[]);
+    in_a_box.containers = filing(api::PreArrivalKind::BondExit, PLATE, &[BOX]).containers;
+    in_a_box.containers[0].gross_mass = kilograms("12350");
+    world.pass(in_a_box).await;
+    let request = api::CheckInRequest {
+        site_id: CENTRE.into(),
+        weight: kilograms("17450"),
+        ..at_the_lane(PLATE, &[BOX], "haulier-a")
+    };
+    let inside = world.handlers.check_in(call("centre-gate", request)).await;
+    inside.unwrap();
+    let leaving = |weight: &str| api::CheckOutRequest {
+        weight: kilograms(weight),
+        ..at_the_exit(PLATE, &[BOX])
+    };
+    for (weight, outcome) in [
+        ("17450", api::CheckOutOutcome::ManualReview),
+        ("31000", api::CheckOutOutcome::ManualReview),
+        ("27550", api::CheckOutOutcome::LetOut),
+    ] {
+        let out = world.out_of_centre(leaving(weight)).await;
+        assert_eq!(out.outcome(), outcome, "{weight}: {:?}", out.truck_visit);
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! `timeline`: every fact of a journey that the party may read, one line each, with both clocks.
 
-use kernel::{BookNumber, Mrn, Refusal, RefusalKind};
+use kernel::{BookNumber, Mrn, Refusal, RefusalKind, StockListNumber};
 use proto::release::v1::get_timeline_request::Subject;
 use proto::release::v1::{GetTimelineRequest, TimelineEntry};
 
@@ -13,9 +13,11 @@ use crate::client::{ClientError, Session};
 #[command(after_help = "\
 Example: greenlane timeline MSKU9070323
          greenlane timeline 26GB4ZK7Q1M0X9T2A6 --as broker-a
+         greenlane timeline QD800026I000000007 --as trader-a
          greenlane timeline pre-arrival/0191d6f0-5a1e-7c3b-9d2a-1f6b7a0c4e11")]
 pub struct TimelineArguments {
-    /// A container number or visit, an MRN, a book number, or the id of a declaration, pre-arrival or truck visit
+    /// A container number or visit, an MRN, the number of a stock list or book, or the id of a declaration,
+    /// pre-arrival or truck visit
     container_or_id: String,
     #[command(flatten)]
     listing: Listing,
@@ -71,6 +73,7 @@ fn subjects(written: &str) -> Vec<Subject> {
         named("truck-visit/").map(Subject::TruckVisitId),
         named("container-visit/").map(Subject::ContainerVisitId),
         named("book/").map(Subject::BookNumber),
+        named("stock-list/").map(Subject::ListNumber),
         named("mrn/").map(Subject::Mrn),
     ];
     if let Some(subject) = by_name.into_iter().flatten().next() {
@@ -89,6 +92,9 @@ fn subjects(written: &str) -> Vec<Subject> {
     }
     if Mrn::parse(written).is_ok() {
         return vec![Subject::Mrn(text)];
+    }
+    if StockListNumber::parse(written).is_ok() {
+        return vec![Subject::ListNumber(text)];
     }
     if BookNumber::parse(written).is_ok() {
         return vec![Subject::BookNumber(text)];
@@ -136,6 +142,10 @@ mod tests {
             subjects("T8013B000042"),
             [Subject::BookNumber(text("T8013B000042"))]
         );
+        let list = "QD800026I000000007";
+        assert_eq!(subjects(list), [Subject::ListNumber(text(list))]);
+        let named = format!("stock-list/{list}");
+        assert_eq!(subjects(&named), [Subject::ListNumber(text(list))]);
     }
 
     #[test]

@@ -1,6 +1,8 @@
-//! `why`: may this container leave, and if not: what is missing, who must act, since when, what would clear
-//! it, on what evidence. The answer is release's; here it is only laid out.
+//! `why`: may this container leave, or may the goods of this stock list move, and if not: what is missing, who
+//! must act, since when, what would clear it, on what evidence. The answer is release's; here it is only laid
+//! out.
 
+use kernel::StockListNumber;
 use proto::common::v1::Condition;
 use proto::release::v1::explain_release_request::Subject;
 use proto::release::v1::{
@@ -15,14 +17,15 @@ use crate::output::{self, Output};
 /// Knowledge older than this is pointed out.
 const KNOWLEDGE_AGE_MILLIS_NOTED: u64 = 10_000;
 
-/// Which container is asked about.
+/// Which container or stock list is asked about.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example: greenlane why MSKU9070323
-         greenlane why GUOYUAN-PORT/MSKU9070323/1 --as haulier-a")]
+         greenlane why GUOYUAN-PORT/MSKU9070323/1 --as haulier-a
+         greenlane why QD800026I000000007 --as trader-a")]
 pub struct WhyArguments {
-    /// A container number, or one of its visits
-    container: String,
+    /// A container number, one of its visits, or a stock list's number
+    container_or_list: String,
     /// With a number: at this site only
     #[arg(long, default_value = "", hide_default_value = true)]
     site: String,
@@ -31,15 +34,10 @@ pub struct WhyArguments {
 /// Asks and lays the answer out.
 ///
 /// # Errors
-/// What release refuses: there is no such container, or none that the party may see.
+/// What release refuses: there is no such container or list, or none that the party may see.
 pub async fn run(arguments: WhyArguments, session: &Session) -> Result<(), ClientError> {
-    let subject = if arguments.container.contains('/') {
-        Subject::ContainerVisitId(arguments.container)
-    } else {
-        Subject::ContainerNumber(arguments.container)
-    };
     let request = ExplainReleaseRequest {
-        subject: Some(subject),
+        subject: Some(subject(arguments.container_or_list)),
         site_id: arguments.site,
     };
     let answer = session.release()?.explain_release(request).await?;
@@ -50,20 +48,26 @@ pub async fn run(arguments: WhyArguments, session: &Session) -> Result<(), Clien
     lay_out(&answer)
 }
 
+/// What a text names. A stock list's number is no container's.
+fn subject(written: String) -> Subject {
+    if StockListNumber::parse(&written).is_ok() {
+        Subject::ListNumber(written)
+    } else if written.contains('/') {
+        Subject::ContainerVisitId(written)
+    } else {
+        Subject::ContainerNumber(written)
+    }
+}
+
 fn lay_out(answer: &ExplainReleaseResponse) -> Result<(), ClientError> {
     let release = answer.release.clone().unwrap_or_default();
-    output::line(&verdict(answer.may_leave, &release))?;
-    if !release.conditions.is_empty() {
-        let columns = [
-            "missing",
-            "about",
-            "who must act",
-            "since",
-            "what clears it",
-            "evidence",
-        ];
-        output::table(&columns, release.conditions.iter().map(condition).collect())?;
+    if release.list_number.is_empty() {
+        output::line(&verdict(answer.may_leave, &release))?;
+        missing(&release.conditions)?;
+    } else {
+        lay_out_list(&release)?;
     }
+    answer.list_releases.iter().try_for_each(lay_out_list)?;
     for consignment in &answer.consignments {
         output::line(&consignment_text(consignment))?;
     }
@@ -85,11 +89,67 @@ fn lay_out(answer: &ExplainReleaseResponse) -> Result<(), ClientError> {
         .try_for_each(|text| output::line(text))
 }
 
+/// The decision on a stock list: what keeps its goods, and what keeps single containers of it.
+fn lay_out_list(release: &ContainerRelease) -> Result<(), ClientError> {
+    output::line(&list_verdict(release))?;
+    missing(&release.conditions)?;
+    if release.left_out.is_empty() {
+        return Ok(());
+    }
+    output::line(&format!(
+        "Stock list {}: these containers do not go with it yet:",
+        release.list_number
+    ))?;
+    missing(&release.left_out)
+}
+
+fn missing(conditions: &[Condition]) -> Result<(), ClientError> {
+    if conditions.is_empty() {
+        return Ok(());
+    }
+    let columns = [
+        "missing",
+        "about",
+        "who must act",
+        "since",
+        "what clears it",
+        "evidence",
+    ];
+    output::table(&columns, conditions.iter().map(condition).collect())
+}
+
+/// As release says of a list: its goods may move where it is granted and nothing is missing now.
+fn list_verdict(release: &ContainerRelease) -> String {
+    let list = format!("Stock list {}", release.list_number);
+    let since = when(release.decided_at.as_ref());
+    let state = word(release.state().as_str_name(), "RELEASE_STATE_");
+    let goods_move = match release.journey.as_str() {
+        "BOND_TRANSFER" => "go into the bonded centre",
+        "BOND_EXIT" => "go out of the bonded centre",
+        _ => "move",
+    };
+    match release.state() {
+        ReleaseState::Granted if release.conditions.is_empty() => {
+            let containers = match release.list_containers.as_slice() {
+                [] => "in whatever a pass names".to_owned(),
+                containers => format!("in {}", containers.join(", ")),
+            };
+            format!("{list}: its goods may {goods_move} since {since}, {containers}")
+        }
+        ReleaseState::Consumed => format!("{list}: nothing more of it will pass"),
+        _ => format!("{list}: its goods may not {goods_move} ({state} since {since})"),
+    }
+}
+
 fn verdict(may_leave: bool, release: &ContainerRelease) -> String {
     let visit = &release.container_visit_id;
     let since = when(release.decided_at.as_ref());
     let state = word(release.state().as_str_name(), "RELEASE_STATE_");
+    let granted = release.state() == ReleaseState::Granted && release.conditions.is_empty();
     match release.state() {
+        _ if may_leave && !granted => {
+            format!("{visit}: may leave into the bonded centre, on a pass of a stock list below")
+        }
         // Released to no truck: a train or barge takes it.
         _ if may_leave && release.haulier_party.is_empty() => {
             format!("{visit}: may be loaded since {since}")
@@ -194,6 +254,57 @@ mod tests {
         };
         let text = verdict(true, &export);
         assert!(text.contains("may be loaded since"), "{text}");
+    }
+
+    #[test]
+    fn a_stock_list_is_known_by_its_form() {
+        let text = |written: &str| written.to_owned();
+        let list = "QD800026I000000007";
+        assert_eq!(subject(text(list)), Subject::ListNumber(text(list)));
+        let visit = "GUOYUAN-PORT/MSKU9070323/1";
+        assert_eq!(subject(text(visit)), Subject::ContainerVisitId(text(visit)));
+        let container = "MSKU 907032-3";
+        let number = Subject::ContainerNumber(text(container));
+        assert_eq!(subject(text(container)), number);
+    }
+
+    #[test]
+    fn the_goods_of_a_list_may_move_in_the_containers_that_its_decision_names() {
+        let list = ContainerRelease {
+            list_number: "QD800026I000000007".to_owned(),
+            state: ReleaseState::Granted.into(),
+            journey: "BOND_TRANSFER".to_owned(),
+            list_containers: vec!["MSKU9070323".to_owned(), "CSQU3054383".to_owned()],
+            ..Default::default()
+        };
+        let told = list_verdict(&list);
+        assert!(told.contains("may go into the bonded centre"), "{told}");
+        assert!(told.ends_with("in MSKU9070323, CSQU3054383"), "{told}");
+        let exit = ContainerRelease {
+            journey: "BOND_EXIT".to_owned(),
+            list_containers: Vec::new(),
+            ..list.clone()
+        };
+        let told = list_verdict(&exit);
+        assert!(told.contains("may go out of the bonded centre"), "{told}");
+        assert!(told.ends_with("in whatever a pass names"), "{told}");
+        // Something fell away, and release has not taken it back yet.
+        let held = ContainerRelease {
+            conditions: vec![Condition::default()],
+            ..list.clone()
+        };
+        assert!(list_verdict(&held).contains("may not go into"), "{told}");
+        let over = ContainerRelease {
+            state: ReleaseState::Consumed.into(),
+            ..list
+        };
+        assert!(list_verdict(&over).contains("nothing more"), "{told}");
+    }
+
+    #[test]
+    fn what_leaves_on_a_stock_list_is_released_to_no_haulier() {
+        let text = verdict(true, &release(ReleaseState::Withheld));
+        assert!(text.contains("on a pass of a stock list below"), "{text}");
     }
 
     #[test]
