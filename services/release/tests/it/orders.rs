@@ -660,6 +660,9 @@ fn facts(set_seed: u64) -> Vec<Fact> {
         }
     }
     for list in LISTS {
+        if !chance(60) {
+            continue;
+        }
         for (stream, at, what) in list_facts(list, &mut chance) {
             facts.push(Fact { stream, at, what });
         }

@@ -461,14 +461,7 @@ impl<I: Send + 'static> Admin<I> {
 
     pub(crate) async fn outbox(&self) -> Result<Vec<OutboxRow>, sqlx::Error> {
         let mut db = self.pool.acquire().await?;
-        let heads = store::all_heads(&mut db).await?;
-        let mut rows = Vec::new();
-        for ((topic, partition), head) in heads {
-            rows.extend(
-                store::outbox_after(&mut db, &topic, partition, head.epoch, 0, i64::MAX).await?,
-            );
-        }
-        Ok(rows)
+        store::outbox(&mut db).await
     }
 }
 

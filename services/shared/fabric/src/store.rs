@@ -1071,6 +1071,34 @@ pub(crate) async fn outbox_after(
         .collect())
 }
 
+/// Everything published in the present epochs, by topic, partition and sequence: without a bound, for tests.
+pub(crate) async fn outbox(db: &mut PgConnection) -> Result<Vec<OutboxRow>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "select o.topic, o.partition, o.epoch, o.seq, o.key, o.event_type, o.payload, o.chain,
+                o.traceparent, o.recorded_at, o.aspect
+         from fabric.outbox o join fabric.head h using (topic, partition, epoch)
+         order by o.topic, o.partition, o.seq"
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| OutboxRow {
+            topic: row.topic,
+            partition: row.partition.cast_unsigned(),
+            epoch: unsigned(row.epoch),
+            seq: unsigned(row.seq),
+            key: row.key,
+            event_type: row.event_type,
+            payload: row.payload.into(),
+            chain: row.chain.into(),
+            traceparent: row.traceparent,
+            recorded_at: row.recorded_at,
+            aspect: row.aspect,
+        })
+        .collect())
+}
+
 /// The lowest sequence of each partition that can still be sent.
 pub(crate) async fn lowest_kept(db: &mut PgConnection) -> Result<BTreeMap<Part, u64>, sqlx::Error> {
     let rows = sqlx::query!(
