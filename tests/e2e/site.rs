@@ -239,6 +239,13 @@ impl Site {
         found.unwrap_or_else(|| panic!("{name} does not run"))
     }
 
+    /// The process of Kafka, if there is one now.
+    pub fn kafka(&self) -> Option<Process> {
+        self.children()
+            .into_iter()
+            .find(|child| child.command_line().contains("kafka.Kafka\0"))
+    }
+
     /// `kill -9` to `up`.
     pub fn kill(&mut self) {
         let mut up = self.up.take().expect("up runs");

@@ -156,3 +156,22 @@ fn a_service_that_is_killed_is_started_again() {
     assert_ne!(site.service("release"), killed);
     assert!(site.told().contains("release ended"), "{}", site.told());
 }
+
+#[test]
+fn a_kafka_that_ends_while_it_is_being_started_again_is_started_once_more() {
+    let site = Site::start();
+    let first = site.kafka().unwrap();
+    first.kill();
+    let mut second = None;
+    until("Kafka is being started again", || {
+        second = site.kafka().filter(|process| *process != first);
+        second.is_some()
+    });
+    let second = second.unwrap();
+    second.kill();
+    until("it is started once more", || {
+        site.kafka()
+            .is_some_and(|process| process != first && process != second)
+    });
+    until("all are ready again", || site.run(&["status"]).code == 0);
+}

@@ -15,7 +15,7 @@ use chassis::telemetry::traceparent_of_current_span;
 use chassis::{Caller, Role, caller, convert, internal, to_status};
 use fabric::{Command, Handle, Reply, fingerprint};
 use futures::{Stream, StreamExt};
-use kernel::{ContainerNumber, Currency, Mrn, Refusal};
+use kernel::{ContainerNumber, Currency, Mrn, Refusal, Rounding};
 use prost::Message;
 use proto::customs::v1 as wire;
 use proto::customs::v1::customs_service_server::CustomsService;
@@ -867,6 +867,18 @@ impl CustomsService for Api {
                 &amount.to_string(),
                 "payments",
                 "Pay more than nothing.",
+            )));
+        }
+        if !amount
+            .round_to_minor(Rounding::Truncate)
+            .is_ok_and(|whole| whole == amount)
+        {
+            return Err(refused(request::one(
+                "MONEY_INVALID",
+                "amount",
+                &amount.to_string(),
+                "payments",
+                "Nobody can pay less than the currency's minor unit: leave out the digits behind it.",
             )));
         }
         let declaration_id = match message.declaration_id.as_str() {

@@ -263,3 +263,17 @@ async fn an_account_is_its_payers_and_the_officers() {
         ["PAID_IN"]
     );
 }
+
+#[tokio::test]
+async fn rule_5_a_payment_below_the_minor_unit_is_refused_and_changes_nothing() {
+    let scene = Scene::new().await;
+    let before = account(&scene, "trader-b").await;
+    let odd = Money {
+        currency_code: "GBP".into(),
+        units: 5,
+        nanos: 1_000_000,
+    };
+    let refused = pay(&scene, "trader-b", odd, "").await.unwrap_err();
+    assert!(refused.message().contains("minor unit"), "{refused:?}");
+    assert_eq!(account(&scene, "trader-b").await, before);
+}

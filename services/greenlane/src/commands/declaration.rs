@@ -137,10 +137,16 @@ impl Shown for DeclarationRecord {
                 "" => String::new(),
                 reason => format!(" ({reason})"),
             };
-            format!(
-                "Goods of {} are {state}{reason} {}",
-                consignment.clearance_key, consignment.container_visit_id
-            )
+            // What comes out of bond has no clearance of its own: it goes by its stock list.
+            let goods = match consignment.clearance_key.as_str() {
+                "" => format!("stock-list/{}", self.stock_lists.join(", ")),
+                key => key.to_owned(),
+            };
+            let goods = format!(
+                "Goods of {goods} are {state}{reason} {}",
+                consignment.container_visit_id
+            );
+            goods.trim_end().to_owned()
         }));
         lines.extend(show::faults("Fault", &self.faults));
         lines.extend(show::faults("Warning", &self.warnings));

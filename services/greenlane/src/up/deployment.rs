@@ -301,13 +301,12 @@ impl Deployment {
     }
 
     async fn watch_over_servers(&mut self) -> Result<(), StackError> {
-        // A process id is there for what is ours and was not stopped; starting what runs does nothing.
-        let postgres = self.stack.postgres_pid();
-        if postgres.is_some() {
+        // Starting what runs does nothing; what ended while it was being started is started once more.
+        let (postgres, kafka) = (self.stack.postgres_pid(), self.stack.kafka_pid());
+        if self.stack.has_own_postgres() {
             self.stack.start_postgres().await?;
         }
-        let kafka = self.stack.kafka_pid();
-        if kafka.is_some() {
+        if self.stack.has_own_kafka() {
             self.stack.start_kafka().await?;
         }
         if self.stack.postgres_pid() != postgres {

@@ -279,6 +279,16 @@ impl Stack {
         self.own_postgres()?.start_server().await
     }
 
+    /// Whether the broker is this stack's own, running or not.
+    pub fn has_own_kafka(&self) -> bool {
+        self.kafka.is_some()
+    }
+
+    /// Whether the PostgreSQL server is this stack's own, running or not.
+    pub fn has_own_postgres(&self) -> bool {
+        self.postgres.is_some()
+    }
+
     /// The broker's process id while it runs, for instance to pause it.
     pub fn kafka_pid(&self) -> Option<u32> {
         self.kafka.as_ref().and_then(Kafka::pid)
