@@ -243,11 +243,7 @@ impl StockList {
     /// for a procedure that moves goods in its direction. Release lets the goods move by the same rule: on what does
     /// not count here they would pass and never be posted.
     pub fn goes_with(&self, declaration: &KnownDeclaration) -> bool {
-        let procedures: &[&str] = match self.direction {
-            Direction::In => &["INTO_BOND"],
-            // What goes from one bonded account to another leaves the first on the declaration into the second.
-            Direction::Out => &["OUT_OF_BOND", "INTO_BOND"],
-        };
+        let procedures = self.direction.procedure_kinds();
         declaration.stock_lists.contains(&self.number)
             && declaration.trader_party == self.trader_party
             && Lrn::parse(&declaration.lrn).is_ok_and(|lrn| lrn == self.declaration_lrn)

@@ -106,7 +106,7 @@ impl ServiceChild {
                 self.restart_at = Some(now + pause);
                 self.restart_pause = pause.saturating_mul(2).min(RESTART_PAUSE_LONGEST);
                 tell(&format!(
-                    "{} ended ({status}); starting it again in {} ms; what it said is in {}.previous then",
+                    "{} ended ({status}); starting it again in {} ms; its log is kept as {}.previous",
                     self.service,
                     pause.as_millis(),
                     self.log.display()

@@ -22,8 +22,6 @@ pub struct ListJourney {
     pub name: &'static str,
     /// Which lists take it.
     pub direction: Direction,
-    /// Which kinds of declaration go with such a list.
-    pub procedures: &'static [&'static str],
     /// Whether the goods stand at the bonded centre before they move; if not, at another site.
     pub from_centre: bool,
     /// What is needed, in the order in which people work it off.
@@ -57,7 +55,6 @@ pub const LIST_JOURNEYS: &[ListJourney] = &[
     ListJourney {
         name: "BOND_TRANSFER",
         direction: Direction::In,
-        procedures: &["INTO_BOND"],
         from_centre: false,
         needs: &[
             ListNeed::NothingUnknown,
@@ -70,8 +67,6 @@ pub const LIST_JOURNEYS: &[ListJourney] = &[
     ListJourney {
         name: "BOND_EXIT",
         direction: Direction::Out,
-        // What goes from one bonded account to another leaves the first on the declaration into the second.
-        procedures: &["OUT_OF_BOND", "INTO_BOND"],
         from_centre: true,
         needs: &[
             ListNeed::NothingUnknown,
@@ -106,13 +101,21 @@ pub fn decide(facts: &ListFacts<'_>) -> Outcome {
     let list = facts.list;
     let journey = journey_of(list);
     let departed = list.is_used_up();
+    let left_out = left_out(facts);
+    let mut movable = containers(list, &facts.declarations);
+    movable.retain(|number| !left_out.contains_key(number));
+    let none_may_go: Vec<Condition> = if movable.is_empty() {
+        left_out.into_values().flatten().collect()
+    } else {
+        Vec::new()
+    };
     let conditions = match (&list.filed, journey) {
         _ if departed => Vec::new(),
         (Some(filed), Some(journey)) => distinct(
             journey
                 .needs
                 .iter()
-                .flat_map(|need| unmet(*need, journey, filed, facts)),
+                .flat_map(|need| unmet(*need, journey, filed, facts, &none_may_go)),
         ),
         _ => vec![not_told(list)],
     };
@@ -124,7 +127,7 @@ pub fn decide(facts: &ListFacts<'_>) -> Outcome {
         in_parts: true,
         to_haulier: false,
         haulier_party: None,
-        containers: movable(facts),
+        containers: movable,
         conditions,
         evidence: evidence(facts),
     }
@@ -172,7 +175,8 @@ fn why_not(
     } else if reference(&declaration.lrn) != reference(&filed.declaration_lrn) {
         Some("the list names another reference")
     } else if !journey
-        .procedures
+        .direction
+        .procedure_kinds()
         .contains(&declaration.procedure_kind.as_str())
     {
         Some("its procedure does not move goods in the list's direction")
@@ -216,14 +220,6 @@ pub fn is_known_by(stay: &Stay, list: &StockList) -> bool {
     let since = stay.over_since.or(stay.departed_at);
     journey_of(list).is_some_and(|journey| journey.from_centre == at_centre)
         && (!stay.is_over() || since.is_some_and(|since| since >= list.known_since))
-}
-
-/// The containers in which the goods may move now; none: any, where the declaration names none.
-fn movable(facts: &ListFacts<'_>) -> Vec<String> {
-    let mut movable = containers(facts.list, &facts.declarations);
-    let left_out = left_out(facts);
-    movable.retain(|number| !left_out.contains_key(number));
-    movable
 }
 
 /// The containers that the declaration names and that may not go with the list yet, each with what is missing:
@@ -308,12 +304,13 @@ pub fn sources(list: &StockList, declarations: &[&Declaration], stays: &[&Stay])
     sources.into_iter().collect()
 }
 
-/// Why a need is not met; empty: it is.
+/// Why a need is not met; empty: it is. `none_may_go` says why of all the named containers none may go.
 fn unmet(
     need: ListNeed,
     journey: &ListJourney,
     filed: &Filed,
     facts: &ListFacts<'_>,
+    none_may_go: &[Condition],
 ) -> Vec<Condition> {
     match need {
         ListNeed::NothingUnknown => facts.unknown.iter().map(unknown).collect(),
@@ -321,10 +318,7 @@ fn unmet(
         ListNeed::Reserved => not_standing(ListStanding::Reserved, filed, facts.list),
         ListNeed::CustomsAccepted => not_declared_or(journey, filed, facts, not_accepted),
         ListNeed::CustomsReleased => not_declared_or(journey, filed, facts, not_released),
-        ListNeed::SomeContainer if movable(facts).is_empty() => {
-            left_out(facts).into_values().flatten().collect()
-        }
-        ListNeed::SomeContainer => Vec::new(),
+        ListNeed::SomeContainer => none_may_go.to_vec(),
         ListNeed::NoHold => facts
             .holds
             .iter()

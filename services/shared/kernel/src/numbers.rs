@@ -32,6 +32,15 @@ impl Direction {
         }
     }
 
+    /// The kinds of procedure, in customs' words, of a declaration that goes with a stock list of this direction.
+    pub fn procedure_kinds(self) -> &'static [&'static str] {
+        match self {
+            Self::In => &["INTO_BOND"],
+            // What goes from one bonded account to another leaves the first on the declaration into the second.
+            Self::Out => &["OUT_OF_BOND", "INTO_BOND"],
+        }
+    }
+
     fn of_letter(letter: u8) -> Option<Self> {
         match letter {
             b'I' => Some(Self::In),
