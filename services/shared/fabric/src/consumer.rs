@@ -100,6 +100,9 @@ async fn read<I>(
                     metrics::counter!("greenlane_deaf_readers_total").increment(1);
                     return Err(format!("the broker has records of {topic}/{partition} that its client does not give"));
                 }
+                if hearing.cut_off(now) {
+                    return Err("the broker's client gives no record and no answer".into());
+                }
                 let silent = hearing.silent(now);
                 if !silent.is_empty() {
                     let (config, consumer) = (config.clone(), Arc::clone(consumer));
@@ -108,7 +111,7 @@ async fn read<I>(
             }
             found = async { asked.as_mut()?.await.ok() }, if asked.is_some() => {
                 asked = None;
-                hearing.told(found.unwrap_or_default());
+                hearing.told(found.unwrap_or_default(), Instant::now());
             }
             message = stream.next() => match message {
                 Some(Ok(message)) => {
@@ -146,8 +149,8 @@ fn assign(
         .map_err(|error| error.to_string())
 }
 
-/// The offsets behind the last records that the broker has of these partitions, as far as it
-/// answers. Blocks.
+/// The offsets behind the last records that the broker has of these partitions, up to the first
+/// of which it says nothing: asking on would take as long for each of them. Blocks.
 fn ends(
     config: &FabricConfig,
     consumer: &StreamConsumer<Connection>,

@@ -1,5 +1,6 @@
 //! Which record of each partition comes next, and whether one has fallen silent
-//! although the broker has more of it. Pure: it must not know how anything is read.
+//! although the broker has more of it, or the broker's client answers nothing at all.
+//! Pure: it must not know how anything is read.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -12,6 +13,8 @@ pub(super) struct Hearing {
     /// first records sooner.
     silent_after: Duration,
     parts: BTreeMap<Part, Heard>,
+    /// Since when every look went without an answer, with no record meanwhile.
+    unanswered_since: Option<Instant>,
 }
 
 struct Heard {
@@ -38,6 +41,7 @@ impl Hearing {
         Self {
             silent_after,
             parts: BTreeMap::new(),
+            unanswered_since: None,
         }
     }
 
@@ -56,6 +60,7 @@ impl Hearing {
 
     /// A new reader goes on where the last one came to.
     pub(super) fn begin(&mut self, now: Instant) {
+        self.unanswered_since = None;
         for heard in self.parts.values_mut() {
             *heard = Heard::from(heard.next, now);
         }
@@ -70,6 +75,7 @@ impl Hearing {
     pub(super) fn heard(&mut self, part: &Part, offset: i64, now: Instant) {
         if let Some(heard) = self.parts.get_mut(part) {
             *heard = Heard::from(offset + 1, now);
+            self.unanswered_since = None;
         }
     }
 
@@ -83,8 +89,13 @@ impl Hearing {
             .collect()
     }
 
-    /// The broker's answer. What it has more is on its way, unless it has not come by the next look.
-    pub(super) fn told(&mut self, ends: Vec<(Part, i64)>) {
+    /// The broker's answer, empty where none came. What it has more is on its way, unless it has not
+    /// come by the next look.
+    pub(super) fn told(&mut self, ends: Vec<(Part, i64)>, now: Instant) {
+        self.unanswered_since = match ends.as_slice() {
+            [] => self.unanswered_since.or(Some(now)),
+            _ => None,
+        };
         for (part, end) in ends {
             if let Some(heard) = self.parts.get_mut(&part) {
                 heard.end = Some(end);
@@ -102,6 +113,13 @@ impl Hearing {
             .iter()
             .find(|(_, heard)| deaf(heard))
             .map(|(part, _)| part)
+    }
+
+    /// Neither a record nor an answer has come for long. The broker may be away, or the client may have
+    /// lost it for good: a new one finds out.
+    pub(super) fn cut_off(&self, now: Instant) -> bool {
+        self.unanswered_since
+            .is_some_and(|since| now.saturating_duration_since(since) >= self.silent_after)
     }
 }
 
@@ -129,7 +147,7 @@ mod tests {
         let look = start + SILENT_AFTER;
         assert_eq!(hearing.silent(look), [part()]);
         assert_eq!(hearing.deaf_to(look), None, "the broker was not asked yet");
-        hearing.told(vec![(part(), 8)]);
+        hearing.told(vec![(part(), 8)], look);
         assert_eq!(hearing.deaf_to(look + hearing.look_every()), Some(&part()));
     }
 
@@ -137,7 +155,7 @@ mod tests {
     fn a_partition_of_which_the_broker_has_no_more_is_only_silent() {
         let start = Instant::now();
         let mut hearing = reading_from_behind(6, start);
-        hearing.told(vec![(part(), 7)]);
+        hearing.told(vec![(part(), 7)], start);
         assert_eq!(hearing.silent(start + SILENT_AFTER), [part()]);
         assert_eq!(hearing.deaf_to(start + SILENT_AFTER), None);
     }
@@ -146,7 +164,7 @@ mod tests {
     fn a_partition_whose_records_come_after_all_is_not_given_up() {
         let start = Instant::now();
         let mut hearing = reading_from_behind(6, start);
-        hearing.told(vec![(part(), 900)]);
+        hearing.told(vec![(part(), 900)], start);
         let later = start + SILENT_AFTER;
         hearing.heard(&part(), 7, later);
         assert_eq!(hearing.deaf_to(later + SILENT_AFTER), None);
@@ -162,5 +180,31 @@ mod tests {
         assert_eq!(hearing.next().collect::<Vec<_>>(), [(&part(), 41)]);
         hearing.assigned(&BTreeMap::from([(part(), 12)]), start);
         assert_eq!(hearing.next().collect::<Vec<_>>(), [(&part(), 13)]);
+    }
+
+    #[test]
+    fn a_client_that_answers_nothing_is_given_up() {
+        let start = Instant::now();
+        let mut hearing = reading_from_behind(6, start);
+        let look = start + SILENT_AFTER;
+        hearing.told(Vec::new(), look);
+        assert!(!hearing.cut_off(look), "it was asked once");
+        let next = look + hearing.look_every();
+        hearing.told(Vec::new(), next);
+        assert!(hearing.cut_off(look + SILENT_AFTER), "it never answered");
+        hearing.begin(next);
+        assert!(!hearing.cut_off(look + SILENT_AFTER), "another one reads");
+    }
+
+    #[test]
+    fn a_client_that_answers_or_gives_a_record_is_kept() {
+        let start = Instant::now();
+        let mut hearing = reading_from_behind(6, start);
+        hearing.told(Vec::new(), start);
+        hearing.told(vec![(part(), 7)], start);
+        assert!(!hearing.cut_off(start + SILENT_AFTER), "it answered");
+        hearing.told(Vec::new(), start);
+        hearing.heard(&part(), 7, start);
+        assert!(!hearing.cut_off(start + SILENT_AFTER), "it gave a record");
     }
 }
