@@ -17,8 +17,8 @@ const SERVICES: [&str; 4] = ["gate", "customs", "bonded", "release"];
 /// Queries come one after the other.
 const CONNECTIONS_MAX: u32 = 1;
 
-/// What is read, by database: each statement gives lines of text. `$1` is the journeys' containers and
-/// transport documents; the names are put out of the lines afterwards.
+/// What is read, by database: each statement gives lines of text. `$1` is the journeys' containers, transport
+/// documents and stock lists; the names are put out of the lines afterwards.
 const STATEMENTS: &[(&str, &str)] = &[
     (
         "gate",
@@ -42,8 +42,18 @@ const STATEMENTS: &[(&str, &str)] = &[
     ),
     (
         "gate",
-        "select format('knows the decision on %s: %s to %s', container_visit_id, state, haulier_party)
-         from known_decision where container_number = any($1)",
+        "select format('knows the decision on %s: %s to %s, %s', container_visit_id, state, haulier_party, journey)
+         from known_decision where split_part(container_visit_id, '/', 2) = any($1)",
+    ),
+    (
+        "gate",
+        "select format('knows the stock list %s: %s, closed %s', list_number, body->'list'->>'state', body->>'closed')
+         from list_passage where list_number = any($1)",
+    ),
+    (
+        "gate",
+        "select format('pass of %s: %s, last %s, of %s', list_number, pass->>'state', pass->>'last', pass->'lines')
+         from list_passage cross join jsonb_array_elements(body->'passes') as pass where list_number = any($1)",
     ),
     (
         "customs",
@@ -71,6 +81,16 @@ const STATEMENTS: &[(&str, &str)] = &[
     ),
     (
         "customs",
+        "select format('guarantee of %s: %s %s for %s', trader, guarantee_entry.kind, amount, value)
+         from guarantee_entry join declaration_reference using (declaration_id)
+         where declaration_reference.kind = 'container' and value = any($1)",
+    ),
+    (
+        "customs",
+        "select format('knows the stock list %s: %s', list_number, state) from stock_list where list_number = any($1)",
+    ),
+    (
+        "customs",
         "select format('visit %s: %s', visit_id, phase) from visit where container = any($1)",
     ),
     (
@@ -80,19 +100,54 @@ const STATEMENTS: &[(&str, &str)] = &[
     ),
     (
         "bonded",
-        "select format('book %s line %s: incoming %s, reserved %s, in %s, out %s', book_number, line_number,
-                sum(provisional_increase_declared), sum(provisional_decrease_declared),
-                sum(actual_increase_declared), sum(actual_decrease_declared))
-         from balance where $1 is not null group by book_number, line_number",
+        "select format('stock list %s of %s: %s %s, closed short %s', list_number, book_number, direction, state, closed_short_reason)
+         from stock_list where list_number = any($1)",
     ),
     (
         "bonded",
-        "select format('book %s: %s movements', book_number, head_ordinal) from book where $1 is not null",
+        "select format('line %s of %s: %s / %s / %s, counted %s', line_number, list_number, declared, statutory_1, statutory_2, counted)
+         from stock_list_line where list_number = any($1)",
+    ),
+    (
+        "bonded",
+        "select format('part of %s: expected %s / %s / %s, moved %s / %s / %s, entered %s', part.list_number,
+                provisional_declared, provisional_statutory_1, provisional_statutory_2,
+                actual_declared, actual_statutory_1, actual_statutory_2, entry_date is not null)
+         from stock_list_part as part join lot using (lot_id) where part.list_number = any($1)",
+    ),
+    (
+        "bonded",
+        "select format('movement for %s: %s %s %s / %s / %s', cause_reference, cause_kind, total, declared, statutory_1, statutory_2)
+         from movement where split_part(cause_reference, '/', 1) = any($1)",
+    ),
+    (
+        "bonded",
+        "select format('discrepancy of %s: %s, expected %s, found %s, %s', list_number, kind, expected, found, resolution)
+         from discrepancy where list_number = any($1)",
+    ),
+    (
+        "bonded",
+        "select format('knows what passes of %s: closed %s', list_number, closed) from list_passage where list_number = any($1)",
+    ),
+    (
+        "bonded",
+        "select format('knows a pass of %s: %s, %s %s of line %s', list_number, state, quantity, unit, line_number)
+         from list_pass join list_pass_line using (list_number, pre_arrival_id) where list_number = any($1)",
+    ),
+    (
+        "bonded",
+        "select format('knows a declaration of %s: released %s', list_number, released)
+         from known_declaration cross join unnest(stock_lists) as list_number where list_number = any($1)",
     ),
     (
         "release",
         "select format('decision on %s: %s, over %s, unknown %s', container_visit_id, decision_state, over, unknown)
          from container_visit where container_number = any($1)",
+    ),
+    (
+        "release",
+        "select format('decision on %s: %s, over %s, unknown %s', list_number, decision_state, over, unknown)
+         from stock_list where list_number = any($1)",
     ),
     (
         "release",
@@ -120,6 +175,47 @@ const STATEMENTS: &[(&str, &str)] = &[
         "select format('timeline of %s: %s %s', transport_document, service, fact)
          from timeline_entry where transport_document = any($1)",
     ),
+    (
+        "release",
+        "select format('timeline of %s: %s %s', list_number, service, fact)
+         from timeline_entry where list_number = any($1) and fact <> 'RELEASE_WITHHELD'",
+    ),
+];
+
+/// Figures of all journeys together, by database: each statement gives names and values, and what is compared is
+/// how they changed, because what was there before differs from play to play.
+const FIGURES: &[(&str, &str)] = &[
+    (
+        "customs",
+        "select format('account of %s: %s', payer, name), value
+         from account cross join lateral (values ('balance', balance), ('secured', secured)) as figure (name, value)",
+    ),
+    (
+        "customs",
+        "select format('guarantee of %s: in use', trader), in_use from guarantee",
+    ),
+    (
+        "bonded",
+        "select format('line %s of book %s: %s', line_number, book_number, name), sum(value)
+         from balance cross join lateral (values
+            ('incoming', provisional_increase_declared),
+            ('incoming, first statutory', provisional_increase_statutory_1),
+            ('incoming, second statutory', provisional_increase_statutory_2),
+            ('reserved', provisional_decrease_declared),
+            ('reserved, first statutory', provisional_decrease_statutory_1),
+            ('reserved, second statutory', provisional_decrease_statutory_2),
+            ('in', actual_increase_declared),
+            ('in, first statutory', actual_increase_statutory_1),
+            ('in, second statutory', actual_increase_statutory_2),
+            ('out', actual_decrease_declared),
+            ('out, first statutory', actual_decrease_statutory_1),
+            ('out, second statutory', actual_decrease_statutory_2)) as figure (name, value)
+         group by 1",
+    ),
+    (
+        "bonded",
+        "select format('book %s: movements', book_number), head_ordinal::numeric from book",
+    ),
 ];
 
 /// What is said anew whenever its conditions change. How often that is depends on which facts came together,
@@ -129,8 +225,14 @@ const SAID_AGAIN: [&str; 2] = ["PRE_ARRIVAL_BLOCKED", "RELEASE_WITHHELD"];
 /// A decision that another has replaced is told to nobody who is heard of later: what was in the way before a
 /// party came is no news to it, and may be the business of somebody else. So whether a party was told of one
 /// on the way depends on whether release heard first of the party or of what was in the way. What is decided
-/// in the end is told to everybody.
+/// in the end is told to everybody. On a stock list release may decide only when nothing is in the way any more,
+/// if it hears of its declaration first: so none of them is looked for in a list's timeline.
 const ON_THE_WAY: &str = "RELEASE_WITHHELD";
+
+/// Who carries goods of a stock list is heard of when their release is granted, and told of the grant while it
+/// stands: not if release hears of the filing when the goods are gone.
+const CARRIERS: [&str; 2] = ["haulier-a", "terminal"];
+const GRANTED: &str = "RELEASE_GRANTED";
 
 /// Lines, and how often each is there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -163,8 +265,8 @@ impl Digest {
     }
 }
 
-/// Each payer's balance and what of it is secured.
-pub type Accounts = BTreeMap<String, (Decimal, Decimal)>;
+/// What [`FIGURES`] give.
+pub type Figures = BTreeMap<String, Decimal>;
 
 /// The four databases.
 pub struct Ledgers(BTreeMap<&'static str, PgPool>);
@@ -195,24 +297,35 @@ impl Ledgers {
         .await;
     }
 
-    /// Every payer's account.
-    pub async fn accounts(&self) -> Accounts {
-        let rows: Vec<(String, Decimal, Decimal)> =
-            sqlx::query_as("select payer, balance, secured from account")
-                .fetch_all(&self.0["customs"])
+    /// The figures as they are now.
+    pub async fn figures(&self) -> Figures {
+        let mut figures = Figures::new();
+        for (service, statement) in FIGURES {
+            let rows: Vec<(String, Decimal)> = sqlx::query_as(*statement)
+                .fetch_all(&self.0[service])
                 .await
-                .unwrap();
-        rows.into_iter()
-            .map(|(payer, balance, secured)| (payer, (balance, secured)))
-            .collect()
+                .unwrap_or_else(|error| panic!("{error}: {statement}"));
+            let named = rows
+                .into_iter()
+                .map(|(name, value)| (format!("{service}: {name}"), value));
+            figures.extend(named);
+        }
+        figures
     }
 
-    /// How these journeys stand, and what they changed in the accounts since `before`.
-    pub async fn digest(&self, journeys: &[&Journey<'_>], before: &Accounts) -> Digest {
+    /// How these journeys stand, and how they changed the figures since `before`.
+    pub async fn digest(&self, journeys: &[Journey<'_>], before: &Figures) -> Digest {
         let mut digest = Digest::default();
         let names: Vec<String> = journeys
             .iter()
-            .flat_map(|journey| [&journey.container, &journey.transport_document])
+            .flat_map(|journey| {
+                [
+                    &journey.container,
+                    &journey.transport_document,
+                    &journey.list,
+                ]
+            })
+            .filter(|name| !name.is_empty())
             .cloned()
             .collect();
         for (service, statement) in STATEMENTS {
@@ -225,41 +338,51 @@ impl Ledgers {
                 digest.add(format!("{service}: {}", without_names(&line, journeys)));
             }
         }
-        for (payer, (balance, secured)) in self.accounts().await {
-            let (balance_before, secured_before) = before.get(&payer).copied().unwrap_or_default();
-            digest.add(format!(
-                "customs: account of {payer} changed by {}, secured by {}",
-                (balance - balance_before).normalize(),
-                (secured - secured_before).normalize()
-            ));
+        for (name, value) in self.figures().await {
+            let value_before = before.get(&name).copied().unwrap_or_default();
+            let changed = (value - value_before).normalize();
+            digest.add(format!("{name} changed by {changed}"));
         }
-        for (party, fact, subject) in self.notices(&names).await {
-            if fact == ON_THE_WAY {
+        for NoticeEvent {
+            party_id,
+            fact,
+            subject,
+            container_number,
+            title,
+            ..
+        } in self.notices(&names).await
+        {
+            let of_list = subject.starts_with("stock-list/");
+            let while_it_stands =
+                of_list && fact == GRANTED && CARRIERS.contains(&party_id.as_str());
+            if fact == ON_THE_WAY || while_it_stands {
                 continue;
             }
-            let subject = without_names(&subject, journeys);
-            digest.add(format!("notice to {party}: {fact} {subject}"));
+            let about = if names.contains(&container_number) {
+                container_number
+            } else {
+                title
+            };
+            let about = without_names(&about, journeys);
+            digest.add(format!("notice to {party_id}: {fact} {about}"));
         }
         digest
     }
 
-    /// What parties were told about these containers or documents: the party, the fact, what it is about.
-    async fn notices(&self, names: &[String]) -> Vec<(String, String, String)> {
+    /// What parties were told about these containers, documents or lists; nothing twice.
+    async fn notices(&self, names: &[String]) -> Vec<NoticeEvent> {
         let payloads: Vec<Vec<u8>> = sqlx::query_scalar(
             "select payload from fabric.outbox where topic like '%release.notice%' order by partition, seq",
         )
         .fetch_all(&self.0["release"])
         .await
         .unwrap();
-        let mut told: BTreeMap<(String, String), (String, String, String)> = BTreeMap::new();
+        let mut told: BTreeMap<(String, String), NoticeEvent> = BTreeMap::new();
         for payload in payloads {
             let notice = NoticeEvent::decode(payload.as_slice()).unwrap();
-            let about = [notice.container_number, notice.title]
-                .into_iter()
-                .find(|name| names.contains(name));
-            if let Some(about) = about {
-                let fact = (notice.party_id.clone(), notice.source_event_id);
-                let twice = told.insert(fact, (notice.party_id, notice.fact, about));
+            if names.contains(&notice.container_number) || names.contains(&notice.title) {
+                let fact = (notice.party_id.clone(), notice.source_event_id.clone());
+                let twice = told.insert(fact, notice);
                 assert_eq!(twice, None, "a party was told twice of one fact");
             }
         }
@@ -314,16 +437,18 @@ async fn standing(pool: &PgPool, statement: &'static str) -> BTreeMap<(String, i
 }
 
 /// What differs from run to run, put out of a line: the names of containers, documents and filings.
-fn without_names(line: &str, journeys: &[&Journey<'_>]) -> String {
+fn without_names(line: &str, journeys: &[Journey<'_>]) -> String {
     journeys.iter().fold(line.to_owned(), |line, journey| {
         let names = [
             &journey.container,
             &journey.transport_document,
             &journey.lrn,
+            &journey.list,
         ];
         let cargo = format!("the cargo of {}", journey.script.name);
         names
             .into_iter()
+            .filter(|name| !name.is_empty())
             .fold(line, |line, name| line.replace(name, &cargo))
     })
 }

@@ -1,7 +1,8 @@
-//! Faults: a service or Kafka is stopped at a random step of the journeys and started again at a later one,
-//! in the real processes of `greenlane up`. Meanwhile the others answer and nothing is let out that should
-//! not be; afterwards everything stands as if nothing had happened. Each test prints its seed;
-//! `FAULTS_SEED=...` plays the same plan again. This file must not know what the journeys do.
+//! Faults: a service or Kafka is stopped at a random step of each of the five journeys and started again at a
+//! later one, in the real processes of `greenlane up`, while the other journeys go on. Meanwhile the others answer
+//! and nothing is let out that should not be; afterwards everything stands as if nothing had happened. Each test
+//! prints its seed; `FAULTS_SEED=...` plays the same plan again, and `FAULTS_POINTS=3` stops somebody three times
+//! in each journey. This file must not know what the journeys do.
 
 // Helpers of tests may panic like tests.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
@@ -14,13 +15,12 @@ mod outage;
 mod parties;
 mod performance;
 mod script;
+mod sites;
 // The end-to-end tests' way to run `up`; these tests need less of it than those.
 #[allow(dead_code)]
 #[path = "../e2e/site.rs"]
 mod site;
 mod waiting;
-
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use chance::Chance;
 use digest::Digest;
@@ -29,7 +29,7 @@ use outage::{Outage, Target, Victim, Way};
 use performance::{Plan, Stage};
 use proto::gate::v1::{CheckOutOutcome, TruckVisitState};
 use script::{Closing, Step};
-use site::{Site, world};
+use tokio::sync::OnceCell;
 
 #[test]
 fn whenever_gate_is_stopped_the_final_state_is_the_same() {
@@ -59,9 +59,9 @@ fn whenever_kafka_is_stopped_the_final_state_is_the_same() {
 /// Gate rule 10: beyond its limit a release is too old to open a barrier, inwards or outwards.
 #[test]
 fn a_truck_on_old_knowledge_of_its_release_goes_to_a_person() {
-    let site = alone();
+    let site = sites::alone();
     run(async {
-        let stage = Stage::open(site.0).await;
+        let stage = Stage::open(site.get()).await;
         let chance = Chance::from_environment("old knowledge");
         let victim = chance.one_of(&[Victim::Release, Victim::Kafka]);
         println!("{chance}: {victim} is frozen");
@@ -70,7 +70,7 @@ fn a_truck_on_old_knowledge_of_its_release_goes_to_a_person() {
         let mut outside = Journey::new(&stage.parties, &script::IMPORT_PICK_UP);
         stage.play_until(&mut outside, Step::CheckIn).await;
 
-        let target = Target::find(site.0, victim).await;
+        let target = Target::find(site.get(), victim).await;
         let outage = Outage::begin(target, Way::Freeze, true).await;
         stage.until_knowledge_is_old().await;
         let kept = inside.ask_for_the_way_out().await;
@@ -79,7 +79,7 @@ fn a_truck_on_old_knowledge_of_its_release_goes_to_a_person() {
         assert_eq!(waits.state(), TruckVisitState::ManualReview, "{waits:?}");
         outage.end().await;
 
-        stage.until_knowledge_is_fresh().await;
+        outside.until_knowledge_is_fresh().await;
         let let_in = outside.ask_for_the_way_in().await;
         assert_eq!(let_in.state(), TruckVisitState::GatedIn, "{let_in:?}");
         for truck in [&mut inside, &mut outside] {
@@ -92,9 +92,9 @@ fn a_truck_on_old_knowledge_of_its_release_goes_to_a_person() {
 /// it was said. What gate cannot have heard of it must hear of as soon as everybody is back.
 #[test]
 fn what_closes_the_barrier_while_somebody_is_away_recalls_the_truck_that_is_inside() {
-    let site = alone();
+    let site = sites::alone();
     run(async {
-        let stage = Stage::open(site.0).await;
+        let stage = Stage::open(site.get()).await;
         let chance = Chance::from_environment("closing");
         for closing in Closing::ALL {
             let victim = chance.one_of(&closing.victims());
@@ -103,7 +103,7 @@ fn what_closes_the_barrier_while_somebody_is_away_recalls_the_truck_that_is_insi
             let mut truck = Journey::new(&stage.parties, &script::IMPORT_PICK_UP);
             stage.play_until(&mut truck, Step::CheckOut).await;
 
-            let target = Target::find(site.0, victim).await;
+            let target = Target::find(site.get(), victim).await;
             let outage = Outage::begin(target, way, true).await;
             truck.close(closing).await;
             if closing.reaches_gate_without(victim) {
@@ -122,33 +122,20 @@ fn what_closes_the_barrier_while_somebody_is_away_recalls_the_truck_that_is_insi
 
 /// Plays the journeys undisturbed, once for all tests, and disturbed, and compares how everything stands.
 fn disturbed_by(victim: Victim) {
-    let site = alone();
+    let site = sites::alone();
     run(async {
-        let stage = Stage::open(site.0).await;
-        let wanted = match UNDISTURBED.get() {
-            Some(known) => known.clone(),
-            None => {
-                let digest = stage.play_both(None).await;
-                UNDISTURBED.get_or_init(|| digest).clone()
-            }
-        };
+        let stage = Stage::open(site.get()).await;
+        let wanted = UNDISTURBED.get_or_init(|| stage.play_all(None)).await;
         let chance = Chance::from_environment(victim.name());
         let plan = Plan::of(victim, &chance);
         println!("{chance}: {plan}");
-        let found = stage.play_both(Some(&plan)).await;
+        let found = stage.play_all(Some(&plan)).await;
         wanted.must_equal(&found, &format!("{chance}: {plan}"));
     });
 }
 
 /// What everything comes to when nobody is stopped.
-static UNDISTURBED: OnceLock<Digest> = OnceLock::new();
-
-/// The site, for one test at a time: what one stops, another would miss.
-fn alone() -> (&'static Site, MutexGuard<'static, ()>) {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    (world(), guard)
-}
+static UNDISTURBED: OnceCell<Digest> = OnceCell::const_new();
 
 fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -123,7 +123,8 @@ impl Outage {
         }
         let keeper = (kept || way == Way::Freeze).then(|| {
             let over = over.clone();
-            std::thread::spawn(move || keep_away(site, victim, &over))
+            let frozen = (way == Way::Freeze).then_some(process);
+            std::thread::spawn(move || keep_away(site, victim, frozen, &over))
         });
         Outage {
             site,
@@ -158,16 +159,15 @@ impl Drop for Outage {
     }
 }
 
-/// Freezes every process that appears in the victim's place, and thaws them all at the end.
-fn keep_away(site: &Site, victim: Victim, over: &AtomicBool) {
-    let mut frozen: Option<Process> = None;
+/// Freezes every process that appears in the victim's place of the one that is frozen, if one is, and thaws it at
+/// the end.
+fn keep_away(site: &Site, victim: Victim, mut frozen: Option<Process>, over: &AtomicBool) {
     while !over.load(Ordering::Acquire) {
-        let present = victim.process(site);
-        if present != frozen {
-            if let Some(process) = &present {
-                send(process, Signal::SIGSTOP);
-            }
-            frozen = present;
+        if let Some(present) = victim.process(site)
+            && frozen.as_ref() != Some(&present)
+        {
+            send(&present, Signal::SIGSTOP);
+            frozen = Some(present);
         }
         std::thread::sleep(WATCH);
     }

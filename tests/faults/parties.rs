@@ -8,6 +8,8 @@ use proto::bonded::v1::GetStockRequest;
 use proto::bonded::v1::bonded_service_client::BondedServiceClient;
 use proto::customs::v1::GetAccountRequest;
 use proto::customs::v1::customs_service_client::CustomsServiceClient;
+use proto::fabric::v1::fabric_admin_service_client::FabricAdminServiceClient;
+use proto::fabric::v1::{GetFabricStatusRequest, GetFabricStatusResponse};
 use proto::gate::v1::ListSitesRequest;
 use proto::gate::v1::gate_service_client::GateServiceClient;
 use proto::release::v1::ListNoticesRequest;
@@ -31,16 +33,26 @@ type Transport = InterceptedService<Channel, Bearer>;
 pub struct Parties {
     /// The port: rail desk, yard and gate.
     pub terminal: Party,
+    /// The bonded centre's gate.
+    pub centre_gate: Party,
+    /// The bonded centre's operator.
+    pub operator: Party,
     /// The trucking firm.
     pub haulier: Party,
     /// The customs broker.
     pub broker: Party,
     /// Whose goods they are.
     pub trader: Party,
+    /// Another broker.
+    pub other_broker: Party,
+    /// Another trader, with stock in bond.
+    pub other_trader: Party,
     /// The shipping line.
     pub line: Party,
     /// The customs officer.
     pub officer: Party,
+    /// Looks after the exchange of facts.
+    admin: Party,
 }
 
 impl Parties {
@@ -50,11 +62,16 @@ impl Parties {
         let party = |name| Party::of(site, name, &channels);
         Parties {
             terminal: party("terminal"),
+            centre_gate: party("centre-gate"),
+            operator: party("operator"),
             haulier: party("haulier-a"),
             broker: party("broker-a"),
             trader: party("trader-a"),
+            other_broker: party("broker-b"),
+            other_trader: party("trader-b"),
             line: party("line-a"),
             officer: party("officer-1"),
+            admin: party("admin"),
         }
     }
 
@@ -85,6 +102,16 @@ impl Parties {
             }
             Victim::Kafka => Ok(()),
         }
+    }
+
+    /// How the exchange of facts stands, as a service says.
+    pub async fn exchange(&self, service: &str) -> Result<GetFabricStatusResponse, Status> {
+        let transport = self
+            .admin
+            .transport(self.admin.channels.of_service(service));
+        let mut admin = FabricAdminServiceClient::new(transport);
+        let request = GetFabricStatusRequest {};
+        Ok(admin.get_fabric_status(request).await?.into_inner())
     }
 }
 
@@ -139,6 +166,15 @@ struct Channels {
 }
 
 impl Channels {
+    fn of_service(&self, name: &str) -> &Channel {
+        match name {
+            "gate" => &self.gate,
+            "customs" => &self.customs,
+            "bonded" => &self.bonded,
+            _ => &self.release,
+        }
+    }
+
     fn of(site: &Site) -> Channels {
         let endpoints = site.endpoints().expect("up has published its endpoints");
         let channel = |service: &str| {

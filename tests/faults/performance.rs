@@ -1,22 +1,32 @@
-//! How the journeys are played: step after step, with somebody away in between as a plan says. Whoever is
-//! away comes back at the plan's later step, or sooner where the journey cannot go on without it. This file
-//! must not know what a step asks of the services.
+//! How the journeys are played: all five at once, each step after step, with somebody away in between as a plan
+//! says. Whoever is away comes back at the plan's later step, or sooner where the journey that the outage belongs
+//! to cannot go on without it; the others meanwhile ask again, and wait. This file must not know what a step asks
+//! of the services.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
+use futures::future::{Either, join_all, select};
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::{Instant, timeout_at};
+
 use crate::barrier::Barrier;
 use crate::chance::Chance;
-use crate::digest::{Accounts, Digest, Ledgers};
+use crate::digest::{Digest, Figures, Ledgers};
 use crate::journey::{self, Journey};
 use crate::outage::{Outage, Target, Victim, Way};
 use crate::parties::Parties;
-use crate::script::{IMPORT_PICK_UP, NOT_TODAY, Script, Step};
+use crate::script::{JOURNEYS, Step};
 use crate::site::Site;
 use crate::waiting::seen;
 
-/// Somebody is kept away for so many steps at most.
+/// How often in each journey somebody is stopped.
+const POINTS_VARIABLE: &str = "FAULTS_POINTS";
+/// Somebody is kept away for so many steps at most ...
 const STEPS_AWAY_MAX: usize = 5;
+/// ... and so long: gate would soon know too little of it to let anybody through.
+const TIME_AWAY_MAX: Duration = Duration::from_secs(8);
 /// A call is cut within so many milliseconds.
 const CALL_MILLIS_MAX: usize = 10;
 /// A service that is away is asked for so long.
@@ -66,49 +76,70 @@ struct Strike {
 /// Who is stopped, and when in which journey.
 pub struct Plan {
     victim: Victim,
-    import_pick_up: Strike,
-    not_today: Strike,
+    /// Of each journey, in the order of its steps.
+    strikes: [Vec<Strike>; JOURNEYS.len()],
 }
 
 impl Plan {
-    /// A plan by chance.
+    /// A plan by chance, with as many outages in each journey as the environment says.
     pub fn of(victim: Victim, chance: &Chance) -> Plan {
-        let strike = |script: &Script| {
-            let step = chance.below(script.steps.len());
-            Strike {
+        let points = match std::env::var(POINTS_VARIABLE) {
+            Ok(text) => text.parse().expect("FAULTS_POINTS is a number"),
+            Err(_) => 1,
+        };
+        let mut strikes = JOURNEYS.map(|script| {
+            let mut steps = BTreeSet::new();
+            while steps.len() < script.steps.len().min(points) {
+                steps.insert(chance.below(script.steps.len()));
+            }
+            let strike = |step: usize| Strike {
                 step,
                 moment: Moment::of(script.steps[step], chance),
                 way: chance.one_of(&[Way::Kill, Way::End, Way::Freeze]),
                 steps_away: chance.below(STEPS_AWAY_MAX + 1),
-            }
-        };
-        Plan {
-            victim,
-            import_pick_up: strike(&IMPORT_PICK_UP),
-            not_today: strike(&NOT_TODAY),
+            };
+            steps.into_iter().map(strike).collect::<Vec<_>>()
+        });
+        let mut restarts: Vec<&mut Strike> = strikes
+            .iter_mut()
+            .flatten()
+            .filter(|strike| strike.way != Way::Freeze)
+            .collect();
+        while restarts.len() > restarts_max(victim, points) {
+            let spared = restarts.swap_remove(chance.below(restarts.len()));
+            spared.way = Way::Freeze;
         }
+        Plan { victim, strikes }
+    }
+}
+
+/// How many outages of a play may be such that `up` starts somebody again: for Kafka that takes seconds, and
+/// before a service it waits twice as long each time.
+fn restarts_max(victim: Victim, points: usize) -> usize {
+    match victim {
+        Victim::Kafka => points + 1,
+        _ => points + 2,
     }
 }
 
 impl fmt::Display for Plan {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}:", self.victim)?;
-        for (script, strike) in [
-            (&IMPORT_PICK_UP, &self.import_pick_up),
-            (&NOT_TODAY, &self.not_today),
-        ] {
-            let Strike {
-                step,
-                moment,
-                way,
-                steps_away,
-            } = strike;
-            let step = script.steps[*step];
-            write!(
-                formatter,
-                " {} {way:?} {moment:?} of {step:?}, for {steps_away} steps;",
-                script.name
-            )?;
+        for (script, strikes) in JOURNEYS.iter().zip(&self.strikes) {
+            for strike in strikes {
+                let Strike {
+                    step,
+                    moment,
+                    way,
+                    steps_away,
+                } = strike;
+                let step = script.steps[*step];
+                write!(
+                    formatter,
+                    " {} {way:?} {moment:?} of {step:?}, for {steps_away} steps;",
+                    script.name
+                )?;
+            }
         }
         Ok(())
     }
@@ -130,39 +161,45 @@ impl Stage {
             parties: Parties::of(site),
             ledgers: Ledgers::open(site),
         };
+        journey::stock_is_seeded(&stage.parties).await;
         stage.ledgers.settled().await;
         stage
     }
 
-    /// Plays both journeys, and says how everything stands afterwards.
-    pub async fn play_both(&self, plan: Option<&Plan>) -> Digest {
-        let mut barrier = Barrier::with_two_trucks(&self.parties).await;
-        let before = self.ledgers.accounts().await;
-        let mut import_pick_up = Journey::new(&self.parties, &IMPORT_PICK_UP);
-        let mut not_today = Journey::new(&self.parties, &NOT_TODAY);
-        for (journey, strike) in [
-            (&mut import_pick_up, plan.map(|plan| plan.import_pick_up)),
-            (&mut not_today, plan.map(|plan| plan.not_today)),
-        ] {
-            match plan.zip(strike) {
-                Some((plan, strike)) => {
-                    let mut disturbed = Disturbed {
+    /// Plays all journeys, and says how everything stands afterwards.
+    pub async fn play_all(&self, plan: Option<&Plan>) -> Digest {
+        let barrier = Mutex::new(Barrier::with_its_trucks(&self.parties).await);
+        let before = self.ledgers.figures().await;
+        let mut journeys = JOURNEYS.map(|script| Journey::new(&self.parties, script));
+        match plan {
+            Some(plan) => {
+                let plays = journeys.iter_mut().zip(&plan.strikes);
+                join_all(plays.map(|(journey, strikes)| {
+                    let disturbed = Disturbed {
                         stage: self,
-                        barrier: &mut barrier,
+                        barrier: &barrier,
                         victim: plan.victim,
-                        strike,
-                        outage: None,
+                        strikes,
+                        away: None,
                     };
-                    disturbed.play(journey).await;
-                }
-                None => self.play_from(journey, Step::Announce).await,
+                    Box::pin(disturbed.play(journey))
+                }))
+                .await;
+            }
+            None => {
+                let plays = journeys.iter_mut();
+                join_all(plays.map(|journey| {
+                    let begin = journey.script.steps[0];
+                    self.play_from(journey, begin)
+                }))
+                .await;
             }
         }
-        barrier.stays_closed(None).await;
-        self.digest(&[&import_pick_up, &not_today], &before).await
+        barrier.lock().await.stays_closed(None).await;
+        self.digest(&journeys, &before).await
     }
 
-    async fn digest(&self, journeys: &[&Journey<'_>], before: &Accounts) -> Digest {
+    async fn digest(&self, journeys: &[Journey<'_>], before: &Figures) -> Digest {
         self.ledgers.settled().await;
         self.ledgers.digest(journeys, before).await
     }
@@ -188,11 +225,6 @@ impl Stage {
         }
     }
 
-    /// Waits until gate knows afresh what release has decided.
-    pub async fn until_knowledge_is_fresh(&self) {
-        journey::knowledge_is_fresh(&self.parties).await;
-    }
-
     /// Waits until what gate knows of release's decisions is older than it may be.
     pub async fn until_knowledge_is_old(&self) {
         journey::knowledge_is_old(&self.parties).await;
@@ -200,104 +232,130 @@ impl Stage {
 
     /// Every service but the one that is away answers a read.
     async fn others_answer(&self, away: Victim) {
-        let parties = &self.parties;
-        for service in [
+        let all = [
             Victim::Gate,
             Victim::Customs,
             Victim::Bonded,
             Victim::Release,
-        ] {
-            if service == away {
-                continue;
-            }
+        ];
+        let others = all.into_iter().filter(|service| *service != away);
+        join_all(others.map(async |service| {
             let what = format!("{service} answers without {away}");
-            let answer = seen(&what, async || parties.read(service).await.map(Ok));
+            let answer = seen(&what, async || self.parties.read(service).await.map(Ok));
             let in_time = tokio::time::timeout(READ_DEADLINE, answer).await;
             assert!(in_time.is_ok(), "{what}: it did not");
-        }
+        }))
+        .await;
     }
 }
 
 /// A journey while somebody is away.
 struct Disturbed<'a, 'b> {
     stage: &'a Stage,
-    barrier: &'a mut Barrier<'b>,
+    barrier: &'a Mutex<Barrier<'b>>,
     victim: Victim,
-    strike: Strike,
-    outage: Option<Outage>,
+    strikes: &'a [Strike],
+    away: Option<Away<'a, 'b>>,
 }
 
-impl Disturbed<'_, '_> {
-    async fn play(&mut self, journey: &mut Journey<'_>) {
-        let strike = self.strike;
+/// The victim, away for one journey. There is one barrier, so there is one outage at a time.
+struct Away<'a, 'b> {
+    outage: Outage,
+    barrier: MutexGuard<'a, Barrier<'b>>,
+    /// The last step for which it may be away.
+    last_step: usize,
+    until: Instant,
+}
+
+impl<'a, 'b> Disturbed<'a, 'b> {
+    async fn play(mut self, journey: &mut Journey<'_>) {
         for (number, step) in journey.script.steps.iter().enumerate() {
-            let struck = number == strike.step;
-            if struck && strike.moment == Moment::BeforeTheCall {
-                self.strike(self.target().await).await;
+            match self.strikes.iter().find(|strike| strike.step == number) {
+                Some(strike) => self.act_struck(journey, *step, strike).await,
+                None => self.go_on(*step, journey.act(*step)).await,
             }
-            if struck && let Moment::DuringTheCall { millis } = strike.moment {
-                let target = self.target().await;
-                let moment = tokio::time::sleep(Duration::from_millis(millis));
-                let called = step.calls() == Some(self.victim);
-                tokio::join!(
-                    journey.act(*step),
-                    self.strike_in_call(target, moment, called)
-                );
-            } else if self.is_away() && step.calls() == Some(self.victim) {
-                // The call is made while it is away, and answered when it is back.
-                tokio::join!(journey.act(*step), self.end());
-            } else {
-                journey.act(*step).await;
-            }
-            if struck && strike.moment == Moment::AfterTheAnswer {
-                self.strike(self.target().await).await;
-            }
-            let time_is_over = number >= strike.step + strike.steps_away;
-            if self.is_away() && (time_is_over || step.rests_on().contains(&self.victim)) {
+            let time_is_over = self
+                .away
+                .as_ref()
+                .is_some_and(|away| number >= away.last_step);
+            if time_is_over || step.rests_on().contains(&self.victim) {
                 self.end().await;
             }
-            journey.consequence(*step).await;
+            self.in_time(journey.consequence(*step)).await;
         }
         self.end().await;
     }
 
-    fn is_away(&self) -> bool {
-        self.outage.is_some()
+    /// A step's act, begun or not, with the victim away or not.
+    async fn go_on(&mut self, step: Step, acting: impl Future<Output = ()>) {
+        if self.away.is_some() && step.calls() == Some(self.victim) {
+            // The call is made while it is away, and answered when it is back.
+            tokio::join!(acting, self.end());
+        } else {
+            self.in_time(acting).await;
+        }
     }
 
-    async fn target(&self) -> Target {
-        Target::find(self.stage.site, self.victim).await
+    async fn act_struck(&mut self, journey: &mut Journey<'_>, step: Step, strike: &Strike) {
+        self.end().await;
+        let barrier = self.barrier.lock().await;
+        let target = Target::find(self.stage.site, self.victim).await;
+        match strike.moment {
+            Moment::BeforeTheCall => {
+                self.strike(strike, target, barrier).await;
+                self.go_on(step, journey.act(step)).await;
+            }
+            Moment::DuringTheCall { millis } => {
+                let acting = journey.act(step);
+                // Chance decides what is lost, the call, the answer or nothing.
+                let striking = Box::pin(async {
+                    tokio::time::sleep(Duration::from_millis(millis)).await;
+                    self.strike(strike, target, barrier).await;
+                });
+                let unanswered = match select(acting, striking).await {
+                    Either::Left(((), striking)) => {
+                        striking.await;
+                        None
+                    }
+                    Either::Right(((), acting)) => Some(acting),
+                };
+                if let Some(acting) = unanswered {
+                    self.go_on(step, acting).await;
+                }
+            }
+            Moment::AfterTheAnswer => {
+                journey.act(step).await;
+                self.strike(strike, target, barrier).await;
+            }
+        }
     }
 
     /// Stops the victim, and looks what the others do without it.
-    async fn strike(&mut self, target: Target) {
-        let kept = self.strike.steps_away > 0;
-        self.outage = Some(Outage::begin(target, self.strike.way, kept).await);
-        if kept {
-            self.victim_is_silent().await;
-        }
-        self.barrier.stays_closed(Some(self.victim)).await;
-        self.stage.others_answer(self.victim).await;
-    }
-
-    async fn strike_in_call(
+    async fn strike(
         &mut self,
+        strike: &Strike,
         target: Target,
-        moment: impl Future<Output = ()>,
-        called: bool,
+        mut barrier: MutexGuard<'a, Barrier<'b>>,
     ) {
-        // Chance decides what is lost, the call, the answer or nothing.
-        moment.await;
-        self.strike(target).await;
-        if called {
-            // Only then can the call be answered.
-            self.end().await;
-        }
+        let kept = strike.steps_away > 0;
+        let outage = Outage::begin(target, strike.way, kept).await;
+        let until = Instant::now() + TIME_AWAY_MAX;
+        tokio::join!(
+            Box::pin(self.victim_is_silent(kept)),
+            barrier.stays_closed(Some(self.victim)),
+            Box::pin(self.stage.others_answer(self.victim)),
+        );
+        self.away = Some(Away {
+            outage,
+            barrier,
+            last_step: strike.step + strike.steps_away,
+            until,
+        });
     }
 
     /// An outage that nobody would notice tests nothing.
-    async fn victim_is_silent(&self) {
-        if self.victim == Victim::Kafka {
+    async fn victim_is_silent(&self, kept: bool) {
+        if self.victim == Victim::Kafka || !kept {
             return;
         }
         let asked = self.stage.parties.read(self.victim);
@@ -306,11 +364,28 @@ impl Disturbed<'_, '_> {
         assert!(silent, "{} answers while it is away", self.victim);
     }
 
+    /// Goes on with the journey; what takes too long needs whoever is away.
+    async fn in_time(&mut self, going_on: impl Future<Output = ()>) {
+        let mut going_on = std::pin::pin!(going_on);
+        if let Some(away) = &self.away
+            && timeout_at(away.until, &mut going_on).await.is_ok()
+        {
+            return;
+        }
+        self.end().await;
+        going_on.await;
+    }
+
     async fn end(&mut self) {
-        if let Some(outage) = self.outage.take() {
+        if let Some(Away {
+            outage,
+            mut barrier,
+            ..
+        }) = self.away.take()
+        {
             outage.end().await;
             // It may have come back knowing nothing: then it must not open either.
-            self.barrier.stays_closed(None).await;
+            barrier.stays_closed(None).await;
         }
     }
 }

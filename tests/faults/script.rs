@@ -3,10 +3,12 @@
 
 use crate::outage::Victim;
 use Step::{
-    Announce, CheckIn, CheckOut, Cleared, ComeInVain, CommercialRelease, CompleteControls,
-    Departed, HoldByCustoms, HoldByTerminal, Inspect, KnownTrain, LandContainer, LeaveInVain,
-    LiftByCustoms, LiftByTerminal, Lodge, MakeAvailable, OrderInspection, PreArrive, Ready,
-    Stopped,
+    Accepted, Announce, ApproveList, CheckIn, CheckInAtCentre, CheckOut, CheckOutAtCentre, Cleared,
+    ComeInVain, CommercialRelease, CompleteControls, Count, Departed, Exited, FileList,
+    HoldByCustoms, HoldByTerminal, Inspect, KnownDeclaration, KnownList, KnownTrain, LandContainer,
+    LeaveByTrain, LeaveInVain, LiftByCustoms, LiftByTerminal, Load, LoadInVain, Lodge,
+    MakeAvailable, Matched, MayLoad, MayMove, MayNotLoad, OrderInspection, Passed, Posted,
+    PreArrive, Ready, Stopped, Weigh,
 };
 
 /// What happens in a journey.
@@ -16,12 +18,26 @@ pub enum Step {
     Announce,
     /// Customs has heard of it.
     KnownTrain,
-    /// The broker lodges the declaration; it is matched with the train's list.
+    /// The trader files the stock list.
+    FileList,
+    /// The operator of the bonded centre approves it.
+    ApproveList,
+    /// Customs has heard that its goods are set aside.
+    KnownList,
+    /// The broker lodges the declaration.
     Lodge,
-    /// The haulier files its truck: blocked.
+    /// It is matched with the train's list.
+    Matched,
+    /// Gate has heard of it: a truck may come in on it.
+    KnownDeclaration,
+    /// Release lets the goods of the list move, and gate has heard it: a truck may come for them.
+    MayMove,
+    /// The truck is filed.
     PreArrive,
-    /// The rail desk records that the container was lifted off; customs accepts the declaration.
+    /// The rail desk records that the container was lifted off.
     LandContainer,
+    /// The goods are here: customs accepts the declaration.
+    Accepted,
     /// Customs clears the goods.
     Cleared,
     /// The line lets the haulier collect them.
@@ -32,7 +48,7 @@ pub enum Step {
     HoldByTerminal,
     /// So does customs.
     HoldByCustoms,
-    /// Gate knows of both holds and both controls.
+    /// Release and gate know of both holds and both controls.
     Stopped,
     /// The truck comes all the same, and is turned away.
     ComeInVain,
@@ -52,23 +68,48 @@ pub enum Step {
     LeaveInVain,
     /// The inspection is done.
     Inspect,
-    /// It leaves with the container.
+    /// It leaves: with the container, or without the one that it brought.
     CheckOut,
     /// Everybody knows that it has.
     Departed,
+    /// Release lets the container be loaded onto a train, and gate has heard it.
+    MayLoad,
+    /// Release has taken that back, for the hold.
+    MayNotLoad,
+    /// The container is not loaded.
+    LoadInVain,
+    /// It is loaded.
+    Load,
+    /// The train leaves with it.
+    LeaveByTrain,
+    /// Everybody knows that the goods have left.
+    Exited,
+    /// The truck comes into the bonded centre.
+    CheckInAtCentre,
+    /// It is loaded there, and weighed.
+    Weigh,
+    /// It leaves the centre: with the goods, or without those that it brought.
+    CheckOutAtCentre,
+    /// Bonded has heard that the goods have passed.
+    Passed,
+    /// The operator counts them.
+    Count,
+    /// The list is final, and everybody knows it.
+    Posted,
 }
 
 /// Journey A, import pick-up.
 pub const IMPORT_PICK_UP: Script = Script {
     name: "import pick-up",
     letter: 'A',
-    red: false,
     steps: &[
         Announce,
         KnownTrain,
         Lodge,
+        Matched,
         PreArrive,
         LandContainer,
+        Accepted,
         Cleared,
         CommercialRelease,
         MakeAvailable,
@@ -79,17 +120,87 @@ pub const IMPORT_PICK_UP: Script = Script {
     ],
 };
 
+/// Journey B, export drop-off; before it is loaded it is held for a while.
+pub const EXPORT_DROP_OFF: Script = Script {
+    name: "export drop-off",
+    letter: 'B',
+    steps: &[
+        Lodge,
+        KnownDeclaration,
+        PreArrive,
+        CheckIn,
+        Accepted,
+        Cleared,
+        CheckOut,
+        MayLoad,
+        HoldByTerminal,
+        MayNotLoad,
+        LoadInVain,
+        LiftByTerminal,
+        MayLoad,
+        Load,
+        LeaveByTrain,
+        Exited,
+    ],
+};
+
+/// Journey C, into bond: the goods pass before customs clears them.
+pub const INTO_BOND: Script = Script {
+    name: "into bond",
+    letter: 'C',
+    steps: &[
+        Announce,
+        LandContainer,
+        FileList,
+        ApproveList,
+        KnownTrain,
+        Lodge,
+        Matched,
+        MayMove,
+        PreArrive,
+        CheckIn,
+        CheckOut,
+        CheckInAtCentre,
+        CheckOutAtCentre,
+        Passed,
+        Count,
+        CompleteControls,
+        Cleared,
+        Posted,
+    ],
+};
+
+/// Journey D, out of bond: customs clears the goods before they pass.
+pub const OUT_OF_BOND: Script = Script {
+    name: "out of bond",
+    letter: 'D',
+    steps: &[
+        FileList,
+        KnownList,
+        Lodge,
+        Cleared,
+        MayMove,
+        PreArrive,
+        CheckInAtCentre,
+        Weigh,
+        CheckOutAtCentre,
+        Passed,
+        Posted,
+    ],
+};
+
 /// Journey E, not today.
 pub const NOT_TODAY: Script = Script {
     name: "not today",
     letter: 'E',
-    red: true,
     steps: &[
         Announce,
         KnownTrain,
         Lodge,
+        Matched,
         PreArrive,
         LandContainer,
+        Accepted,
         CommercialRelease,
         MakeAvailable,
         HoldByTerminal,
@@ -109,15 +220,22 @@ pub const NOT_TODAY: Script = Script {
     ],
 };
 
+/// All of them.
+pub const JOURNEYS: [&Script; 5] = [
+    &IMPORT_PICK_UP,
+    &EXPORT_DROP_OFF,
+    &INTO_BOND,
+    &OUT_OF_BOND,
+    &NOT_TODAY,
+];
+
 /// A journey.
 #[derive(Clone, Copy, Debug)]
 pub struct Script {
     /// Its name.
     pub name: &'static str,
-    /// Tells its containers and trucks from the other's.
+    /// Tells its containers and trucks from the others'.
     pub letter: char,
-    /// Whether its goods are such as customs looks at.
-    pub red: bool,
     /// What happens, in order.
     pub steps: &'static [Step],
 }
@@ -182,24 +300,30 @@ impl Step {
     /// The service that is called; none where there is only something to wait for.
     pub fn calls(self) -> Option<Victim> {
         match self {
-            KnownTrain | Cleared | Stopped | Ready | Departed => None,
+            KnownTrain | KnownList | Matched | KnownDeclaration | MayMove | Accepted | Cleared
+            | Stopped | Ready | Departed | MayLoad | MayNotLoad | Exited | Passed | Posted => None,
             Announce | PreArrive | LandContainer | MakeAvailable | HoldByTerminal | ComeInVain
-            | LiftByTerminal | CheckIn | OrderInspection | LeaveInVain | Inspect | CheckOut => {
+            | LiftByTerminal | CheckIn | OrderInspection | LeaveInVain | Inspect | CheckOut
+            | LoadInVain | Load | LeaveByTrain | CheckInAtCentre | Weigh | CheckOutAtCentre => {
                 Some(Victim::Gate)
             }
             Lodge | HoldByCustoms | CompleteControls | LiftByCustoms => Some(Victim::Customs),
+            FileList | ApproveList | Count => Some(Victim::Bonded),
             CommercialRelease => Some(Victim::Release),
         }
     }
 
     /// Who must be there for the consequence that is waited for after the step.
     pub fn rests_on(self) -> &'static [Victim] {
-        use Victim::{Customs, Gate, Kafka, Release};
+        use Victim::{Bonded, Customs, Gate, Kafka, Release};
         match self {
-            KnownTrain | LandContainer => &[Gate, Kafka, Customs],
-            Lodge | Cleared => &[Customs],
-            Stopped | Ready => &[Gate, Kafka, Customs, Release],
+            KnownTrain | KnownDeclaration | Accepted => &[Gate, Kafka, Customs],
+            KnownList => &[Bonded, Kafka, Customs],
+            Matched | Cleared => &[Customs],
+            Stopped | Ready | MayLoad | MayNotLoad | Exited => &[Gate, Kafka, Customs, Release],
             Departed => &[Gate, Kafka, Release],
+            MayMove | Posted => &[Gate, Kafka, Customs, Bonded, Release],
+            Passed => &[Gate, Kafka, Bonded],
             _ => &[],
         }
     }
