@@ -1,5 +1,5 @@
-//! Every reason that a service may refuse for stands once in a catalogue and has a page; no page is left
-//! over, and no reason is raised that nobody can look up.
+//! Every reason that a service may refuse for stands once in a catalogue and has a page, which names its code; no
+//! page is left over, no reason is raised that nobody can look up, and the README says where the catalogues are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -67,6 +67,73 @@ fn first_arguments(source: &Source, calls: &[&str]) -> Vec<String> {
         }
     }
     found
+}
+
+/// The reasons of a catalogue, each with the gRPC code that it travels with: `FailedPrecondition`.
+fn codes() -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for source in below(&["services"]) {
+        if CATALOGUES.contains(&source.path.as_str()) {
+            for (start, code) in source.code.match_indices("Code::") {
+                let before = &source.code[..start];
+                let reason = before.rsplit('"').nth(1).unwrap_or_default();
+                let letters = |letter: char| !letter.is_ascii_alphabetic();
+                let name = &source.code[start + code.len()..];
+                let name = name.split(letters).next().unwrap_or_default();
+                found.insert(reason.to_owned(), name.to_owned());
+            }
+        }
+    }
+    found
+}
+
+/// As the wire's documentation spells a code: `FAILED_PRECONDITION`.
+fn spelled(code: &str) -> String {
+    let mut spelled = String::new();
+    for letter in code.chars() {
+        if letter.is_ascii_uppercase() && !spelled.is_empty() {
+            spelled.push('_');
+        }
+        spelled.push(letter.to_ascii_uppercase());
+    }
+    spelled
+}
+
+#[test]
+fn every_catalogue_is_looked_at_and_the_readme_names_each_and_no_other_file() {
+    let there: BTreeSet<String> = below(&["services"])
+        .iter()
+        .filter(|source| source.code.contains("static CATALOGUE: &[Entry]"))
+        .map(|source| source.path.clone())
+        .collect();
+    let known: BTreeSet<String> = CATALOGUES.iter().map(|path| (*path).to_owned()).collect();
+    assert_eq!(there, known);
+    let readme = fs::read_to_string(root().join("docs/errors/README.md")).unwrap();
+    let named: BTreeSet<String> = readme
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|quoted| quoted.ends_with(".rs"))
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(named, known);
+}
+
+#[test]
+fn a_page_names_the_code_that_its_reason_travels_with() {
+    let codes = codes();
+    let reasons: BTreeSet<String> = catalogued().into_keys().collect();
+    assert_eq!(codes.keys().cloned().collect::<BTreeSet<_>>(), reasons);
+    let wrong: Vec<String> = codes
+        .into_iter()
+        .map(|(reason, code)| (reason, format!("gRPC code: `{}`\n", spelled(&code))))
+        .filter(|(reason, line)| {
+            let page = root().join(format!("docs/errors/{reason}.md"));
+            !fs::read_to_string(page).unwrap_or_default().contains(line)
+        })
+        .map(|(reason, line)| format!("{reason}: {line}"))
+        .collect();
+    assert_eq!(wrong, Vec::<String>::new());
 }
 
 #[test]

@@ -457,9 +457,11 @@ fn why_and_timeline_tell_of_a_stock_list_what_keeps_its_goods_and_when_they_may_
     let list = &told["list_releases"][0];
     assert_eq!(list["list_number"], number.as_str(), "{told}");
     let table = world().run(&of_container).done().stdout;
-    for text in ["on a pass of a stock list below", may] {
+    let on_its_list = "into bond it leaves on its stock list";
+    for text in ["on a pass of a stock list below", may, on_its_list] {
         assert!(table.contains(text), "{text}: {table}");
     }
+    assert!(!table.contains("not declared;"), "{table}");
 
     let timeline = ["timeline", &number, "--as", "trader-a"];
     let facts = world().run_json(&timeline).done().objects();

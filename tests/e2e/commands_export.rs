@@ -69,6 +69,10 @@ fn an_export_is_brought_on_its_declaration_and_accepted_when_it_comes() {
     let left = one(cargo.site.run_json(&plate).done());
     assert_eq!(left["state"], "TRUCK_VISIT_STATE_CLOSED");
     assert_eq!(left["completion"], "COMPLETION_OBSERVED");
+    // Once more, as if its coming had not been recorded: it has no goods, so the barrier opens.
+    let told = cargo.site.run(&plate).done().stdout;
+    assert!(told.contains("Outcome: let out"), "{told}");
+    assert!(told.contains("never let in"), "{told}");
     assert_eq!(
         cargo.container_visit()["phase"],
         "CONTAINER_VISIT_PHASE_ARRIVED"
@@ -183,6 +187,9 @@ fn an_export_that_may_be_loaded_leaves_by_train_and_has_exited() {
         let why = cargo.site.run(&["why", &cargo.container]);
         why.code == 0 && why.stdout.contains("may be loaded since")
     });
+    let why = cargo.site.run(&["why", &cargo.container]).done().stdout;
+    let goods = format!("declared by {mrn}; customs has released it\n");
+    assert!(why.contains(&goods), "no line lets it be collected: {why}");
     until("it is loaded", || rail(&cargo, "load").code == 0);
     assert_eq!(
         one(rail(&cargo, "load").done())["outcome"],

@@ -107,20 +107,33 @@ fn what_cannot_be_read_is_answered_without_being_sent() {
     let file = fs::File::options().write(true).open(&large).unwrap();
     file.set_len(10 * 1024 * 1024 + 1).unwrap();
     let broken = cargo.write("broken.xml", "<MetaData>\n<Declaration></MetaData>");
-    let missing = large.replace("large.xml", "missing.xml");
-    let arguments = ["broker", "file", &missing, &large, &broken];
+    let arguments = ["broker", "file", &large, &broken];
     let answers = world().run(&arguments).done().objects();
-    let [broken, large, missing] = answers.try_into().unwrap();
-    for answer in [&broken, &large, &missing] {
+    let [broken, unsent] = answers.try_into().unwrap();
+    for answer in [&broken, &unsent] {
         assert_eq!(answer["outcome"], "unreadable", "{answer}");
         assert_ne!(answer["cause"], "", "{answer}");
     }
     assert_eq!(broken["line"], 2, "{broken}");
-    for unsent in [&large, &missing] {
-        assert_eq!((&unsent["line"], &unsent["column"]), (&json!(1), &json!(1)));
-    }
-    assert!(large["cause"].as_str().unwrap().contains("not sent"));
-    assert!(missing["cause"].as_str().unwrap().contains("No such file"));
+    assert_eq!((&unsent["line"], &unsent["column"]), (&json!(1), &json!(1)));
+    let cause = unsent["cause"].as_str().unwrap();
+    assert!(cause.contains("10485760 bytes (10 MiB)"), "{cause}");
+    let again = world().run(&["broker", "file", &large]).done().objects();
+    assert_eq!(again, [unsent], "the same answer each time");
+}
+
+#[test]
+fn a_path_that_is_not_there_is_refused_before_anything_is_filed() {
+    let cargo = Cargo::new(GREEN);
+    let document = cargo.document();
+    let missing = format!("{document}.missing");
+    let refused = world()
+        .run(&["broker", "file", &document, &missing])
+        .refused();
+    assert!(refused.stderr.contains(&missing), "{}", refused.stderr);
+    assert_eq!(refused.stdout, "");
+    let filed = one(world().run_json(&["broker", "file", &document]));
+    assert_eq!(filed["repeated"], false, "{filed}");
 }
 
 #[test]

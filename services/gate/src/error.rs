@@ -37,7 +37,7 @@ pub static CATALOGUE: &[Entry] = &[
         "STOCK_LIST_EXCEEDED",
         Code::FailedPrecondition,
         "the caller",
-        "Other passes carry so much of the stock list that this is not left.",
+        "Less is left of the stock list than is asked for the truck.",
     ),
     entry(
         "PASSES_EXHAUSTED",

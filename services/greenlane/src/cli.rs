@@ -1,9 +1,11 @@
 //! The command line: every command with its help, and the options that all client commands share. It must
 //! not do anything: `main` dispatches, each command acts.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::builder::Resettable;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::client::{ClientError, default_state_folder};
 use crate::commands;
@@ -32,6 +34,32 @@ pub struct Cli {
     pub command: Command,
 }
 
+impl Cli {
+    /// The command line as it was typed; wrong use ends the process with exit code 2. A variable of the
+    /// environment that is set and empty counts as one that is not set.
+    pub fn read() -> Cli {
+        let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+        let command = without_empty_variables(Cli::command(), &is_empty);
+        Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+    }
+}
+
+/// The command with no argument left that would be read from a variable which is empty.
+fn without_empty_variables(
+    command: clap::Command,
+    is_empty: &dyn Fn(&OsStr) -> bool,
+) -> clap::Command {
+    command
+        .mut_args(|argument| {
+            if argument.get_env().is_some_and(is_empty) {
+                argument.env(Resettable::Reset)
+            } else {
+                argument
+            }
+        })
+        .mut_subcommands(|subcommand| without_empty_variables(subcommand, is_empty))
+}
+
 /// Who speaks to which services, and how answers are written. Their ids are their own, because global
 /// options share one space of ids with every command's arguments.
 #[derive(Clone, Debug, Default, Args)]
@@ -45,7 +73,8 @@ pub struct ClientOptions {
         help_heading = "Client options"
     )]
     pub party: Option<String>,
-    /// The folder where `up` keeps its state; by default `greenlane` in the user's data folder
+    /// The folder where `up` keeps its state; by default `greenlane` in the user's data folder, for `demo` a
+    /// temporary one
     #[arg(
         id = "client_state",
         long = "state",
@@ -68,6 +97,7 @@ pub struct ClientOptions {
     #[arg(
         id = "client_token",
         long = "token",
+        value_name = "TOKEN",
         env = "GREENLANE_TOKEN",
         hide_env_values = true,
         global = true,
@@ -87,6 +117,7 @@ pub struct ClientOptions {
     #[arg(
         id = "client_output",
         long = "output",
+        value_name = "FORM",
         value_enum,
         default_value_t,
         global = true,
@@ -121,7 +152,10 @@ pub enum Command {
     #[command(
         after_help = "Examples:\n  greenlane demo\n  greenlane demo --json facts.jsonl\n\n\
         The journeys, in their order: import-pick-up, export-drop-off, into-bond, out-of-bond, not-today. Exit code 0 \
-        only if all five reached their end, as the services tell it; the last line of FILE says how each stands."
+        only if all five reached their end, as the services tell it; the last line of FILE says how each stands.\n\n\
+        It plays in a temporary folder and removes it, unless a journey fails: then the folder is kept, and named. With \
+        --state DIR, or GREENLANE_STATE, it plays in that folder, beside whatever an earlier `up` or `demo` left there, \
+        and keeps it: `greenlane up --state DIR` goes on from what was played."
     )]
     Demo(crate::demo::DemoArguments),
     /// Run one service, for deployments
@@ -148,7 +182,8 @@ pub enum Command {
     Status,
     /// Print a development token for --as, good for one hour
     #[command(
-        after_help = "Example:\n  grpcurl -H \"authorization: Bearer $(greenlane token --as haulier-a)\" ..."
+        after_help = "Examples:\n  grpcurl -H \"authorization: Bearer $(greenlane token --as haulier-a)\" ...\n  \
+        greenlane token --as haulier-a --output json    with its party and when it expires"
     )]
     Token,
     /// Print the completions for a shell
@@ -160,34 +195,87 @@ pub enum Command {
         shell: clap_complete::Shell,
     },
     /// Trains: announce a list, record what arrived, was loaded and left
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "\
+Example: greenlane rail announce train.csv --conveyance X8044 --eta +6h
+         greenlane rail arrive --conveyance X8044 --container MSKU9070323 --complete"
+    )]
     Rail(commands::rail::RailCommand),
     /// Barges: announce a list, record what arrived, was loaded and left
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "\
+Example: greenlane barge announce barge.csv --conveyance CQ-2618 --eta +6h
+         greenlane barge depart --conveyance CQ-2618 --container MSKU9070323"
+    )]
     Barge(commands::rail::RailCommand),
     /// Trucking firms: pre-arrivals
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "\
+Example: greenlane haulier pre-arrive --kind full-out --container MSKU9070323 \\
+             --plate 渝A12345 --driver 'Li Wei' --licence 500101199001011234 --planned +3h
+         greenlane haulier list --in-state blocked"
+    )]
     Haulier(commands::haulier::HaulierCommand),
     /// Lanes and gate staff: trucks in and out
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "\
+Example: greenlane gate check-in --plate 渝A12345 --container MSKU9070323 --carrier haulier-a --weight 15200
+         greenlane gate check-out --plate 渝A12345 --container MSKU9070323 --weight 38400"
+    )]
     Gate(commands::gate::GateCommand),
     /// The terminal: holds, and whether a container is available
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "\
+Example: greenlane terminal available MSKU9070323
+         greenlane terminal hold MSKU9070323 --reason 'storage not paid'"
+    )]
     Terminal(commands::terminal::TerminalCommand),
     /// Shipping lines and forwarders: commercial release
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "\
+Example: greenlane line release CKGHAM2611001 haulier-a
+         greenlane line revoke --transport-document CKGHAM2611001 --reason 'freight not paid'"
+    )]
     Line(commands::line::LineCommand),
     /// Customs brokers: declarations
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "\
+Example: greenlane broker file declarations/
+         greenlane broker list --container MSKU9070323
+         greenlane broker inbox"
+    )]
     Broker(commands::broker::BrokerCommand),
     /// Customs officers: controls, holds, releases, detentions, guarantees
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "\
+Example: greenlane officer queue
+         greenlane officer control done 26GB4ZK7Q1M0X9T2A6 physical --result conform --reason 'as declared'"
+    )]
     Officer(commands::officer::OfficerCommand),
     /// Traders: account books, stock lists, stock, payments, guarantee
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "\
+Example: greenlane trader stock
+         greenlane trader list file decrease BOOKTRADERB1 --lrn OUT-1 --line 2=10000:KGM --as trader-b
+         greenlane trader pay 5000.00 GBP --reference BANK-20261124-7"
+    )]
     Trader(commands::trader::TraderCommand),
     /// The bonded centre's operator: stock lists, counts, discrepancies, stock
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "\
+Example: greenlane operator list approve QD800026I000000007
+         greenlane operator receive QD800026I000000007 1=50:NAR"
+    )]
     Operator(commands::operator::OperatorCommand),
     /// May this container leave, or this stock list's goods move, and if not: what is missing, who must act, since when
     Why(commands::why::WhyArguments),
@@ -196,7 +284,12 @@ pub enum Command {
     /// The party's ordered notices, live
     Watch(commands::watch::WatchArguments),
     /// Operators: the exchange of facts between the services
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "\
+Example: greenlane fabric status
+         greenlane fabric parked list --service release"
+    )]
     Fabric(commands::fabric::FabricCommand),
 }
 
@@ -266,8 +359,6 @@ impl ServiceOrAll {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
@@ -297,22 +388,98 @@ mod tests {
     }
 
     #[test]
-    fn every_command_that_acts_shows_an_example() {
-        fn missing(command: &clap::Command, path: &str, found: &mut Vec<String>) {
-            for subcommand in command.get_subcommands() {
-                let path = format!("{path} {}", subcommand.get_name());
-                let help = subcommand
-                    .get_after_help()
-                    .or(subcommand.get_after_long_help());
-                if subcommand.has_subcommands() {
-                    missing(subcommand, &path, found);
-                } else if !help.is_some_and(|help| help.to_string().contains("greenlane")) {
-                    found.push(path);
+    fn every_page_of_help_shows_an_example_of_its_own_command() {
+        let found: Vec<String> = pages()
+            .into_iter()
+            .filter(|(path, page)| {
+                let help = page.get_after_help().or(page.get_after_long_help());
+                !help.is_some_and(|help| help.to_string().contains(path.as_str()))
+            })
+            .map(|(path, _)| path)
+            .collect();
+        assert_eq!(found, Vec::<String>::new(), "pages without an example");
+    }
+
+    #[test]
+    fn every_value_is_named_by_words_in_capitals() {
+        let is_word =
+            |word: &str| !word.is_empty() && word.bytes().all(|letter| letter.is_ascii_uppercase());
+        let mut found = Vec::new();
+        for (path, page) in pages() {
+            for argument in page.get_arguments() {
+                if !argument.get_action().takes_values() {
+                    continue;
                 }
+                let names = match argument.get_value_names() {
+                    Some(names) => names.iter().map(ToString::to_string).collect(),
+                    None => vec![argument.get_id().to_string()],
+                };
+                found.extend(
+                    names
+                        .into_iter()
+                        .filter(|name| !name.split('-').all(is_word))
+                        .map(|name| format!("{path}: {} <{name}>", argument.get_id())),
+                );
             }
         }
-        let mut found = Vec::new();
-        missing(&Cli::command(), "greenlane", &mut found);
-        assert_eq!(found, Vec::<String>::new(), "commands without an example");
+        assert_eq!(
+            found,
+            Vec::<String>::new(),
+            "values without a name for people"
+        );
+    }
+
+    #[test]
+    fn an_empty_variable_is_read_as_none_and_others_are_read() {
+        let read_from = |is_empty: &dyn Fn(&OsStr) -> bool| {
+            let command = without_empty_variables(Cli::command(), is_empty);
+            let mut names: Vec<String> = Vec::new();
+            let mut open = vec![command];
+            while let Some(page) = open.pop() {
+                let variables = page.get_arguments().filter_map(clap::Arg::get_env);
+                names.extend(variables.map(|name| name.to_string_lossy().into_owned()));
+                open.extend(page.get_subcommands().cloned());
+            }
+            names.sort();
+            names
+        };
+        let every = [
+            "GREENLANE_BROKERS",
+            "GREENLANE_DATABASE_URL",
+            "GREENLANE_STATE",
+            "GREENLANE_TOKEN",
+        ];
+        assert_eq!(read_from(&|_| false), every);
+        assert_eq!(
+            read_from(&|name| name != "GREENLANE_TOKEN"),
+            ["GREENLANE_TOKEN"]
+        );
+    }
+
+    #[test]
+    fn the_help_of_demo_says_what_becomes_of_a_named_folder() {
+        let mut command = Cli::command();
+        command.build();
+        let demo = command.find_subcommand_mut("demo").unwrap();
+        let help = demo.render_long_help().to_string();
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        for told in ["for `demo` a temporary one", "plays in that folder"] {
+            assert!(help.contains(told), "{told} in {help}");
+        }
+    }
+
+    /// Every page of help with the words that lead to it; each shows the options that all commands share.
+    fn pages() -> Vec<(String, clap::Command)> {
+        let mut pages = Vec::new();
+        let mut open = vec![("greenlane".to_owned(), Cli::command())];
+        while let Some((path, page)) = open.pop() {
+            open.extend(page.get_subcommands().map(|subcommand| {
+                let path = format!("{path} {}", subcommand.get_name());
+                (path, subcommand.clone())
+            }));
+            pages.push((path, page));
+        }
+        pages.sort_by(|one, other| one.0.cmp(&other.0));
+        pages
     }
 }

@@ -19,7 +19,7 @@ use tonic::codec::CompressionEncoding;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 
-pub use credentials::{Credentials, development_token};
+pub use credentials::{Credentials, DevelopmentToken, development_token};
 pub use endpoints::{Endpoints, ServiceEndpoints, default_state_folder};
 pub use error::ClientError;
 

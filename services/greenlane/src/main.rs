@@ -18,8 +18,6 @@ mod up;
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 use cli::{Cli, ClientOptions, Command};
 use client::{ClientError, Session};
 use parties::default;
@@ -28,7 +26,7 @@ use parties::default;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::read();
     let output = cli.client.output;
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,11 +4,13 @@
 use std::io;
 
 use chassis::{ConfigFaults, Shutdown};
+use chrono::SecondsFormat;
 use clap::CommandFactory as _;
+use serde_json::{Value, json};
 
 use crate::cli::{Cli, ClientOptions, MigrateArguments, ServeArguments, ServiceOrAll};
-use crate::client::{ClientError, development_token};
-use crate::output;
+use crate::client::{ClientError, DevelopmentToken, development_token};
+use crate::output::{self, Output};
 use crate::services::{Service, entry};
 
 /// Runs one service until it is told to stop.
@@ -59,7 +61,7 @@ pub fn check_config(arguments: &ServeArguments) -> Result<(), ClientError> {
     output::line("config is valid")
 }
 
-/// Prints a development token.
+/// Prints a development token: as it is for people, for machines with whose it is and when it expires.
 ///
 /// # Errors
 /// No party was named, there is no such party, or nothing was ever started in the state folder.
@@ -69,7 +71,19 @@ pub fn token(client: &ClientOptions) -> Result<(), ClientError> {
     if !state.exists() {
         return Err(ClientError::NotRunning(state));
     }
-    output::line(&development_token(party, &state)?)
+    let issued = development_token(party, &state)?;
+    match client.output {
+        Output::Table => output::line(&issued.token),
+        Output::Json => output::object(&token_object(&issued)),
+    }
+}
+
+fn token_object(issued: &DevelopmentToken) -> Value {
+    json!({
+        "token": issued.token,
+        "party": issued.party,
+        "expires_at": issued.expires_at.to_rfc3339_opts(SecondsFormat::Secs, true),
+    })
 }
 
 /// Prints the completions of a shell.
@@ -94,4 +108,28 @@ fn faults_of(service: Service, faults: &ConfigFaults) -> ClientError {
         if count == 1 { "fault" } else { "faults" },
         lines.join("\n")
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, TimeDelta, Utc};
+
+    use super::*;
+
+    #[test]
+    fn machines_are_told_whose_a_token_is_and_when_it_expires() {
+        let folder = tempfile::tempdir().unwrap();
+        let begun = Utc::now();
+        let issued = development_token("haulier-a", folder.path()).unwrap();
+        let told = token_object(&issued);
+        assert_eq!(told["token"], issued.token);
+        assert!(issued.token.starts_with("ey"), "{told}");
+        assert_eq!(told["party"], "haulier-a");
+        let expires_at = DateTime::parse_from_rfc3339(told["expires_at"].as_str().unwrap());
+        let left = expires_at.unwrap().to_utc() - begun;
+        assert!(
+            left > TimeDelta::minutes(59) && left < TimeDelta::minutes(61),
+            "{told}"
+        );
+    }
 }

@@ -789,14 +789,14 @@ impl Declaration {
         let reason = if outcome.rules.is_empty() {
             "no rule spoke".to_owned()
         } else {
-            format!("rules {}", outcome.rules.join(", "))
+            rules_text(&outcome.rules)
         };
         self.risk_rules = outcome.rules;
         self.risk_version = outcome.version;
         self.news.hold_orders = outcome.holds;
-        self.record(Fact::Routed, world, reason.clone());
-        for order in outcome.controls {
-            self.add_control(order, None, &reason, world);
+        self.record(Fact::Routed, world, reason);
+        for control in outcome.controls {
+            self.add_control(control.order, None, &rules_text(&control.rules), world);
         }
     }
 
@@ -2284,6 +2284,12 @@ impl Arrival {
 
 /// The conditions that an officer's own release meets.
 const OFFICERS_CONDITIONS: [&str; 2] = ["OFFICER_DECISION", "DUTY_MANUAL_ASSESSMENT"];
+
+/// The rules that something rests on.
+fn rules_text(rules: &[String]) -> String {
+    let word = if rules.len() == 1 { "rule" } else { "rules" };
+    format!("{word} {}", rules.join(", "))
+}
 
 /// The controls that a channel asks for.
 fn controls_of(channel: Channel) -> Vec<ControlOrder> {

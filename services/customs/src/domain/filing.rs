@@ -114,6 +114,8 @@ pub struct Particulars {
     pub repeated: Vec<Placed>,
     /// Elements of which more stand in one place than [`OCCURRENCES_MAX`], with their number.
     pub crowded: Vec<Placed>,
+    /// Where free text holds characters that nobody sees, and which.
+    pub hidden_characters: Vec<Placed>,
     /// How many values without a place there are beyond those that are listed.
     pub unmapped_omitted: usize,
 }

@@ -98,6 +98,15 @@ pub struct ControlOrder {
     pub blocking: bool,
 }
 
+/// A control that rules order, with the rules.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuledControl {
+    /// What is ordered.
+    pub order: ControlOrder,
+    /// The rules that ask for a control of this kind, by id, in their order.
+    pub rules: Vec<String>,
+}
+
 /// Whose hold the rules place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -125,7 +134,7 @@ pub struct RiskOutcome {
     /// The strictest channel that any rule asked for; green where none struck.
     pub channel: Channel,
     /// The controls of all rules, one of a kind; it blocks if one of its rules says so.
-    pub controls: Vec<ControlOrder>,
+    pub controls: Vec<RuledControl>,
     /// The holds of all rules.
     pub holds: Vec<HoldOrder>,
     /// The rules that struck, by id, in their order.
@@ -168,7 +177,7 @@ pub fn evaluate(rules: &RiskRules, input: &RiskInput, on: NaiveDate) -> RiskOutc
         rules: Vec::new(),
         version: rules.version.clone(),
     };
-    let mut blocking_by_kind: BTreeMap<ControlKind, bool> = BTreeMap::new();
+    let mut by_kind: BTreeMap<ControlKind, (bool, Vec<String>)> = BTreeMap::new();
     let struck = rules
         .rules
         .iter()
@@ -176,7 +185,12 @@ pub fn evaluate(rules: &RiskRules, input: &RiskInput, on: NaiveDate) -> RiskOutc
     for rule in struck {
         outcome.channel = outcome.channel.max(rule.consequence.channel);
         for control in &rule.consequence.controls {
-            *blocking_by_kind.entry(control.kind).or_default() |= control.blocking;
+            let (blocking, rules) = by_kind.entry(control.kind).or_default();
+            *blocking |= control.blocking;
+            // A rule may order a control of one kind twice, blocking and not.
+            if rules.last() != Some(&rule.id) {
+                rules.push(rule.id.clone());
+            }
         }
         if let Some(kind) = rule.consequence.hold {
             outcome.holds.push(HoldOrder {
@@ -187,9 +201,12 @@ pub fn evaluate(rules: &RiskRules, input: &RiskInput, on: NaiveDate) -> RiskOutc
         }
         outcome.rules.push(rule.id.clone());
     }
-    outcome.controls = blocking_by_kind
+    outcome.controls = by_kind
         .into_iter()
-        .map(|(kind, blocking)| ControlOrder { kind, blocking })
+        .map(|(kind, (blocking, rules))| RuledControl {
+            order: ControlOrder { kind, blocking },
+            rules,
+        })
         .collect();
     outcome
 }
@@ -461,14 +478,19 @@ mod tests {
             let rules = rules(&texts.concat()).expect("rules");
             let outcome = evaluate(&rules, &input(), on);
             assert_eq!(outcome.channel, Channel::Red);
+            let ordered = outcome.controls.into_iter().map(|mut control| {
+                control.rules.sort();
+                let ControlOrder { kind, blocking } = control.order;
+                (kind, blocking, control.rules.join(" "))
+            });
             assert_eq!(
-                outcome.controls,
+                ordered.collect::<Vec<_>>(),
                 [
-                    (ControlKind::Documents, true),
-                    (ControlKind::Physical, true),
-                    (ControlKind::Agency, false),
-                ]
-                .map(|(kind, blocking)| ControlOrder { kind, blocking })
+                    (ControlKind::Documents, true, "a c".to_owned()),
+                    (ControlKind::Physical, true, "b".to_owned()),
+                    (ControlKind::Agency, false, "c".to_owned()),
+                ],
+                "each names the rules that asked for it and no other"
             );
             assert_eq!(outcome.rules.len(), 3);
             assert_eq!(

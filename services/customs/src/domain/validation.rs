@@ -12,8 +12,8 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 
 use super::filing::{
-    CONTAINERS_MAX, Direction, FIGURES_MAX, Figures, Filing, ITEMS_MAX, ItemParticulars,
-    PARTIES_MAX, Particulars, REFERENCES_MAX, WrittenAmount, WrittenMeasure,
+    CONTAINERS_MAX, Direction, FIGURES_MAX, Figures, FiledItem, Filing, ITEMS_MAX, ItemParticulars,
+    PARTIES_MAX, Particulars, ProcedureKind, REFERENCES_MAX, WrittenAmount, WrittenMeasure,
 };
 
 /// The most faults kept with a declaration: one on each item. One more then says how many were cut.
@@ -51,6 +51,7 @@ pub struct Rule {
 
 /// Every rule that may reject a filing.
 pub const RULES: &[Rule] = &[
+    TYPE_CODE_MISSING,
     TYPE_CODE_UNKNOWN,
     LRN_MISSING,
     LRN_FORM,
@@ -66,11 +67,15 @@ pub const RULES: &[Rule] = &[
     ITEM_SEQUENCE_DUPLICATE,
     PROCEDURE_MISSING,
     PROCEDURE_FORM,
+    PROCEDURE_OTHER_WAY,
     AMOUNT_FORM,
+    AMOUNT_DECIMALS,
     CURRENCY_FORM,
     CURRENCY_MISSING,
     MEASURE_FORM,
+    NET_MASS_ABOVE_GROSS,
     TEXT_TOO_LONG,
+    TEXT_HIDDEN_CHARACTERS,
     TOO_MANY,
     PACKAGE_COUNT_DIFFERS,
     CONTAINER_NUMBER_FORM,
@@ -113,6 +118,12 @@ const ALWAYS: Option<Severity> = None;
 const REFUSE: Option<Severity> = Some(Severity::Refuse);
 const WARN: Option<Severity> = Some(Severity::Warn);
 
+const TYPE_CODE_MISSING: Rule = rule(
+    "TYPE_CODE_MISSING",
+    "DE 1/1 and 1/2",
+    ALWAYS,
+    "Say what is declared: IM, EX or CO and one of A to F, J, K, Y, Z, Q.",
+);
 const TYPE_CODE_UNKNOWN: Rule = rule(
     "TYPE_CODE_UNKNOWN",
     "DE 1/1 and 1/2",
@@ -204,6 +215,12 @@ const PROCEDURE_FORM: Rule = rule(
     ALWAYS,
     "A procedure is two digits requested and two digits previous.",
 );
+const PROCEDURE_OTHER_WAY: Rule = rule(
+    "PROCEDURE_OTHER_WAY",
+    "DE 1/1 and 1/10",
+    WARN,
+    "The type and the requested procedure go different ways: home use and bond are asked for by imports, 10 and 11 by exports; check both.",
+);
 const AMOUNT_FORM: Rule = rule(
     "AMOUNT_FORM",
     "amounts",
@@ -214,6 +231,12 @@ const AMOUNT_DIGITS: Rule = Rule {
     text: "An amount has at most 15 digits before and 9 after the point; this one has more.",
     ..AMOUNT_FORM
 };
+const AMOUNT_DECIMALS: Rule = rule(
+    "AMOUNT_DECIMALS",
+    "ISO 4217",
+    WARN,
+    "The amount has more decimals than its currency; it is taken as it stands, check the point.",
+);
 const CURRENCY_FORM: Rule = rule(
     "CURRENCY_FORM",
     "ISO 4217",
@@ -236,6 +259,18 @@ const MEASURE_DIGITS: Rule = Rule {
     text: "A mass or quantity has at most 15 digits before and 6 after the point; this one has more.",
     ..MEASURE_FORM
 };
+const NET_MASS_ABOVE_GROSS: Rule = rule(
+    "NET_MASS_ABOVE_GROSS",
+    "DE 6/1 and 6/5",
+    WARN,
+    "The net mass of the item is above its gross mass; correct the one that is wrong.",
+);
+const TEXT_HIDDEN_CHARACTERS: Rule = rule(
+    "TEXT_HIDDEN_CHARACTERS",
+    "data model",
+    WARN,
+    "The text holds characters that nobody sees and that can make it read otherwise than it is written; leave them out.",
+);
 const TEXT_TOO_LONG: Rule = rule(
     "TEXT_TOO_LONG",
     "data model",
@@ -617,7 +652,9 @@ impl Check<'_> {
     }
 
     fn header(&mut self, filing: &Filing) {
-        if filing.kind().is_none() {
+        if filing.type_code.is_empty() {
+            self.note(&TYPE_CODE_MISSING, "/Declaration/TypeCode", "");
+        } else if filing.kind().is_none() {
             self.note(
                 &TYPE_CODE_UNKNOWN,
                 "/Declaration/TypeCode",
@@ -661,6 +698,9 @@ impl Check<'_> {
         let particulars = self.particulars;
         for number in &particulars.not_numbers {
             self.note(&NUMBER_FORM, &number.path, &number.value);
+        }
+        for text in &particulars.hidden_characters {
+            self.note(&TEXT_HIDDEN_CHARACTERS, &text.path, &text.value);
         }
         for element in &particulars.repeated {
             self.note(&ELEMENT_REPEATED, &element.path, &element.value);
@@ -761,6 +801,20 @@ impl Check<'_> {
                 self.note(&QUOTA_NOT_OPEN, &quota.path, &quota.value);
             }
             self.figures(&particulars.figures);
+            self.masses(item);
+        }
+    }
+
+    /// Masses in different units are not compared, nor one that cannot be read.
+    fn masses(&mut self, item: &FiledItem) {
+        let (Some(net), Some(gross)) = (&item.net_mass, &item.gross_mass) else {
+            return;
+        };
+        if mass_unit(net) == mass_unit(gross)
+            && let (Some(least), Some(most)) = (decimal(&net.value), decimal(&gross.value))
+            && least > most
+        {
+            self.note(&NET_MASS_ABOVE_GROSS, &net.path, &net.value);
         }
     }
 
@@ -804,9 +858,16 @@ impl Check<'_> {
         if procedure.len() != 4 || !procedure.bytes().all(|digit| digit.is_ascii_digit()) {
             return self.note(&PROCEDURE_FORM, at, procedure);
         }
-        let import = filing
-            .kind()
-            .is_some_and(|kind| kind.direction == Direction::Import);
+        let direction = filing.kind().map(|kind| kind.direction);
+        let requested = ProcedureKind::of(procedure.get(..2).unwrap_or_default());
+        match (direction, requested) {
+            (Some(Direction::Export), ProcedureKind::HomeUse | ProcedureKind::IntoBond)
+            | (Some(Direction::Import), ProcedureKind::Export) => {
+                self.note(&PROCEDURE_OTHER_WAY, at.as_str(), procedure);
+            }
+            _ => {}
+        }
+        let import = direction == Some(Direction::Import);
         let stated = statements
             .iter()
             .chain(&filing.statement_codes)
@@ -829,13 +890,14 @@ impl Check<'_> {
     }
 
     fn amount(&mut self, amount: &WrittenAmount) {
+        let currency = Currency::parse(&amount.currency);
         if amount.currency.is_empty() {
             self.note(
                 &CURRENCY_MISSING,
                 format!("{}/@currencyID", amount.path),
                 "",
             );
-        } else if Currency::parse(&amount.currency).is_err() {
+        } else if currency.is_err() {
             self.note(
                 &CURRENCY_FORM,
                 format!("{}/@currencyID", amount.path),
@@ -844,7 +906,12 @@ impl Check<'_> {
         }
         // The digits are judged apart from the currency, so that both faults are told.
         let rule = match Money::parse(&amount.value, "XXX") {
-            Ok(money) if !money.is_negative() => return,
+            Ok(money) if !money.is_negative() => match currency {
+                Ok(currency) if decimals(money.amount()) > currency.minor_digits() => {
+                    &AMOUNT_DECIMALS
+                }
+                _ => return,
+            },
             Err(MoneyError::TooManyDigits) => &AMOUNT_DIGITS,
             Ok(_) | Err(_) => &AMOUNT_FORM,
         };
@@ -941,6 +1008,45 @@ impl Check<'_> {
     }
 }
 
+/// How many digits after the point say something: `10.00` has none.
+fn decimals(amount: Decimal) -> u32 {
+    amount.normalize().scale()
+}
+
+/// The unit of a mass: kilograms where none is written.
+fn mass_unit(mass: &WrittenMeasure) -> &str {
+    match mass.unit.as_str() {
+        "" => "KGM",
+        unit => unit,
+    }
+}
+
+/// The characters of a text that nobody sees: those that turn the direction of writing, and those without a
+/// width. Each once, as `U+202E`; none where there are none.
+pub fn hidden_characters(text: &str) -> Option<String> {
+    if text.is_ascii() {
+        return None;
+    }
+    let hidden = text.chars().filter(|character| {
+        matches!(
+            character,
+            '\u{061c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{202a}'..='\u{202e}'
+                | '\u{2060}'..='\u{2064}'
+                | '\u{2066}'..='\u{2069}'
+                | '\u{feff}'
+        )
+    });
+    let distinct: BTreeSet<u32> = hidden.map(u32::from).collect();
+    let names: Vec<String> = distinct
+        .into_iter()
+        .map(|number| format!("U+{number:04X}"))
+        .collect();
+    (!names.is_empty()).then(|| names.join(" "))
+}
+
 /// A place, or the one of this name in the item where nothing stands.
 fn place_or(place: &str, item: &str, name: &str) -> String {
     if place.is_empty() {
@@ -968,7 +1074,7 @@ pub fn decimal(written: &str) -> Option<Decimal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::filing::{FiledItem, NamedParty, PartyRole, Placed, Reference};
+    use crate::domain::filing::{NamedParty, PartyRole, Placed, Reference};
 
     fn severities() -> Severities {
         Severities::parse("version = \"t\"\n[severity]\n").expect("valid")
@@ -1099,6 +1205,170 @@ mod tests {
             Severities::parse("version = \"t\"\n[severity]\nLRN_MISSING = \"warn\"\n"),
             Err(SeveritiesError::NotConfigurable(code)) if code == "LRN_MISSING"
         ));
+    }
+
+    #[test]
+    fn rule_8_a_type_that_is_missing_is_told_as_missing_and_one_that_is_unknown_by_its_value() {
+        for (written, code) in [("", "TYPE_CODE_MISSING"), ("IMX", "TYPE_CODE_UNKNOWN")] {
+            let filing = Filing {
+                type_code: written.into(),
+                ..sound()
+            };
+            let faults = found(&filing, &severities()).faults;
+            assert_eq!(codes(&faults), [code]);
+            assert_eq!(
+                (faults[0].path.as_str(), faults[0].value.as_str()),
+                ("/Declaration/TypeCode", written)
+            );
+        }
+    }
+
+    #[test]
+    fn a_net_mass_above_the_gross_mass_warns_at_the_net_mass() {
+        let warned = |net: &str, net_unit: &str, gross: &str, gross_unit: &str| {
+            let mass = |path: &str, value: &str, unit: &str| {
+                Some(WrittenMeasure {
+                    path: path.into(),
+                    value: value.into(),
+                    unit: unit.into(),
+                })
+            };
+            let mut filing = sound();
+            filing.items[0].net_mass = mass("/net", net, net_unit);
+            filing.items[0].gross_mass = mass("/gross", gross, gross_unit);
+            let found = found(&filing, &severities());
+            assert!(found.faults.is_empty(), "{:?}", found.faults);
+            found.warnings
+        };
+        for (net, net_unit, gross, gross_unit) in [
+            ("100.001", "KGM", "100", "KGM"),
+            ("100.001", "", "100", "KGM"),
+        ] {
+            let warnings = warned(net, net_unit, gross, gross_unit);
+            assert_eq!(codes(&warnings), ["NET_MASS_ABOVE_GROSS"]);
+            assert_eq!(
+                (warnings[0].path.as_str(), warnings[0].value.as_str()),
+                ("/net", net)
+            );
+        }
+        for (net, net_unit, gross, gross_unit) in [
+            ("100.000", "KGM", "100", "KGM"),
+            ("100", "KGM", "1", "TNE"),
+            ("x", "KGM", "1", "KGM"),
+        ] {
+            assert_eq!(codes(&warned(net, net_unit, gross, gross_unit)), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn an_amount_with_more_decimals_than_its_currency_warns() {
+        let warned = |value: &str, currency: &str| {
+            let found = found_in(&Particulars {
+                figures: Figures {
+                    amounts: vec![amount(value, currency)],
+                    ..Figures::default()
+                },
+                ..Particulars::default()
+            });
+            assert!(found.faults.is_empty(), "{:?}", found.faults);
+            found.warnings
+        };
+        for (value, currency) in [("10.001", "GBP"), ("100.5", "JPY"), ("1.0005", "KWD")] {
+            let warnings = warned(value, currency);
+            assert_eq!(codes(&warnings), ["AMOUNT_DECIMALS"], "{value} {currency}");
+            assert_eq!(
+                (warnings[0].path.as_str(), warnings[0].value.as_str()),
+                ("/v", value)
+            );
+        }
+        for (value, currency) in [
+            ("10.01", "GBP"),
+            ("10.0100", "GBP"),
+            ("100.00", "JPY"),
+            ("1.005", "KWD"),
+        ] {
+            assert_eq!(
+                codes(&warned(value, currency)),
+                [""; 0],
+                "{value} {currency}"
+            );
+        }
+        assert_eq!(codes(&warned("10.001", "")), ["CURRENCY_MISSING"]);
+    }
+
+    #[test]
+    fn a_procedure_that_goes_the_other_way_than_the_type_warns() {
+        let warned = |type_code: &str, procedure: &str| {
+            let mut filing = sound();
+            filing.type_code = type_code.into();
+            filing.exporter_named = true;
+            filing.items[0].procedure = Some(procedure.into());
+            let found = found(&filing, &severities());
+            assert!(found.faults.is_empty(), "{:?}", found.faults);
+            found.warnings
+        };
+        for (type_code, procedure) in [
+            ("EXA", "4000"),
+            ("EXD", "4071"),
+            ("EXA", "7100"),
+            ("IMA", "1040"),
+        ] {
+            let warnings = warned(type_code, procedure);
+            assert_eq!(
+                codes(&warnings),
+                ["PROCEDURE_OTHER_WAY"],
+                "{type_code} {procedure}"
+            );
+            let at = format!("{}/GovernmentProcedure/CurrentCode", item_path(0));
+            assert_eq!(
+                (&warnings[0].path, warnings[0].value.as_str()),
+                (&at, procedure)
+            );
+        }
+        for (type_code, procedure) in [
+            ("EXA", "1040"),
+            ("EXA", "3171"),
+            ("EXA", "2100"),
+            ("IMA", "4071"),
+            ("COA", "1000"),
+            ("IMA", "0012"),
+        ] {
+            assert_eq!(
+                codes(&warned(type_code, procedure)),
+                [""; 0],
+                "{type_code} {procedure}"
+            );
+        }
+    }
+
+    #[test]
+    fn characters_that_nobody_sees_are_named_and_visible_ones_of_any_script_are_not() {
+        for (text, named) in [
+            ("umb\u{202e}rella\u{202c}s\u{202e}", "U+202C U+202E"),
+            ("um\u{200b}brella", "U+200B"),
+            ("\u{feff}umbrella", "U+FEFF"),
+            ("\u{2066}umbrella\u{2069}", "U+2066 U+2069"),
+        ] {
+            assert_eq!(hidden_characters(text).as_deref(), Some(named));
+        }
+        for text in [
+            "",
+            "umbrella\t",
+            "Regenschirm für 2 €",
+            "雨伞 · 渝A12345",
+            "مظلة",
+            "☂️",
+        ] {
+            assert_eq!(hidden_characters(text), None, "{text}");
+        }
+        let found = found_in(&Particulars {
+            hidden_characters: vec![placed("/d", "U+202E")],
+            ..Particulars::default()
+        });
+        assert_eq!(
+            (codes(&found.warnings), found.warnings[0].path.as_str()),
+            (vec!["TEXT_HIDDEN_CHARACTERS"], "/d")
+        );
     }
 
     #[test]

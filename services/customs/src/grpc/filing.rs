@@ -13,7 +13,7 @@ use crate::domain::filing::{
     NamedParty, OCCURRENCES_MAX, PARTIES_MAX, Particulars, PartyRole, Placed, REFERENCES_MAX,
     Reference, WrittenAmount, WrittenMeasure,
 };
-use crate::domain::validation::{TEXT_CHARS_MAX, item_path};
+use crate::domain::validation::{TEXT_CHARS_MAX, WARNINGS_MAX, hidden_characters, item_path};
 
 /// The kinds of codes that stand beside the commodity code: TARIC digits, additional and national codes, CUS
 /// numbers.
@@ -238,8 +238,41 @@ fn parties(declaration: &wire::Declaration) -> Vec<NamedParty> {
     if let Some(agent) = &declaration.agent {
         add(PartyRole::Agent, &agent.id, "/Declaration/Agent".to_owned());
     }
+    for (role, party, path) in parties_at(declaration) {
+        if let Some(party) = party {
+            add(role, &party.id, path);
+        }
+    }
     let shipment = |name: &str| format!("{SHIPMENT}/{name}");
-    for (role, party, path) in [
+    for (index, holder) in declaration.authorisation_holders.iter().enumerate() {
+        let path = occurrence("/Declaration/AuthorisationHolder", index);
+        add(PartyRole::AuthorisationHolder, &holder.id, path);
+    }
+    for (index, actor) in declaration.supply_chain_actors.iter().enumerate() {
+        let path = occurrence(&shipment("AEOMutualRecognitionParty"), index);
+        add(PartyRole::SupplyChainActor, &actor.id, path);
+    }
+    for (index, payer) in declaration.domestic_duty_tax_parties.iter().enumerate() {
+        let path = occurrence(&shipment("DomesticDutyTaxParty"), index);
+        add(PartyRole::TaxPayer, &payer.id, path);
+    }
+    for (item_index, item) in declaration.items.iter().enumerate() {
+        let at = item_path(item_index);
+        if let Some(party) = &item.consignee {
+            add(PartyRole::Consignee, &party.id, format!("{at}/Consignee"));
+        }
+        for (index, payer) in item.domestic_duty_tax_parties.iter().enumerate() {
+            let path = occurrence(&format!("{at}/DomesticDutyTaxParty"), index);
+            add(PartyRole::TaxPayer, &payer.id, path);
+        }
+    }
+    named
+}
+
+/// The parties of which there is one each, with where they stand.
+fn parties_at(declaration: &wire::Declaration) -> [(PartyRole, &Option<wire::Party>, String); 8] {
+    let shipment = |name: &str| format!("{SHIPMENT}/{name}");
+    [
         (
             PartyRole::Declarant,
             &declaration.declarant,
@@ -272,34 +305,7 @@ fn parties(declaration: &wire::Declaration) -> Vec<NamedParty> {
             &declaration.consignor,
             "/Declaration/Consignment/Consignor".to_owned(),
         ),
-    ] {
-        if let Some(party) = party {
-            add(role, &party.id, path.clone());
-        }
-    }
-    for (index, holder) in declaration.authorisation_holders.iter().enumerate() {
-        let path = occurrence("/Declaration/AuthorisationHolder", index);
-        add(PartyRole::AuthorisationHolder, &holder.id, path);
-    }
-    for (index, actor) in declaration.supply_chain_actors.iter().enumerate() {
-        let path = occurrence(&shipment("AEOMutualRecognitionParty"), index);
-        add(PartyRole::SupplyChainActor, &actor.id, path);
-    }
-    for (index, payer) in declaration.domestic_duty_tax_parties.iter().enumerate() {
-        let path = occurrence(&shipment("DomesticDutyTaxParty"), index);
-        add(PartyRole::TaxPayer, &payer.id, path);
-    }
-    for (item_index, item) in declaration.items.iter().enumerate() {
-        let at = item_path(item_index);
-        if let Some(party) = &item.consignee {
-            add(PartyRole::Consignee, &party.id, format!("{at}/Consignee"));
-        }
-        for (index, payer) in item.domestic_duty_tax_parties.iter().enumerate() {
-            let path = occurrence(&format!("{at}/DomesticDutyTaxParty"), index);
-            add(PartyRole::TaxPayer, &payer.id, path);
-        }
-    }
-    named
+    ]
 }
 
 /// The documents that the shipment is carried under.
@@ -492,7 +498,89 @@ pub fn particulars(declaration: &wire::Declaration) -> Particulars {
         figures: of_shipment,
         items,
         crowded: crowded(declaration),
+        hidden_characters: texts_with_hidden_characters(declaration),
         ..Particulars::default()
+    }
+}
+
+/// Where names, addresses and descriptions hold characters that nobody sees.
+fn texts_with_hidden_characters(declaration: &wire::Declaration) -> Vec<Placed> {
+    let mut texts = Texts::default();
+    if let Some(agent) = &declaration.agent {
+        let at = "/Declaration/Agent";
+        texts.look_at(|| format!("{at}/Name"), &agent.name);
+        texts.address(at, &agent.address);
+    }
+    for (_, party, at) in parties_at(declaration) {
+        texts.party(&at, party);
+    }
+    texts.statements("/Declaration", &declaration.additional_information);
+    texts.documents("/Declaration", &declaration.additional_documents);
+    for (index, item) in declaration.items.iter().take(ITEMS_MAX).enumerate() {
+        let at = item_path(index);
+        texts.look_at(|| format!("{at}/Commodity/Description"), &item.description);
+        texts.party(&format!("{at}/Consignee"), &item.consignee);
+        texts.statements(&at, &item.additional_information);
+        texts.documents(&at, &item.additional_documents);
+        for (index, packaging) in item.packagings.iter().enumerate() {
+            let path = || {
+                let at = occurrence(&format!("{at}/Packaging"), index);
+                format!("{at}/MarksNumbersID")
+            };
+            texts.look_at(path, &packaging.marks);
+        }
+    }
+    texts.hiding
+}
+
+/// The texts in which something is hidden, one more of them than there are warnings.
+#[derive(Default)]
+struct Texts {
+    hiding: Vec<Placed>,
+}
+
+impl Texts {
+    fn look_at(&mut self, path: impl FnOnce() -> String, text: &str) {
+        if self.hiding.len() <= WARNINGS_MAX
+            && let Some(value) = hidden_characters(text)
+        {
+            self.hiding.push(Placed {
+                path: path(),
+                value,
+            });
+        }
+    }
+
+    fn party(&mut self, at: &str, party: &Option<wire::Party>) {
+        let Some(party) = party else { return };
+        self.look_at(|| format!("{at}/Name"), &party.name);
+        self.address(at, &party.address);
+    }
+
+    fn address(&mut self, at: &str, address: &Option<wire::Address>) {
+        let Some(address) = address else { return };
+        self.look_at(|| format!("{at}/Address/Line"), &address.line);
+        self.look_at(|| format!("{at}/Address/CityName"), &address.city_name);
+    }
+
+    fn statements(&mut self, parent: &str, statements: &[wire::AdditionalInformation]) {
+        for (index, statement) in statements.iter().enumerate() {
+            let path = || {
+                let at = occurrence(&format!("{parent}/AdditionalInformation"), index);
+                format!("{at}/StatementDescription")
+            };
+            self.look_at(path, &statement.statement_description);
+        }
+    }
+
+    fn documents(&mut self, parent: &str, documents: &[wire::AdditionalDocument]) {
+        for (index, document) in documents.iter().enumerate() {
+            let path = || {
+                let at = occurrence(&format!("{parent}/AdditionalDocument"), index);
+                format!("{at}/Name")
+            };
+            self.look_at(path, &document.name);
+        }
     }
 }
 
@@ -798,6 +886,67 @@ fn writable(characters: impl Iterator<Item = char>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hidden_characters_are_found_in_every_free_text_at_its_place() {
+        let hiding = || "a\u{200b}b".to_owned();
+        let party = || {
+            Some(wire::Party {
+                name: hiding(),
+                address: Some(wire::Address {
+                    line: hiding(),
+                    city_name: hiding(),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            })
+        };
+        let statement = || wire::AdditionalInformation {
+            statement_description: hiding(),
+            ..Default::default()
+        };
+        let document = || wire::AdditionalDocument {
+            name: hiding(),
+            ..Default::default()
+        };
+        let item = wire::GoodsItem {
+            description: format!("{}\u{200b}", "x".repeat(100_000)),
+            consignee: party(),
+            additional_information: vec![statement()],
+            additional_documents: vec![document()],
+            packagings: vec![wire::Packaging {
+                marks: hiding(),
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        let declaration = wire::Declaration {
+            exporter: party(),
+            additional_information: vec![statement()],
+            additional_documents: vec![Default::default(), document()],
+            items: vec![wire::GoodsItem::default(), item],
+            ..Default::default()
+        };
+        let item = item_path(1);
+        let expected = [
+            "/Declaration/Exporter/Name".to_owned(),
+            "/Declaration/Exporter/Address/Line".to_owned(),
+            "/Declaration/Exporter/Address/CityName".to_owned(),
+            "/Declaration/AdditionalInformation[1]/StatementDescription".to_owned(),
+            "/Declaration/AdditionalDocument[2]/Name".to_owned(),
+            format!("{item}/Commodity/Description"),
+            format!("{item}/Consignee/Name"),
+            format!("{item}/Consignee/Address/Line"),
+            format!("{item}/Consignee/Address/CityName"),
+            format!("{item}/AdditionalInformation[1]/StatementDescription"),
+            format!("{item}/AdditionalDocument[1]/Name"),
+            format!("{item}/Packaging[1]/MarksNumbersID"),
+        ];
+        let found = particulars(&declaration).hidden_characters;
+        assert!(found.iter().all(|text| text.value == "U+200B"), "{found:?}");
+        let places: Vec<String> = found.into_iter().map(|text| text.path).collect();
+        assert_eq!(places, expected);
+    }
 
     #[test]
     fn a_message_that_no_document_could_be_is_cut_and_still_seen_to_be_too_much() {

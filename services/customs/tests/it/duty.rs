@@ -8,7 +8,7 @@ use std::path::Path;
 use chrono::{DateTime, TimeZone, Utc};
 use customs::domain::assessing::Books;
 use customs::domain::duty::{Assessment, TAX_TYPE_DUTY, TAX_TYPE_VAT};
-use customs::domain::risk::{Channel, ControlKind, ControlOrder, RiskOutcome};
+use customs::domain::risk::{Channel, ControlKind, ControlOrder, RiskOutcome, RuledControl};
 use customs::grpc::filing::filing as as_filed;
 use kernel::{Currency, Money, Rounding};
 use proto::customs::v1::Declaration;
@@ -170,17 +170,22 @@ fn the_into_bond_filing_is_suspended_and_owes_nothing() {
 fn rule_3_the_filing_not_released_today_is_red_with_documents_and_goods_to_be_controlled() {
     let outcome = judge_seeded(&filing("TT_IM017a/Step1_TT_IM017a.xml"));
     assert_eq!(outcome.channel, Channel::Red);
+    let rules = ["example-documents-blocking", "example-physical"];
     assert_eq!(
         outcome.controls,
-        [ControlKind::Documents, ControlKind::Physical].map(|kind| ControlOrder {
-            kind,
-            blocking: true
+        [
+            (ControlKind::Documents, rules[0]),
+            (ControlKind::Physical, rules[1])
+        ]
+        .map(|(kind, rule)| RuledControl {
+            order: ControlOrder {
+                kind,
+                blocking: true
+            },
+            rules: vec![rule.to_owned()],
         })
     );
-    assert_eq!(
-        outcome.rules,
-        ["example-documents-blocking", "example-physical"]
-    );
+    assert_eq!(outcome.rules, rules);
 }
 
 #[test]

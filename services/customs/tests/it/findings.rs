@@ -256,6 +256,60 @@ async fn an_element_that_stands_again_is_refused_and_its_goods_and_containers_ar
 }
 
 #[tokio::test]
+async fn rule_8_a_declaration_without_a_type_is_rejected_and_the_type_is_named_as_missing() {
+    let scene = Scene::new().await;
+    let document = changed("M-1", "<TypeCode>IMA</TypeCode>", "");
+    let filing = send(&scene, &document).await;
+    assert_eq!(filing.outcome(), wire::FilingOutcome::Rejected);
+    assert_eq!(codes(&filing.faults), ["TYPE_CODE_MISSING"]);
+    assert_eq!(
+        places(&filing.faults, "TYPE_CODE_MISSING"),
+        place("/Declaration/TypeCode", "")
+    );
+    assert_eq!(filing.faults[0].pointer, "42A");
+}
+
+#[tokio::test]
+async fn what_is_odd_in_masses_amounts_and_texts_warns_at_its_field() {
+    let scene = Scene::new().await;
+    let mut declaration = umbrellas("O-1");
+    let measure = |value: &str| {
+        Some(wire::Measure {
+            value: value.into(),
+            unit_code: "KGM".into(),
+        })
+    };
+    let item = &mut declaration.items[0];
+    item.net_mass = measure("10.5");
+    item.gross_mass = measure("10.4");
+    item.item_charge = Some(wire::Amount {
+        value: "1000.005".into(),
+        currency: "GBP".into(),
+    });
+    item.description = "umbrellas \u{202e}sgur".into();
+    let filing = send(&scene, &text(&declaration)).await;
+    assert!(filing.faults.is_empty(), "{:?}", filing.faults);
+    for (code, path, value) in [
+        (
+            "NET_MASS_ABOVE_GROSS",
+            "Commodity/GoodsMeasure/NetNetWeightMeasure",
+            "10.5",
+        ),
+        (
+            "AMOUNT_DECIMALS",
+            "Commodity/InvoiceLine/ItemChargeAmount",
+            "1000.005",
+        ),
+        ("TEXT_HIDDEN_CHARACTERS", "Commodity/Description", "U+202E"),
+    ] {
+        assert_eq!(
+            places(&filing.warnings, code),
+            place(format!("{ITEM}/{path}"), value)
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_is_too_large_for_a_declaration_is_answered_with_all_it_says_about_itself() {
     let scene = Scene::new().await;
     let items = "<GovernmentAgencyGoodsItem/>".repeat(1_500);

@@ -106,6 +106,37 @@ fn describe(declaration: &mut wire::Declaration, description: &str) {
 }
 
 #[tokio::test]
+async fn rule_3_a_control_names_the_rules_that_ordered_it_and_no_other() {
+    let scene = Scene::new().await;
+    let id = pre_lodged(&scene, BOXES[0], |declaration| {
+        describe(
+            declaration,
+            "ivory; ttimportdocblocking and ttimportphysical",
+        );
+        declaration.items[0].classifications[0].id = "96019000".into();
+    })
+    .await;
+    scene.tell(&arrived(BOXES[0])).await;
+    let record = scene.declaration(&id).await;
+    let reasons: Vec<_> = record
+        .controls
+        .iter()
+        .map(|control| (control.kind(), control.reason.as_str()))
+        .collect();
+    assert_eq!(
+        reasons,
+        [
+            (
+                wire::ControlKind::Documents,
+                "rules example-documents-blocking, ivory-and-bone"
+            ),
+            (wire::ControlKind::Physical, "rule example-physical"),
+            (wire::ControlKind::Agency, "rule ivory-and-bone"),
+        ]
+    );
+}
+
+#[tokio::test]
 async fn rule_1_an_open_blocking_control_of_any_kind_keeps_goods_from_being_released() {
     let scene = Scene::new().await;
     let conform = wire::ControlResult::Conform;

@@ -297,7 +297,10 @@ pub fn check_out(
             };
             let mut truck = recognised(&command.site_id, "", &seen, String::new(), context);
             truck.version = 1;
-            truck.conditions = vec![entry_not_recorded(&truck)];
+            truck.conditions = vec![entry_not_recorded(
+                &truck,
+                "It left without goods, which a truck always may, and its coming was not recorded; look into how it came in.",
+            )];
             facts.push(publish::truck_visit(
                 TruckVisitFact::Arrived,
                 &truck,
@@ -319,7 +322,9 @@ pub fn check_out(
         evidence,
     } = at_exit(state, &truck, load, context, rules);
     if !truck.is_inside() && !containers.is_empty() {
-        condition::merge(&mut conditions, [entry_not_recorded(&truck)]);
+        let not_recorded =
+            entry_not_recorded(&truck, "The truck was not let in; check it in first.");
+        condition::merge(&mut conditions, [not_recorded]);
     }
     if conditions.is_empty() {
         let admission = admitted(Barrier::Out, &command.actor, "", &[], evidence, context.now);
@@ -982,13 +987,13 @@ fn adopt_filed_trailer(state: &State, truck: &mut TruckVisit) {
     }
 }
 
-fn entry_not_recorded(truck: &TruckVisit) -> Condition {
+fn entry_not_recorded(truck: &TruckVisit, description: &str) -> Condition {
     Condition::new(
         Gravity::Refuses,
         code::ENTRY_NOT_RECORDED,
         truck.truck_visit_id.to_string(),
         "terminal",
-        "The truck was not let in; check it in first.",
+        description,
     )
 }
 

@@ -23,6 +23,7 @@ pub fn issue(
     filing: &mut PreArrival,
     context: &Context<'_>,
 ) -> Result<Option<(ListPassage, Vec<Fact>)>, Refusal> {
+    let filer = filing.filer().to_owned();
     let Some(list) = &mut filing.list else {
         return Ok(None);
     };
@@ -38,7 +39,8 @@ pub fn issue(
         .iter()
         .map(|container| container.number.to_string())
         .collect();
-    let happened = passage.issue(filing.pre_arrival_id, list, containers)?;
+    let filed_by = (filing.pre_arrival_id, filer.as_str());
+    let happened = passage.issue(filed_by, list, containers)?;
     let facts = told(happened, context.now, context);
     Ok(Some((passage, facts)))
 }

@@ -358,7 +358,7 @@ impl ListPassage {
     /// The list is not open, a line is not on it, or there is not so much left.
     pub fn issue(
         &mut self,
-        pre_arrival_id: Uuid,
+        (pre_arrival_id, filer): (Uuid, &str),
         filed: &mut FiledList,
         containers: Vec<String>,
     ) -> Result<Vec<Happened>, Refusal> {
@@ -380,7 +380,7 @@ impl ListPassage {
                 .filter(|line| !line.quantity.is_zero())
                 .collect();
             if filed.lines.is_empty() {
-                return Err(self.exhausted(&list));
+                return Err(self.exhausted(&list, &[], filer));
             }
         }
         self.must_be_on(&list, &filed.lines)?;
@@ -401,7 +401,7 @@ impl ListPassage {
             line.is_some_and(|line| part.quantity <= self.left_of(line))
         };
         if !filed.lines.iter().all(fits) {
-            return Err(self.exhausted(&list));
+            return Err(self.exhausted(&list, &filed.lines, filer));
         }
         self.passes.push(ListPass {
             pre_arrival_id,
@@ -488,27 +488,41 @@ impl ListPassage {
         }
     }
 
-    /// What is left of the list: for whoever came too late for more.
-    fn exhausted(&self, list: &StockList) -> Refusal {
+    /// What is left of the list, for whoever asks for more: of each line of which too much was asked, or of all
+    /// where everything was asked for and nothing is left.
+    fn exhausted(&self, list: &StockList, asked: &[ListLine], filer: &str) -> Refusal {
         let mut left = Vec::new();
         let mut conditions = Vec::new();
         for line in &list.lines {
+            let number = line.line_number;
             let rest = self.left_of(line);
-            left.push(format!("{}: {rest}", line.line_number));
+            left.push(format!("{number}: {rest}"));
+            let part = asked.iter().find(|part| part.line_number == number);
+            let wanted = match part {
+                Some(part) if part.quantity <= rest => continue,
+                Some(part) => part.quantity.to_string(),
+                None if asked.is_empty() => "all that is left".to_owned(),
+                None => continue,
+            };
             conditions.push(Condition::new(
                 Gravity::Refuses,
                 code::STOCK_LIST_EXCEEDED,
-                format!("{}/{}", self.subject(), line.line_number),
-                list.trader_party.clone(),
+                format!("{}/{number}", self.subject()),
+                filer,
                 format!(
-                    "Of {} on line {} no pass carries {rest}.",
-                    line.quantity, line.line_number
+                    "Line {number}: asked {wanted}; the list has {}, its passes carry {} {} already, and {rest} is left.",
+                    line.quantity,
+                    self.taken_of(number),
+                    line.quantity.unit()
                 ),
             ));
         }
         Refusal::unmet(
             "STOCK_LIST_EXCEEDED",
-            "Other passes carry so much of the list that this is not left; file at most what is left.",
+            format!(
+                "Less is left of stock list {} than is asked for the truck; file at most what is left. A pass that is cancelled gives its part back, and for more than the list its trader files another.",
+                self.list_number
+            ),
             condition::unmet(&conditions),
         )
         .with_metadata("left", left.join(", "))
@@ -743,7 +757,8 @@ mod tests {
             list_number: passage.list_number.clone(),
             lines,
         };
-        let issued = passage.issue(Uuid::from_u128(id), &mut filed, Vec::new());
+        let by = (Uuid::from_u128(id), "operator");
+        let issued = passage.issue(by, &mut filed, Vec::new());
         issued.map(|_| ())
     }
 
@@ -753,12 +768,34 @@ mod tests {
         issue(&mut passage, 1, vec![line(1, "7"), line(2, "2.5")]).unwrap();
         let refused = issue(&mut passage, 2, vec![line(1, "3.000001")]).unwrap_err();
         assert_eq!(refused.reason, "STOCK_LIST_EXCEEDED");
+        let [unmet] = &refused.unmet[..] else {
+            panic!("{refused:?}");
+        };
+        assert_eq!(unmet.subject, "stock-list/QD800026E000000001/1");
+        assert_eq!(
+            unmet.who, "operator",
+            "who files the pass must ask for less"
+        );
+        assert_eq!(
+            unmet.description,
+            "Line 1: asked 3.000001 PCE; the list has 10 PCE, its passes carry 7 PCE already, and 3 PCE is left."
+        );
         issue(&mut passage, 3, Vec::new()).unwrap();
         let rest = passage.pass(Uuid::from_u128(3)).unwrap();
         assert_eq!(rest.lines, [line(1, "3")]);
+        let refused = issue(&mut passage, 4, Vec::new()).unwrap_err();
+        assert_eq!(refused.reason, "STOCK_LIST_EXCEEDED");
+        let told: Vec<&str> = refused
+            .unmet
+            .iter()
+            .map(|unmet| unmet.description.as_str())
+            .collect();
         assert_eq!(
-            issue(&mut passage, 4, Vec::new()).unwrap_err().reason,
-            "STOCK_LIST_EXCEEDED"
+            told,
+            [
+                "Line 1: asked all that is left; the list has 10 PCE, its passes carry 10 PCE already, and 0 PCE is left.",
+                "Line 2: asked all that is left; the list has 2.5 PCE, its passes carry 2.5 PCE already, and 0 PCE is left."
+            ]
         );
         passage.withdrawn(Uuid::from_u128(1));
         issue(&mut passage, 5, Vec::new()).unwrap();

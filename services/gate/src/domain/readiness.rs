@@ -551,13 +551,17 @@ fn of_release(
             .on_evidence(&decision.told.event_id)
     };
     match decision.state {
-        DecisionState::Granted if decision.barred_by.is_some() => vec![known(Condition::new(
-            Gravity::Refuses,
-            code::RELEASE_REVOKED,
-            id,
-            "customs",
-            "Customs takes the declaration back that it was released on; greenlane why says what is missing.",
-        ))],
+        // Since when customs does so, no version of the decision says.
+        DecisionState::Granted if decision.barred_by.is_some() => vec![
+            Condition::new(
+                Gravity::Refuses,
+                code::RELEASE_REVOKED,
+                id,
+                "customs",
+                "Customs takes the declaration back that it was released on; greenlane why says what is missing.",
+            )
+            .on_evidence(&decision.told.event_id),
+        ],
         DecisionState::Granted => of_grant(leaving, id, decision)
             .map_or_else(Vec::new, |condition| vec![known(condition)]),
         DecisionState::RevocationAsked | DecisionState::Revoked => vec![known(Condition::new(

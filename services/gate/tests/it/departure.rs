@@ -416,6 +416,11 @@ async fn rule_11_an_empty_truck_whose_coming_was_not_recorded_leaves_without_eve
         (truck.state(), codes(&truck.conditions)),
         (TruckVisitState::TurnedAway, vec!["ENTRY_NOT_RECORDED"])
     );
+    let told = &truck.conditions[0].description;
+    assert!(told.starts_with("It left without goods"), "{told}");
+    // What it carries does not leave with it: the barrier stays shut.
+    let laden = world.try_check_out(at_the_exit(PLATE, &[BOX])).await;
+    assert_eq!(reason(&laden.unwrap_err()), "TRUCK_NOT_HERE");
     assert_eq!(
         world.story("gate.truck-visit", &truck.truck_visit_id).await,
         ["arrived", "turned-away"]

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chassis::DevelopmentIssuer;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use kernel::{Clock as _, SystemClock};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -131,14 +131,29 @@ impl Interceptor for Credentials {
     }
 }
 
+/// A development token, whose it is and until when it is good.
+pub struct DevelopmentToken {
+    /// The token.
+    pub token: String,
+    /// Whose it is.
+    pub party: &'static str,
+    /// When it expires; a token knows whole seconds.
+    pub expires_at: DateTime<Utc>,
+}
+
 /// A development token for a party, valid from now on for [`TOKEN_LIFETIME_MINUTES`].
 ///
 /// # Errors
 /// There is no such party, or the key of the state folder cannot be read.
-pub fn development_token(party: &str, state: &Path) -> Result<String, ClientError> {
+pub fn development_token(party: &str, state: &Path) -> Result<DevelopmentToken, ClientError> {
     let known = find_party(party)?;
     let issuer = DevelopmentIssuer::create_or_open(state)?;
-    Ok(token_of(&issuer, known, SystemClock.now()))
+    let now = SystemClock.now().trunc_subsecs(0);
+    Ok(DevelopmentToken {
+        token: token_of(&issuer, known, now),
+        party: known.party,
+        expires_at: now + TimeDelta::minutes(TOKEN_LIFETIME_MINUTES),
+    })
 }
 
 fn find_party(name: &str) -> Result<&'static DevelopmentParty, ClientError> {

@@ -84,7 +84,12 @@ pub struct VehicleArguments {
     #[arg(long)]
     pub trailer: Option<String>,
     /// Country of the plates, two letters; Chinese if not given
-    #[arg(long, default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "COUNTRY"
+    )]
     pub plate_country: String,
 }
 
@@ -185,7 +190,7 @@ fn kind_by_form(written: &str) -> HoldScopeKind {
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Listing {
     /// At most so many rows
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_name = "COUNT")]
     pub limit: usize,
 }
 

@@ -28,12 +28,13 @@ object a line, in sorted order:
    \"warnings\": [...], \"repeated\": false}
 
 The same bytes filed again give the first answer, with \"repeated\": true; --again files them anew. Every file
-is answered, and the exit code is 0 whatever the answers.
+is answered, and the exit code is 0 whatever the answers. A path that is not there ends the command before
+anything is filed. A file above 10 MiB is not sent: it is answered as unreadable, each time in the same words.
 
 Example: greenlane broker file declarations/ urgent.xml > answers.jsonl")]
     File {
         /// Files and folders
-        #[arg(required = true)]
+        #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
         /// File anew what was filed before, after a rejection say
         #[arg(long)]
@@ -60,13 +61,18 @@ Example: greenlane broker inbox
          greenlane broker inbox --from CURSOR --output json")]
     Inbox {
         /// Go on after this notification's cursor
-        #[arg(long, default_value = "", hide_default_value = true)]
+        #[arg(
+            long,
+            default_value = "",
+            hide_default_value = true,
+            value_name = "CURSOR"
+        )]
         from: String,
         /// Only about this declaration: its id or MRN
         #[arg(long)]
         declaration: Option<String>,
         /// At most so many
-        #[arg(long, default_value_t = 100)]
+        #[arg(long, default_value_t = 100, value_name = "COUNT")]
         limit: usize,
     },
     /// Get a document as it was filed, byte for byte
@@ -75,7 +81,7 @@ Example: greenlane broker inbox
         /// The declaration's id or MRN
         declaration: String,
         /// Into this file; to standard output if not given
-        #[arg(long)]
+        #[arg(long, value_name = "FILE")]
         to: Option<PathBuf>,
     },
 }

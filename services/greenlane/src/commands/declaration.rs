@@ -23,7 +23,12 @@ pub struct Filter {
     #[arg(long, default_value = "", hide_default_value = true)]
     container: String,
     /// Only naming this transport document
-    #[arg(long, default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "TRANSPORT-DOCUMENT"
+    )]
     transport_document: String,
     #[command(flatten)]
     listing: Listing,

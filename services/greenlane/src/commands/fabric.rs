@@ -40,7 +40,7 @@ Example: greenlane fabric republish gate --topic gate.container-visit --partitio
         #[arg(long)]
         partition: u32,
         /// The first sequence to send again
-        #[arg(long)]
+        #[arg(long, value_name = "SEQUENCE")]
         from_sequence: u64,
     },
     /// Publish the last word on every key again: for a reader that is newer than what is kept, and after
@@ -66,7 +66,12 @@ Example: greenlane fabric new-epoch gate --reason 'restored from the backup of 2
         reason: String,
     },
     /// Records that could not be applied
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "\
+Example: greenlane fabric parked list --service release
+         greenlane fabric parked show release greenlane.gate.hold.v1/3/1/17"
+    )]
     Parked(ParkedCommand),
     /// Compute the chain of every partition anew, and say where it breaks
     #[command(after_help = "Example: greenlane fabric verify")]

@@ -25,6 +25,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use tonic::metadata::MetadataMap;
 use tonic::{Response, Status};
 use uuid::Uuid;
+use wco::limits::DOCUMENT_BYTES_MAX;
 
 use super::show;
 use crate::client::{ClientError, Session, Transport};
@@ -32,8 +33,6 @@ use crate::output::{self, Progress};
 
 /// So many filings are on their way at once.
 pub const FILINGS_IN_FLIGHT_MAX: usize = 16;
-/// The largest document that customs takes, in bytes; a larger one is answered without being sent.
-pub const DOCUMENT_BYTES_MAX: u64 = 10 * 1024 * 1024;
 /// How deep folders are looked into.
 const FOLDER_DEPTH_MAX: usize = 64;
 /// A filing that the service could not take just now is sent so often in all; its request id makes that safe.
@@ -59,13 +58,14 @@ pub struct Options {
 /// Files every document below the paths and tells what became of each, in order.
 ///
 /// # Errors
-/// A file could not be answered: customs cannot be reached, or does not take filings of this party.
+/// A path is not there, and then nothing is filed. A file could not be answered: customs cannot be reached, or
+/// does not take filings of this party.
 pub async fn file(
     paths: &[PathBuf],
     options: Options,
     session: &Session,
 ) -> Result<(), ClientError> {
-    let documents = find(paths);
+    let documents = find(paths)?;
     if documents.is_empty() {
         output::note("There is no *.xml below what was named; nothing was filed.");
     }
@@ -361,18 +361,28 @@ struct Found {
 }
 
 /// Every file named, and every `*.xml` (in any case) below every folder named, sorted by name.
-fn find(paths: &[PathBuf]) -> Vec<Found> {
+///
+/// # Errors
+/// Something that was named is not there; every such path is told.
+fn find(paths: &[PathBuf]) -> Result<Vec<Found>, ClientError> {
     let mut found = Vec::new();
+    let mut missing = Vec::new();
     for path in paths {
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => look_into(path, 0, &mut found),
             Ok(_) => found.push(Found::good(path.clone())),
-            Err(error) => found.push(Found::bad(path.clone(), error.to_string())),
+            Err(error) => missing.push(format!("{}: {error}", path.display())),
         }
+    }
+    if !missing.is_empty() {
+        return Err(ClientError::Failed(format!(
+            "nothing was filed, because a path cannot be found; correct it and repeat the command:\n  {}",
+            missing.join("\n  ")
+        )));
     }
     // By the bytes of the whole name, as `sort` sorts what is printed.
     found.sort_by(|one, other| one.path.as_os_str().cmp(other.path.as_os_str()));
-    found
+    Ok(found)
 }
 
 fn look_into(folder: &Path, depth: usize, found: &mut Vec<Found>) {
@@ -486,15 +496,17 @@ fn read(path: &Path) -> Result<Bytes, String> {
         return Err("it is no regular file".to_owned());
     }
     let mut bytes = Vec::new();
-    let read = fs::File::open(path)
-        .and_then(|file| file.take(DOCUMENT_BYTES_MAX + 1).read_to_end(&mut bytes))
+    let most = u64::try_from(DOCUMENT_BYTES_MAX).unwrap_or(u64::MAX);
+    fs::File::open(path)
+        .and_then(|file| file.take(most.saturating_add(1)).read_to_end(&mut bytes))
         .map_err(|error| error.to_string())?;
-    if u64::try_from(read).is_ok_and(|length| length > DOCUMENT_BYTES_MAX) {
-        return Err(format!(
-            "it has more than {DOCUMENT_BYTES_MAX} bytes, the most that customs takes; it was not sent"
-        ));
+    if bytes.len() <= DOCUMENT_BYTES_MAX {
+        return Ok(Bytes::from(bytes));
     }
-    Ok(Bytes::from(bytes))
+    // The words are those in which customs answers one that was sent.
+    let whole = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
+    let too_large = wco::Cause::TooLarge(whole.max(bytes.len()));
+    Err(format!("{too_large}; it was not sent"))
 }
 
 /// Who is to be sent next: a document waits until an earlier one with its reference, or of its bytes, is
@@ -714,6 +726,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::output::Output;
 
     const FILED: Options = Options {
         again: false,
@@ -745,7 +758,7 @@ mod tests {
         ] {
             fs::write(folder.path().join(name), name).unwrap();
         }
-        let found = find(&[folder.path().to_owned()]);
+        let found = find(&[folder.path().to_owned()]).unwrap();
         assert_eq!(
             names(&found, folder.path()),
             ["a.Xml", "b.xml", "b/1.xml", "b/deep/2.XML"]
@@ -757,7 +770,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("1.xml"), "1").unwrap();
         std::os::unix::fs::symlink(folder.path(), folder.path().join("again.xml")).unwrap();
-        let found = find(&[folder.path().to_owned()]);
+        let found = find(&[folder.path().to_owned()]).unwrap();
         assert_eq!(names(&found, folder.path()), ["1.xml"]);
     }
 
@@ -766,14 +779,32 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("declaration.txt");
         fs::write(&file, "1").unwrap();
-        assert_eq!(find(std::slice::from_ref(&file)), [Found::good(file)]);
+        let found = find(std::slice::from_ref(&file)).unwrap();
+        assert_eq!(found, [Found::good(file)]);
     }
 
     #[test]
-    fn what_is_not_there_is_answered_as_unreadable() {
-        let found = find(&[PathBuf::from("/nowhere/1.xml")]).pop().unwrap();
+    fn a_path_that_is_not_there_is_an_error_that_names_it_and_nothing_is_found() {
+        let (folder, _) = folder_of(&[("1.xml", "1")]);
+        let paths = ["/nowhere/1.xml", "/nowhere/2"].map(PathBuf::from);
+        let refused =
+            find(&[folder.path().to_owned(), paths[0].clone(), paths[1].clone()]).unwrap_err();
+        assert_eq!(refused.exit_code(), 1);
+        let told = refused.account(Output::Table);
+        for path in &paths {
+            let path = path.to_str().unwrap();
+            assert!(told.contains(&format!("{path}: No such file")), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_a_folder_that_cannot_be_opened_is_answered_as_unreadable() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("1.xml");
+        std::os::unix::fs::symlink("/nowhere/1.xml", &file).unwrap();
+        let found = find(&[folder.path().to_owned()]).unwrap().pop().unwrap();
         let prepared = prepare(found, FILED, "broker-a");
-        assert_eq!(prepared.file, "/nowhere/1.xml");
+        assert_eq!(Path::new(&prepared.file), file);
         let line = Line::unreadable(prepared.file, prepared.content.unwrap_err());
         let object = serde_json::to_value(&line).unwrap();
         assert_eq!(object["outcome"], "unreadable");
@@ -785,16 +816,23 @@ mod tests {
     fn a_document_of_just_the_limit_is_read_and_a_larger_one_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("1.xml");
-        fs::File::create(&file)
-            .unwrap()
-            .set_len(DOCUMENT_BYTES_MAX)
-            .unwrap();
+        let of_length = |length: u64| fs::File::create(&file).unwrap().set_len(length).unwrap();
+        of_length(10_485_760);
         assert!(read(&file).is_ok());
-        fs::File::create(&file)
-            .unwrap()
-            .set_len(DOCUMENT_BYTES_MAX + 1)
-            .unwrap();
-        assert!(read(&file).unwrap_err().contains("not sent"));
+        for (length, told) in [
+            (10_485_761, "10485761 bytes"),
+            (20_971_520, "20971520 bytes"),
+        ] {
+            of_length(length);
+            let refused = read(&file).unwrap_err();
+            assert_eq!(
+                refused,
+                format!(
+                    "the document has {told}; send at most 10485760 bytes (10 MiB); it was not sent"
+                )
+            );
+            assert_eq!(read(&file), Err(refused), "the same answer each time");
+        }
     }
 
     #[test]
@@ -901,7 +939,7 @@ mod tests {
         for (name, content) in documents {
             fs::write(folder.path().join(name), content).unwrap();
         }
-        let found = find(&[folder.path().to_owned()]);
+        let found = find(&[folder.path().to_owned()]).unwrap();
         (folder, found)
     }
 

@@ -13,6 +13,7 @@ use super::arguments::{Listing, Moment, VehicleArguments, kilograms, vehicle};
 use super::haulier::{containers, plates};
 use super::show::{self, Shown, quantity, when, word};
 use crate::client::{ClientError, Session};
+use crate::output::{self, Output};
 use crate::parties::PORT;
 
 /// The gate's commands.
@@ -31,25 +32,32 @@ Example: greenlane gate check-in --plate 渝A12345 --container MSKU9070323 --car
 Example: greenlane gate weigh 0191d6f0-5a1e-7c3b-9d2a-1f6b7a0c4e11 --barrier out --weight 38400")]
     Weigh {
         /// The truck visit's id
+        #[arg(value_name = "TRUCK-VISIT")]
         truck_visit: String,
         /// At which barrier
         #[arg(long)]
         barrier: BarrierArgument,
         /// The reading in kilograms; left out: the weighbridge gave none
-        #[arg(long)]
+        #[arg(long, value_name = "KILOGRAMS")]
         weight: Option<String>,
         /// When; now if not given
-        #[arg(long, allow_hyphen_values = true)]
+        #[arg(long, allow_hyphen_values = true, value_name = "TIME")]
         at: Option<Moment>,
     },
     /// Order an inspection, record its results, end it
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "\
+Example: greenlane gate inspect order 0191d6f0-5a1e-7c3b-9d2a-1f6b7a0c4e11 --at-site SCANNER --reason 'seal looks cut'
+         greenlane gate inspect record 0191d6f0-5a1e-7c3b-9d2a-1f6b7a0c4e11 --at-site SCANNER --result passed"
+    )]
     Inspect(InspectCommand),
     /// Decide what the lane could not; goes on record with your name
     #[command(after_help = "\
 Example: greenlane gate review 0191d6f0-5a1e-7c3b-9d2a-1f6b7a0c4e11 --verdict let-in --reason 'driver known, scanner dirty'")]
     Review {
         /// The truck visit's id
+        #[arg(value_name = "TRUCK-VISIT")]
         truck_visit: String,
         /// What you decide
         #[arg(long)]
@@ -58,7 +66,7 @@ Example: greenlane gate review 0191d6f0-5a1e-7c3b-9d2a-1f6b7a0c4e11 --verdict le
         #[arg(long)]
         reason: String,
         /// The visit's version that you have seen
-        #[arg(long, default_value_t = 0)]
+        #[arg(long, default_value_t = 0, value_name = "VERSION")]
         expected_version: u64,
     },
     /// Take a mistaken check-in back: the record of it stays, and the filing is open again
@@ -66,12 +74,13 @@ Example: greenlane gate review 0191d6f0-5a1e-7c3b-9d2a-1f6b7a0c4e11 --verdict le
 Example: greenlane gate correct 0191d6f0-5a1e-7c3b-9d2a-1f6b7a0c4e11 --reason 'the plate was misread'")]
     Correct {
         /// The truck visit's id
+        #[arg(value_name = "TRUCK-VISIT")]
         truck_visit: String,
         /// Why
         #[arg(long)]
         reason: String,
         /// The visit's version that you have seen
-        #[arg(long, default_value_t = 0)]
+        #[arg(long, default_value_t = 0, value_name = "VERSION")]
         expected_version: u64,
     },
     /// A truck stands at a lane on its way out
@@ -86,6 +95,7 @@ Example: greenlane gate check-out --plate 渝A12345 --container MSKU9070323 --we
     #[command(after_help = "Example: greenlane gate show 0191d6f0-5a1e-7c3b-9d2a-1f6b7a0c4e11")]
     Show {
         /// The truck visit's id
+        #[arg(value_name = "TRUCK-VISIT")]
         truck_visit: String,
     },
     /// List truck visits, newest first
@@ -111,16 +121,21 @@ pub struct CheckInArguments {
     #[command(flatten)]
     vehicle: VehicleArguments,
     /// A container that it brings or came for; may be repeated
-    #[arg(long = "container")]
+    #[arg(long = "container", value_name = "CONTAINER")]
     containers: Vec<String>,
     /// The firm that the driver presents himself for
     #[arg(long, default_value = "", hide_default_value = true)]
     carrier: String,
     /// The pre-arrival's id or number, as scanned; found by the plate if not given
-    #[arg(long, default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "PRE-ARRIVAL"
+    )]
     pre_arrival: String,
     /// The weighbridge's reading in kilograms; left out: there is none
-    #[arg(long)]
+    #[arg(long, value_name = "KILOGRAMS")]
     weight: Option<String>,
     /// Where two barriers stand on the way in: which of them, 1 or 2; left out: the only one, or the second
     #[arg(long, default_value_t = 0, hide_default_value = true)]
@@ -132,7 +147,7 @@ pub struct CheckInArguments {
     #[arg(long, default_value = PORT)]
     site: String,
     /// When it was recognised; now if not given
-    #[arg(long, allow_hyphen_values = true)]
+    #[arg(long, allow_hyphen_values = true, value_name = "TIME")]
     at: Option<Moment>,
 }
 
@@ -143,7 +158,8 @@ pub struct CheckOutArguments {
     #[arg(
         required_unless_present = "plate",
         default_value = "",
-        hide_default_value = true
+        hide_default_value = true,
+        value_name = "TRUCK-VISIT"
     )]
     truck_visit: String,
     /// The tractor's plate
@@ -153,16 +169,21 @@ pub struct CheckOutArguments {
     #[arg(long, requires = "plate")]
     trailer: Option<String>,
     /// Country of the plates, two letters; Chinese if not given
-    #[arg(long, default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "COUNTRY"
+    )]
     plate_country: String,
     /// A container on the truck; may be repeated; none for a truck without a container
-    #[arg(long = "container")]
+    #[arg(long = "container", value_name = "CONTAINER")]
     containers: Vec<String>,
     /// It came for goods out of bond and leaves without them: its pass is withdrawn
     #[arg(long)]
     without_goods: bool,
     /// The weighbridge's reading in kilograms; left out: there is none
-    #[arg(long)]
+    #[arg(long, value_name = "KILOGRAMS")]
     weight: Option<String>,
     /// The lane
     #[arg(long, default_value = "OUT-1")]
@@ -171,7 +192,7 @@ pub struct CheckOutArguments {
     #[arg(long, default_value = PORT)]
     site: String,
     /// When it was recognised; now if not given
-    #[arg(long, allow_hyphen_values = true)]
+    #[arg(long, allow_hyphen_values = true, value_name = "TIME")]
     at: Option<Moment>,
 }
 
@@ -183,15 +204,16 @@ pub enum InspectCommand {
 Example: greenlane gate inspect order 0191d6f0-5a1e-7c3b-9d2a-1f6b7a0c4e11 --at-site SCANNER --reason 'seal looks cut'")]
     Order {
         /// The truck visit's id
+        #[arg(value_name = "TRUCK-VISIT")]
         truck_visit: String,
         /// Where, in order; may be repeated; the site's usual places if not given
-        #[arg(long = "at-site")]
+        #[arg(long = "at-site", value_name = "INSPECTION-SITE")]
         inspection_sites: Vec<String>,
         /// Why
         #[arg(long)]
         reason: String,
         /// The visit's version that you have seen
-        #[arg(long, default_value_t = 0)]
+        #[arg(long, default_value_t = 0, value_name = "VERSION")]
         expected_version: u64,
     },
     /// Record the result of one inspection site
@@ -199,12 +221,13 @@ Example: greenlane gate inspect order 0191d6f0-5a1e-7c3b-9d2a-1f6b7a0c4e11 --at-
 Example: greenlane gate inspect record 0191d6f0-5a1e-7c3b-9d2a-1f6b7a0c4e11 --at-site SCANNER --result passed")]
     Record {
         /// The truck visit's id
+        #[arg(value_name = "TRUCK-VISIT")]
         truck_visit: String,
         /// The inspection's id; the truck's first open one if not given
         #[arg(long)]
         inspection: Option<String>,
         /// The inspection site; the first one without a result if not given
-        #[arg(long)]
+        #[arg(long, value_name = "INSPECTION-SITE")]
         at_site: Option<String>,
         /// The result
         #[arg(long)]
@@ -218,6 +241,7 @@ Example: greenlane gate inspect record 0191d6f0-5a1e-7c3b-9d2a-1f6b7a0c4e11 --at
 Example: greenlane gate inspect end 0191d6f0-5a1e-7c3b-9d2a-1f6b7a0c4e11 --reason 'seal replaced, number recorded'")]
     End {
         /// The truck visit's id
+        #[arg(value_name = "TRUCK-VISIT")]
         truck_visit: String,
         /// The inspection's id; the truck's first open one if not given
         #[arg(long)]
@@ -398,10 +422,11 @@ async fn check_in(arguments: CheckInArguments, session: &Session) -> Result<(), 
     show::one(session, &visit)?;
     match visit.state() {
         TruckVisitState::TurnedAway => Err(ClientError::Failed(
-            "The truck is not let in; clear every condition, then it may come again.".to_owned(),
+            "Outcome: turned away. The barrier stays shut: the truck is not let in. Every reason stands above, with who must act; clear them, then it may come again."
+                .to_owned(),
         )),
         TruckVisitState::ManualReview => Err(ClientError::Failed(format!(
-            "A person must decide: greenlane gate review {} --verdict let-in|turn-away --reason ...",
+            "Outcome: manual review. The barrier stays shut. A person must decide: greenlane gate review {} --verdict let-in|turn-away --reason ...",
             visit.truck_visit_id
         ))),
         _ => Ok(()),
@@ -431,15 +456,33 @@ async fn check_out(arguments: CheckOutArguments, session: &Session) -> Result<()
     let outcome = answer.outcome();
     let visit = answer.truck_visit.unwrap_or_default();
     show::one(session, &visit)?;
+    let opens = way_out(outcome, &visit)?;
+    if session.output() == Output::Json {
+        return Ok(());
+    }
+    output::line(opens)
+}
+
+/// What becomes of the barrier at the way out, and what to do: a barrier that stays shut is a failure, as it is at
+/// the way in.
+fn way_out(outcome: CheckOutOutcome, visit: &TruckVisit) -> Result<&'static str, ClientError> {
     match outcome {
+        CheckOutOutcome::LetOut if visit.state() == TruckVisitState::TurnedAway => Ok(
+            "Outcome: let out. The barrier opens: a truck without goods always may leave. It was never let in here, so its visit ends as turned away.",
+        ),
+        CheckOutOutcome::LetOut => Ok("Outcome: let out. The barrier opens."),
         CheckOutOutcome::Refused => Err(ClientError::Failed(
-            "The truck is not let out with what it carries; every reason stands above.".to_owned(),
+            "Outcome: refused. The barrier stays shut: the truck is not let out with what it carries. Every reason stands above, with who must act; clear them and check it out again, or let it leave without the goods."
+                .to_owned(),
         )),
         CheckOutOutcome::ManualReview => Err(ClientError::Failed(format!(
-            "A person must decide: greenlane gate review {} --verdict let-out|keep-in --reason ...",
+            "Outcome: manual review. The barrier stays shut. A person must decide: greenlane gate review {} --verdict let-out|keep-in --reason ...",
             visit.truck_visit_id
         ))),
-        CheckOutOutcome::LetOut | CheckOutOutcome::Unspecified => Ok(()),
+        CheckOutOutcome::Unspecified => Err(ClientError::Failed(
+            "The gate's answer does not say whether the barrier opens: take it for shut, and look with greenlane gate show."
+                .to_owned(),
+        )),
     }
 }
 
@@ -637,5 +680,43 @@ impl Shown for TruckVisit {
             ));
         }
         lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn visit(state: TruckVisitState) -> TruckVisit {
+        TruckVisit {
+            truck_visit_id: "truck-1".to_owned(),
+            state: state.into(),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn a_barrier_that_opens_is_done_as_asked_and_one_that_stays_shut_is_a_failure() {
+        let inside = visit(TruckVisitState::GatedIn);
+        let closed = visit(TruckVisitState::Closed);
+        let told = way_out(CheckOutOutcome::LetOut, &closed).unwrap();
+        assert!(told.starts_with("Outcome: let out"), "{told}");
+        for (outcome, named) in [
+            (CheckOutOutcome::Refused, "Outcome: refused"),
+            (CheckOutOutcome::ManualReview, "gate review truck-1"),
+            (CheckOutOutcome::Unspecified, "take it for shut"),
+        ] {
+            let error = way_out(outcome, &inside).unwrap_err();
+            assert_eq!(error.exit_code(), 1);
+            assert!(error.to_string().contains(named), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_empty_truck_that_never_checked_in_leaves_and_is_told_why_its_visit_ends_as_turned_away() {
+        let away = visit(TruckVisitState::TurnedAway);
+        let told = way_out(CheckOutOutcome::LetOut, &away).unwrap();
+        assert!(told.contains("The barrier opens"), "{told}");
+        assert!(told.contains("never let in"), "{told}");
     }
 }

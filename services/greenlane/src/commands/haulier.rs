@@ -43,12 +43,13 @@ Example: greenlane haulier pre-arrive --kind full-out --container MSKU9070323 --
     )]
     Cancel {
         /// The pre-arrival's id
+        #[arg(value_name = "PRE-ARRIVAL")]
         pre_arrival: String,
         /// Why
         #[arg(long, default_value = "", hide_default_value = true)]
         reason: String,
         /// The version that you have seen; the current one if not given
-        #[arg(long)]
+        #[arg(long, value_name = "VERSION")]
         expected_version: Option<u64>,
     },
     /// Say that another truck or driver will come
@@ -60,6 +61,7 @@ Example: greenlane haulier pre-arrive --kind full-out --container MSKU9070323 --
     #[command(after_help = "Example: greenlane haulier show 0191d6f0-5a1e-7c3b-9d2a-1f6b7a0c4e11")]
     Show {
         /// The pre-arrival's id, or the number that the driver shows
+        #[arg(value_name = "PRE-ARRIVAL")]
         pre_arrival: String,
     },
     /// List filings, newest first
@@ -90,13 +92,13 @@ pub struct PreArriveArguments {
     kind: KindArgument,
     /// A container: its number, and after commas size=, seal=, mass= and verified= (kilograms), class=,
     /// set-point= (degrees Celsius); may be repeated
-    #[arg(long = "container")]
+    #[arg(long = "container", value_name = "CONTAINER")]
     containers: Vec<FiledContainer>,
     /// The verified gross mass of the only container, in kilograms; full-in needs it
-    #[arg(long)]
+    #[arg(long, value_name = "KILOGRAMS")]
     verified_mass: Option<String>,
     /// A seal of the only container; may be repeated
-    #[arg(long = "seal")]
+    #[arg(long = "seal", value_name = "SEAL")]
     seals: Vec<String>,
     #[command(flatten)]
     vehicle: VehicleArguments,
@@ -110,20 +112,24 @@ pub struct PreArriveArguments {
     #[arg(long, default_value = "", hide_default_value = true)]
     phone: String,
     /// When the truck will come: 2026-11-24T08:00:00Z, or from now: +3h
-    #[arg(long, allow_hyphen_values = true)]
+    #[arg(long, allow_hyphen_values = true, value_name = "TIME")]
     planned: Moment,
     /// A declaration it is about (MRN or LRN); may be repeated; full-in comes in on them and needs one
-    #[arg(long = "declaration", visible_alias = "document")]
+    #[arg(
+        long = "declaration",
+        visible_alias = "document",
+        value_name = "DECLARATION"
+    )]
     declarations: Vec<String>,
     /// The stock list whose goods it carries; bond-transfer and bond-exit need it
     #[arg(long, default_value = "", hide_default_value = true)]
     list: String,
     /// How much it carries of a line of the list: LINE=QUANTITY:UNIT, in the declared unit; may be repeated; all
     /// that is left of the list if not given
-    #[arg(long = "line", requires = "list")]
+    #[arg(long = "line", requires = "list", value_name = "LINE")]
     lines: Vec<CarriedLine>,
     /// Of a bond-transfer: the bonded centre that it goes to; ours if not given
-    #[arg(long)]
+    #[arg(long, value_name = "SITE")]
     second_site: Option<String>,
     /// The firm whose truck it is, where the centre's operator files for it
     #[arg(long, default_value = "", hide_default_value = true)]
@@ -140,6 +146,7 @@ pub struct PreArriveArguments {
 #[derive(Debug, clap::Args)]
 pub struct ReplaceArguments {
     /// The pre-arrival's id
+    #[arg(value_name = "PRE-ARRIVAL")]
     pre_arrival: String,
     /// The tractor that will come
     #[arg(long, required_unless_present = "driver")]
@@ -148,7 +155,12 @@ pub struct ReplaceArguments {
     #[arg(long, requires = "plate")]
     trailer: Option<String>,
     /// Country of the plates, two letters; Chinese if not given
-    #[arg(long, default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "COUNTRY"
+    )]
     plate_country: String,
     /// The driver who will come
     #[arg(long, requires = "licence")]
@@ -160,7 +172,7 @@ pub struct ReplaceArguments {
     #[arg(long, default_value = "", hide_default_value = true)]
     phone: String,
     /// The version that you have seen; the current one if not given
-    #[arg(long)]
+    #[arg(long, value_name = "VERSION")]
     expected_version: Option<u64>,
     /// Only check: the same answer, and nothing is changed
     #[arg(long)]

@@ -18,6 +18,7 @@ Example: greenlane line release CKGHAM2611001 haulier-a
          greenlane line release CKGHAM2611001 haulier-a --container MSKU9070323")]
     Release {
         /// The transport document
+        #[arg(value_name = "TRANSPORT-DOCUMENT")]
         transport_document: String,
         /// The haulier that may collect
         haulier: String,
@@ -39,11 +40,12 @@ Example: greenlane line revoke 0191d6f0-5a1e-7c3b-9d2a-1f6b7a0c4e11 --reason 'fr
         /// The commercial release's id
         #[arg(
             required_unless_present = "transport_document",
-            conflicts_with = "transport_document"
+            conflicts_with = "transport_document",
+            value_name = "RELEASE"
         )]
         commercial_release: Option<String>,
         /// The transport document that was released
-        #[arg(long)]
+        #[arg(long, value_name = "TRANSPORT-DOCUMENT")]
         transport_document: Option<String>,
         /// The site, as given with the release
         #[arg(long, default_value = "", hide_default_value = true)]
@@ -55,7 +57,7 @@ Example: greenlane line revoke 0191d6f0-5a1e-7c3b-9d2a-1f6b7a0c4e11 --reason 'fr
         #[arg(long)]
         reason: String,
         /// The version that you have seen
-        #[arg(long, default_value_t = 0)]
+        #[arg(long, default_value_t = 0, value_name = "VERSION")]
         expected_version: u64,
         /// Only check: the same answer, and nothing is revoked
         #[arg(long)]

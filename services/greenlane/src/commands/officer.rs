@@ -35,7 +35,12 @@ pub enum OfficerCommand {
         declaration: String,
     },
     /// Order a control, or record what it found
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "\
+Example: greenlane officer control open 26GB4ZK7Q1M0X9T2A6 --kind physical --reason 'weight odd'
+         greenlane officer control done 26GB4ZK7Q1M0X9T2A6 physical --result conform --reason 'as declared'"
+    )]
     Control(ControlCommand),
     /// Hold a container, a declaration, a truck or a firm
     #[command(after_help = "\
@@ -71,7 +76,7 @@ Example: greenlane officer release 26GB4ZK7Q1M0X9T2A6 --reason 'difference expla
         /// The declaration's id or MRN
         declaration: String,
         /// Duty that you assess: ITEM:TAX:AMOUNT:CURRENCY; may be repeated
-        #[arg(long = "duty")]
+        #[arg(long = "duty", value_name = "DUTY")]
         duties: Vec<AssessedDuty>,
         #[command(flatten)]
         act: Act,
@@ -89,7 +94,11 @@ Example: greenlane officer release 26GB4ZK7Q1M0X9T2A6 --reason 'difference expla
         act: Act,
     },
     /// Decide how goods relate to the manifest
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "\
+Example: greenlane officer match override 26GB4ZK7Q1M0X9T2A6 GUOYUAN-PORT/MSKU9070323/1 --reason 'typing error in the bill'"
+    )]
     Match(MatchCommand),
     /// Say that goods are there, where no container visit can say so
     #[command(
@@ -99,7 +108,7 @@ Example: greenlane officer release 26GB4ZK7Q1M0X9T2A6 --reason 'difference expla
         /// The declaration's id or MRN
         declaration: String,
         /// When they were seen; now if not given
-        #[arg(long, allow_hyphen_values = true)]
+        #[arg(long, allow_hyphen_values = true, value_name = "TIME")]
         at: Option<Moment>,
         #[command(flatten)]
         act: Act,
@@ -151,7 +160,7 @@ all of it that nothing has left.")]
         #[arg(long)]
         reason: String,
         /// The guarantee's version that you have seen; not checked if not given
-        #[arg(long, default_value_t = 0)]
+        #[arg(long, default_value_t = 0, value_name = "VERSION")]
         expected_version: u64,
     },
 }
@@ -163,7 +172,7 @@ pub struct Act {
     #[arg(long)]
     reason: String,
     /// The declaration's version that you have seen; not checked if not given
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_name = "VERSION")]
     expected_version: u64,
 }
 
@@ -212,9 +221,15 @@ Example: greenlane officer match override 26GB4ZK7Q1M0X9T2A6 GUOYUAN-PORT/MSKU90
         /// The declaration's id or MRN
         declaration: String,
         /// The container visit that the goods are in
+        #[arg(value_name = "CONTAINER-VISIT")]
         container_visit: String,
         /// The manifest's transport document that the goods stand for
-        #[arg(long, default_value = "", hide_default_value = true)]
+        #[arg(
+            long,
+            default_value = "",
+            hide_default_value = true,
+            value_name = "TRANSPORT-DOCUMENT"
+        )]
         transport_document: String,
         #[command(flatten)]
         act: Act,

@@ -18,7 +18,12 @@ use crate::client::{ClientError, Session};
 #[derive(Debug, Subcommand)]
 pub enum OperatorCommand {
     /// Approve, close short and look at stock lists
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "\
+Example: greenlane operator list approve QD800026I000000007
+         greenlane operator list list --in filed"
+    )]
     List(ListCommand),
     /// Record what was counted of an increase when it was unstuffed
     #[command(after_help = "\
@@ -28,14 +33,19 @@ Example: greenlane operator receive QD800026I000000007 1=50:NAR
         /// The list
         list: String,
         /// What was counted: LINE=QUANTITY:UNIT, in the declared unit
-        #[arg(required = true)]
+        #[arg(required = true, value_name = "COUNT")]
         counts: Vec<CountedLine>,
         /// The list's version that you have seen
-        #[arg(long, default_value_t = 0)]
+        #[arg(long, default_value_t = 0, value_name = "VERSION")]
         expected_version: u64,
     },
     /// List what differs between lists and what passed or was counted; settle it
-    #[command(args_conflicts_with_subcommands = true)]
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "\
+Example: greenlane operator discrepancies
+         greenlane operator discrepancies resolve 0191d6f0-5a1e-7c3b-9d2a-1f6b7a0c4e11 --post passed --reason 'two broken cases'"
+    )]
     Discrepancies {
         #[command(subcommand)]
         command: Option<DiscrepancyCommand>,
@@ -58,7 +68,7 @@ Example: greenlane operator stock
         #[arg(long)]
         reason: String,
         /// The list's version that you have seen
-        #[arg(long, default_value_t = 0)]
+        #[arg(long, default_value_t = 0, value_name = "VERSION")]
         expected_version: u64,
     },
 }
@@ -72,7 +82,7 @@ pub enum ListCommand {
         /// The list
         list: String,
         /// The list's version that you have seen
-        #[arg(long, default_value_t = 0)]
+        #[arg(long, default_value_t = 0, value_name = "VERSION")]
         expected_version: u64,
     },
     /// Show one list with its lots, discrepancies and what it waits for
@@ -95,7 +105,7 @@ pub enum ListCommand {
         #[arg(long)]
         reason: String,
         /// The list's version that you have seen
-        #[arg(long, default_value_t = 0)]
+        #[arg(long, default_value_t = 0, value_name = "VERSION")]
         expected_version: u64,
     },
     /// Ask for a list to be void; final once gate has answered
@@ -121,7 +131,7 @@ Example: greenlane operator discrepancies resolve 0191d6f0-5a1e-7c3b-9d2a-1f6b7a
         #[arg(long)]
         reason: String,
         /// The list's version that you have seen
-        #[arg(long, default_value_t = 0)]
+        #[arg(long, default_value_t = 0, value_name = "VERSION")]
         expected_version: u64,
     },
 }

@@ -29,7 +29,8 @@ A CSV list has a heading with any of these columns; rows of one container are it
 
 A JSON list is an array of the gate's AnnouncedContainer messages, or the whole AnnounceArrivalRequest.
 
-Example: greenlane rail announce train.csv --conveyance X8044 --eta +6h")]
+Example: greenlane rail announce train.csv --conveyance X8044 --eta +6h
+         greenlane barge announce barge.csv --conveyance CQ-2618 --eta +6h")]
     Announce {
         /// The list, CSV or JSON
         file: PathBuf,
@@ -37,7 +38,7 @@ Example: greenlane rail announce train.csv --conveyance X8044 --eta +6h")]
         #[arg(long, default_value = "", hide_default_value = true)]
         conveyance: String,
         /// When it is expected: 2026-11-24T08:00:00Z, or from now: +6h
-        #[arg(long, allow_hyphen_values = true)]
+        #[arg(long, allow_hyphen_values = true, value_name = "TIME")]
         eta: Option<Moment>,
         /// The site
         #[arg(long)]
@@ -56,19 +57,20 @@ A CSV list has a heading with any of these columns:
 A JSON list is an array of the gate's LandedContainer messages, or the whole RecordArrivalRequest.
 
 Example: greenlane rail arrive --conveyance X8044 --container MSKU9070323 --complete
-         greenlane rail arrive found.csv --conveyance X8044")]
+         greenlane rail arrive found.csv --conveyance X8044
+         greenlane barge arrive found.csv --conveyance CQ-2618")]
     Arrive {
         /// The list, CSV or JSON
         #[arg(required_unless_present = "containers")]
         file: Option<PathBuf>,
         /// A container that was found; may be repeated
-        #[arg(long = "container")]
+        #[arg(long = "container", value_name = "CONTAINER")]
         containers: Vec<String>,
         /// The train's or barge's number, as announced
         #[arg(long, default_value = "", hide_default_value = true)]
         conveyance: String,
         /// When they stood at the site; now if not given
-        #[arg(long, allow_hyphen_values = true)]
+        #[arg(long, allow_hyphen_values = true, value_name = "TIME")]
         at: Option<Moment>,
         /// This ends the unloading: what was announced and not found is short-landed
         #[arg(long)]
@@ -123,13 +125,13 @@ Example: greenlane rail depart --conveyance X8045
 #[derive(Debug, clap::Args)]
 pub struct OutboundArguments {
     /// A container on the list; may be repeated
-    #[arg(long = "container")]
+    #[arg(long = "container", value_name = "CONTAINER")]
     containers: Vec<String>,
     /// The train's or barge's number
     #[arg(long, default_value = "", hide_default_value = true)]
     conveyance: String,
     /// When; now if not given
-    #[arg(long, allow_hyphen_values = true)]
+    #[arg(long, allow_hyphen_values = true, value_name = "TIME")]
     at: Option<Moment>,
     /// The site
     #[arg(long)]

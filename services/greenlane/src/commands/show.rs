@@ -112,10 +112,15 @@ pub fn conditions(conditions: &[Condition]) -> Vec<String> {
     conditions.iter().map(condition).collect()
 }
 
-/// The codes of conditions in one cell.
+/// The codes of conditions in one cell, each once: several may differ only in what they are about.
 pub fn condition_codes(conditions: &[Condition]) -> String {
-    let codes = conditions.iter().map(|condition| condition.code.as_str());
-    codes.collect::<Vec<_>>().join(", ")
+    let mut codes: Vec<&str> = Vec::new();
+    for condition in conditions {
+        if !codes.contains(&condition.code.as_str()) {
+            codes.push(&condition.code);
+        }
+    }
+    codes.join(", ")
 }
 
 /// One condition as a line.
@@ -224,6 +229,22 @@ mod tests {
         assert_eq!(when(Some(&time)), "2026-11-24T08:00:00Z");
         assert_eq!(when_exactly(Some(&time)), "2026-11-24T08:00:00.005Z");
         assert_eq!(when(None), "");
+    }
+
+    #[test]
+    fn a_code_is_named_once_however_many_conditions_have_it() {
+        let coded = |code: &str, subject: &str| Condition {
+            code: code.to_owned(),
+            subject: subject.to_owned(),
+            ..Default::default()
+        };
+        let shown = condition_codes(&[
+            coded("DISCREPANCY_OPEN", "stock-list/1/1"),
+            coded("NOT_PASSED", "stock-list/1"),
+            coded("DISCREPANCY_OPEN", "stock-list/1/2"),
+        ]);
+        assert_eq!(shown, "DISCREPANCY_OPEN, NOT_PASSED");
+        assert_eq!(condition_codes(&[]), "");
     }
 
     #[test]

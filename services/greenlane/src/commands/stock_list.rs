@@ -94,7 +94,7 @@ pub struct VoidArguments {
     #[arg(long)]
     reason: String,
     /// The list's version that you have seen
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_name = "VERSION")]
     expected_version: u64,
 }
 

@@ -64,7 +64,7 @@ Example: greenlane terminal available MSKU9070323
         #[arg(long, default_value = PORT)]
         site: String,
         /// The visit's version that you have seen
-        #[arg(long, default_value_t = 0)]
+        #[arg(long, default_value_t = 0, value_name = "VERSION")]
         expected_version: u64,
     },
     /// Show one container visit with its holds
@@ -86,7 +86,12 @@ Example: greenlane terminal available MSKU9070323
         #[arg(long, default_value = "", hide_default_value = true)]
         container: String,
         /// Only with this transport document on the manifest
-        #[arg(long, default_value = "", hide_default_value = true)]
+        #[arg(
+            long,
+            default_value = "",
+            hide_default_value = true,
+            value_name = "TRANSPORT-DOCUMENT"
+        )]
         transport_document: String,
         /// Only of this train or barge
         #[arg(long, default_value = "", hide_default_value = true)]

@@ -1,6 +1,6 @@
 //! `timeline`: every fact of a journey that the party may read, one line each, with both clocks.
 
-use kernel::{BookNumber, Mrn, Refusal, RefusalKind, StockListNumber};
+use kernel::{BookNumber, ContainerNumber, Mrn, Refusal, RefusalKind, StockListNumber};
 use proto::release::v1::get_timeline_request::Subject;
 use proto::release::v1::{GetTimelineRequest, TimelineEntry};
 
@@ -18,6 +18,7 @@ Example: greenlane timeline MSKU9070323
 pub struct TimelineArguments {
     /// A container number or visit, an MRN, the number of a stock list or book, or the id of a declaration,
     /// pre-arrival or truck visit
+    #[arg(value_name = "CONTAINER-OR-ID")]
     container_or_id: String,
     #[command(flatten)]
     listing: Listing,
@@ -29,7 +30,7 @@ pub struct TimelineArguments {
 /// What release refuses: there is no such thing, or none that the party may see.
 pub async fn run(arguments: TimelineArguments, session: &Session) -> Result<(), ClientError> {
     let mut refused = None;
-    for subject in subjects(&arguments.container_or_id) {
+    for subject in subjects(&arguments.container_or_id)? {
         match entries(&subject, arguments.listing, session).await {
             Ok(entries) if !entries.is_empty() => return show::many(session, &entries),
             Ok(_) => {}
@@ -65,7 +66,10 @@ async fn entries(
 }
 
 /// What a text may name, the likeliest first. An id alone does not tell what it is the id of.
-fn subjects(written: &str) -> Vec<Subject> {
+///
+/// # Errors
+/// It names nothing.
+fn subjects(written: &str) -> Result<Vec<Subject>, ClientError> {
     let named = |prefix: &str| written.strip_prefix(prefix).map(str::to_owned);
     let by_name = [
         named("declaration/").map(Subject::DeclarationId),
@@ -77,29 +81,37 @@ fn subjects(written: &str) -> Vec<Subject> {
         named("mrn/").map(Subject::Mrn),
     ];
     if let Some(subject) = by_name.into_iter().flatten().next() {
-        return vec![subject];
+        return Ok(vec![subject]);
     }
     let text = written.to_owned();
     if written.contains('/') {
-        return vec![Subject::ContainerVisitId(text)];
+        return Ok(vec![Subject::ContainerVisitId(text)]);
     }
     if uuid::Uuid::parse_str(written).is_ok() {
-        return vec![
+        return Ok(vec![
             Subject::DeclarationId(text.clone()),
             Subject::PreArrivalId(text.clone()),
             Subject::TruckVisitId(text),
-        ];
+        ]);
     }
     if Mrn::parse(written).is_ok() {
-        return vec![Subject::Mrn(text)];
+        return Ok(vec![Subject::Mrn(text)]);
     }
     if StockListNumber::parse(written).is_ok() {
-        return vec![Subject::ListNumber(text)];
+        return Ok(vec![Subject::ListNumber(text)]);
     }
     if BookNumber::parse(written).is_ok() {
-        return vec![Subject::BookNumber(text)];
+        return Ok(vec![Subject::BookNumber(text)]);
     }
-    vec![Subject::ContainerNumber(text)]
+    match ContainerNumber::parse(written) {
+        Ok(_) => Ok(vec![Subject::ContainerNumber(text)]),
+        Err(error) => Err(ClientError::Usage(format!(
+            "there is no timeline of `{written}`: give a container number (MSKU9070323) or visit \
+             (GUOYUAN-PORT/MSKU9070323/1), an MRN, the number of a stock list (QD800026I000000007) or book, or the \
+             id of a declaration, pre-arrival or truck visit, as in: greenlane timeline MSKU9070323. As a \
+             container number: {error}"
+        ))),
+    }
 }
 
 impl Shown for TimelineEntry {
@@ -124,6 +136,31 @@ impl Shown for TimelineEntry {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_that_names_nothing_is_wrong_use_and_is_told_what_there_is() {
+        for written in ["nope", "", "MSKU9070324", "QD800026I00000000"] {
+            let error = super::subjects(written).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            let told = error.to_string();
+            let example = "greenlane timeline MSKU9070323";
+            for part in [
+                written,
+                "container number",
+                "stock list",
+                "truck visit",
+                example,
+            ] {
+                assert!(told.contains(part), "{part}: {told}");
+            }
+        }
+        let told = super::subjects("MSKU9070324").unwrap_err().to_string();
+        assert!(told.contains("check digit"), "{told}");
+    }
+
+    fn subjects(written: &str) -> Vec<Subject> {
+        super::subjects(written).unwrap()
+    }
 
     #[test]
     fn a_text_is_known_by_its_form() {

@@ -2,7 +2,7 @@
 //! guarantee.
 
 use clap::Subcommand;
-use kernel::Money;
+use kernel::{Money, MoneyError};
 use proto::bonded::v1::{
     AddBookLineRequest, Book, BookLine, FileStockListRequest, GetBookRequest, GetStockRequest,
     LineUnits, ListBooksRequest, ListMovementsRequest, Movement, OpenBookRequest, StockAmount,
@@ -25,10 +25,20 @@ use crate::parties::CENTRE;
 #[derive(Debug, Subcommand)]
 pub enum TraderCommand {
     /// Open account books, add lines, look at them
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "\
+Example: greenlane trader book open --number T8013B000042
+         greenlane trader book show T8013B000042"
+    )]
     Book(BookCommand),
     /// File what comes into bond or goes out of it, look at it, void it
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "\
+Example: greenlane trader list file increase BOOKTRADERA1 --lrn BOND-1 --line 1=50:NAR,150:KGM,50:NAR
+         greenlane trader list list --in reserved"
+    )]
     List(ListCommand),
     /// What stock there is, or was, on either clock or on both
     #[command(after_help = "\
@@ -52,7 +62,8 @@ Example: greenlane trader stock
 Example: greenlane trader pay 5000.00 GBP --reference BANK-20261124-7
          greenlane trader pay 248.00 GBP --declaration 26GB4ZK7Q1M0X9T2A6 --reference BANK-20261124-8")]
     Pay {
-        /// How much
+        /// How much: digits with at most one point, above zero
+        #[arg(allow_negative_numbers = true)]
         amount: String,
         /// The currency, three letters
         currency: String,
@@ -107,13 +118,13 @@ Example: greenlane trader book line T8013B000042 --hs 8471.30 --goods 'portable 
         /// The book
         book: String,
         /// HS code, 6 to 10 digits
-        #[arg(long)]
+        #[arg(long, value_name = "HS-CODE")]
         hs: String,
         /// What the goods are
         #[arg(long)]
         goods: String,
         /// The three units: declared, first statutory, second statutory (the first again if not given)
-        #[arg(long, value_delimiter = ',', required = true)]
+        #[arg(long, value_delimiter = ',', required = true, value_name = "UNITS")]
         units: Vec<String>,
         /// Only check: the same answer, and nothing is added
         #[arg(long)]
@@ -158,7 +169,7 @@ the declared one and is reserved from the oldest lots, or from the lots named; o
         #[arg(long, default_value = "", hide_default_value = true)]
         declarant: String,
         /// A line: LINE=QUANTITY:UNIT[,QUANTITY:UNIT,QUANTITY:UNIT][,lot=LOT]; may be repeated
-        #[arg(long = "line", required = true)]
+        #[arg(long = "line", required = true, value_name = "LINE")]
         lines: Vec<FiledLine>,
         /// Only check: the same answer, and nothing is filed or reserved
         #[arg(long)]
@@ -184,10 +195,10 @@ the declared one and is reserved from the oldest lots, or from the lots named; o
 #[derive(Debug, clap::Args)]
 pub struct StockArguments {
     /// Only what took effect by this time: 2026-11-24T08:00:00Z, or from now: -1d
-    #[arg(long, allow_hyphen_values = true)]
+    #[arg(long, allow_hyphen_values = true, value_name = "TIME")]
     as_of: Option<Moment>,
     /// Only what was recorded by this time; an answer for an earlier time never changes
-    #[arg(long, allow_hyphen_values = true)]
+    #[arg(long, allow_hyphen_values = true, value_name = "TIME")]
     recorded_by: Option<Moment>,
     /// Of this book only
     #[arg(long, default_value = "", hide_default_value = true)]
@@ -229,8 +240,7 @@ pub async fn run(command: TraderCommand, session: &Session) -> Result<(), Client
             declaration,
             payer,
         } => {
-            let amount = Money::parse(&amount, &currency)
-                .map_err(|error| ClientError::Usage(error.to_string()))?;
+            let amount = paid(&amount, &currency)?;
             let declaration_id = match declaration {
                 Some(named) => declaration::id(&named, session).await?,
                 None => String::new(),
@@ -257,6 +267,28 @@ pub async fn run(command: TraderCommand, session: &Session) -> Result<(), Client
             show::one(session, &answer.into_inner().guarantee.unwrap_or_default())
         }
     }
+}
+
+/// What is paid, as typed.
+///
+/// # Errors
+/// It is no amount above zero, or the currency is none.
+fn paid(amount: &str, currency: &str) -> Result<Money, ClientError> {
+    let wrong_amount = |why: &str| {
+        ClientError::Usage(format!(
+            "AMOUNT `{amount}` is nothing to pay: {why}. Write it as in: greenlane trader pay 5000.00 GBP --reference BANK-20261124-7"
+        ))
+    };
+    let money = Money::parse(amount, currency).map_err(|error| match error {
+        MoneyError::Currency(error) => ClientError::Usage(format!(
+            "CURRENCY `{currency}` is none: {error}. Write its three letters, such as GBP"
+        )),
+        error => wrong_amount(&error.to_string()),
+    })?;
+    if money.is_zero() || money.is_negative() {
+        return Err(wrong_amount("a payment is above zero"));
+    }
+    Ok(money)
 }
 
 async fn pay(request: RecordPaymentRequest, session: &Session) -> Result<(), ClientError> {
@@ -640,6 +672,43 @@ impl Shown for Account {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_nothing_to_pay_is_told_with_its_field_its_value_and_what_is_expected() {
+        for (amount, currency, field) in [
+            ("-5", "GBP", "AMOUNT `-5`"),
+            ("0", "GBP", "AMOUNT `0`"),
+            ("abc", "GBP", "AMOUNT `abc`"),
+            ("5", "pounds", "CURRENCY `pounds`"),
+        ] {
+            let error = paid(amount, currency).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            let told = error.to_string();
+            assert!(told.starts_with(field), "{told}");
+            assert!(told.contains("GBP"), "{told}");
+        }
+        assert_eq!(paid("5000.00", "GBP").unwrap().to_string(), "5000.00 GBP");
+    }
+
+    #[test]
+    fn a_minus_before_an_amount_is_no_flag() {
+        #[derive(clap::Parser)]
+        struct Typed {
+            #[command(subcommand)]
+            command: TraderCommand,
+        }
+        for amount in ["-5", "-5.00"] {
+            let typed = ["trader", "pay", amount, "GBP", "--reference", "x"];
+            let typed = <Typed as clap::Parser>::try_parse_from(typed);
+            let Ok(Typed {
+                command: TraderCommand::Pay { amount: read, .. },
+            }) = typed
+            else {
+                panic!("{amount}");
+            };
+            assert_eq!(read, amount);
+        }
+    }
 
     #[test]
     fn one_statutory_unit_stands_for_both() {

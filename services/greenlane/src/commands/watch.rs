@@ -31,10 +31,15 @@ Example: greenlane watch --as haulier-a
          greenlane watch --as broker-a --stored | grep DECLARATION")]
 pub struct WatchArguments {
     /// Go on after this notice's cursor; from the oldest kept if not given
-    #[arg(long, default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "CURSOR"
+    )]
     from: String,
     /// End after so many notices
-    #[arg(long)]
+    #[arg(long, value_name = "COUNT")]
     limit: Option<usize>,
     /// Only what is stored already; do not wait for more
     #[arg(long)]

@@ -2,7 +2,7 @@
 //! must act, since when, what would clear it, on what evidence. The answer is release's; here it is only laid
 //! out.
 
-use kernel::StockListNumber;
+use kernel::{ContainerNumber, StockListNumber};
 use proto::common::v1::Condition;
 use proto::release::v1::explain_release_request::Subject;
 use proto::release::v1::{
@@ -25,6 +25,7 @@ Example: greenlane why MSKU9070323
          greenlane why QD800026I000000007 --as trader-a")]
 pub struct WhyArguments {
     /// A container number, one of its visits, or a stock list's number
+    #[arg(value_name = "CONTAINER-OR-LIST")]
     container_or_list: String,
     /// With a number: at this site only
     #[arg(long, default_value = "", hide_default_value = true)]
@@ -37,7 +38,7 @@ pub struct WhyArguments {
 /// What release refuses: there is no such container or list, or none that the party may see.
 pub async fn run(arguments: WhyArguments, session: &Session) -> Result<(), ClientError> {
     let request = ExplainReleaseRequest {
-        subject: Some(subject(arguments.container_or_list)),
+        subject: Some(subject(arguments.container_or_list)?),
         site_id: arguments.site,
     };
     let answer = session.release()?.explain_release(request).await?;
@@ -49,13 +50,23 @@ pub async fn run(arguments: WhyArguments, session: &Session) -> Result<(), Clien
 }
 
 /// What a text names. A stock list's number is no container's.
-fn subject(written: String) -> Subject {
+///
+/// # Errors
+/// It names neither.
+fn subject(written: String) -> Result<Subject, ClientError> {
     if StockListNumber::parse(&written).is_ok() {
-        Subject::ListNumber(written)
-    } else if written.contains('/') {
-        Subject::ContainerVisitId(written)
-    } else {
-        Subject::ContainerNumber(written)
+        return Ok(Subject::ListNumber(written));
+    }
+    if written.contains('/') {
+        return Ok(Subject::ContainerVisitId(written));
+    }
+    match ContainerNumber::parse(&written) {
+        Ok(_) => Ok(Subject::ContainerNumber(written)),
+        Err(error) => Err(ClientError::Usage(format!(
+            "nothing leaves under `{written}`: give a container number (MSKU9070323), one of its visits \
+             (GUOYUAN-PORT/MSKU9070323/1) or a stock list's number (QD800026I000000007), as in: greenlane why \
+             MSKU9070323. As a container number: {error}"
+        ))),
     }
 }
 
@@ -69,7 +80,7 @@ fn lay_out(answer: &ExplainReleaseResponse) -> Result<(), ClientError> {
     }
     answer.list_releases.iter().try_for_each(lay_out_list)?;
     for consignment in &answer.consignments {
-        output::line(&consignment_text(consignment))?;
+        output::line(&consignment_text(consignment, &release))?;
     }
     for hold in &answer.holds {
         output::line(&show::hold(hold))?;
@@ -121,7 +132,7 @@ fn missing(conditions: &[Condition]) -> Result<(), ClientError> {
 /// As release says of a list: its goods may move where it is granted and nothing is missing now.
 fn list_verdict(release: &ContainerRelease) -> String {
     let list = format!("Stock list {}", release.list_number);
-    let since = when(release.decided_at.as_ref());
+    let since = when(release.state_since.as_ref());
     let state = word(release.state().as_str_name(), "RELEASE_STATE_");
     let goods_move = match release.journey.as_str() {
         "BOND_TRANSFER" => "go into the bonded centre",
@@ -143,7 +154,7 @@ fn list_verdict(release: &ContainerRelease) -> String {
 
 fn verdict(may_leave: bool, release: &ContainerRelease) -> String {
     let visit = &release.container_visit_id;
-    let since = when(release.decided_at.as_ref());
+    let since = when(release.state_since.as_ref());
     let state = word(release.state().as_str_name(), "RELEASE_STATE_");
     let granted = release.state() == ReleaseState::Granted && release.conditions.is_empty();
     match release.state() {
@@ -183,27 +194,66 @@ fn condition(condition: &Condition) -> Vec<String> {
     ]
 }
 
-fn consignment_text(consignment: &ConsignmentRelease) -> String {
-    let declared = match consignment.declarations.as_slice() {
-        [] => "not declared".to_owned(),
-        declarations => format!("declared by {}", declarations.join(", ")),
+/// What has been said about a consignment, as far as it matters for where it goes: an export is collected by
+/// nobody, what goes into bond waits for no release, and nothing is missing of what has left. That nobody declared
+/// it or lets it be collected is said by release alone: what is not told may merely not be for this reader.
+fn consignment_text(consignment: &ConsignmentRelease, release: &ContainerRelease) -> String {
+    let document = consignment.transport_document.as_str();
+    let name = match document {
+        "" => "Goods without a transport document".to_owned(),
+        document => format!("Consignment {document}"),
     };
-    let customs = if consignment.customs_released {
-        "customs has released it"
+    let about = format!("transport-document/{document}");
+    let misses = |code: &str| {
+        let mut missing = release.conditions.iter();
+        missing.any(|condition| condition.code == code && condition.subject == about)
+    };
+    let mut said = Vec::new();
+    match consignment.declarations.as_slice() {
+        [] if misses("NOT_DECLARED") => said.push("not declared".to_owned()),
+        [] => {}
+        declarations => said.push(format!("declared by {}", declarations.join(", "))),
+    }
+    if release.state() == ReleaseState::Consumed {
+        said.push("has left".to_owned());
+    } else if consignment.not_for_pick_up {
+        said.push("goes into bond, or elsewhere than to who picks it up; into bond it leaves on its stock list, without a release by customs or the line".to_owned());
     } else {
-        "customs has not released it"
+        said.push(
+            if consignment.customs_released {
+                "customs has released it"
+            } else {
+                "customs has not released it"
+            }
+            .to_owned(),
+        );
+        said.extend(line_text(consignment, release, misses));
+    }
+    format!("{name}: {}", said.join("; "))
+}
+
+/// What the line says; none where it need not say anything, or where it is not known to this reader.
+fn line_text(
+    consignment: &ConsignmentRelease,
+    release: &ContainerRelease,
+    misses: impl Fn(&str) -> bool,
+) -> Option<String> {
+    let line = &consignment.line_party;
+    let to_another = || {
+        let mut missing = release.conditions.iter();
+        missing.any(|condition| condition.code == "RELEASED_TO_ANOTHER_HAULIER")
     };
-    let line = match &consignment.commercial_release {
-        Some(release) => format!(
+    match &consignment.commercial_release {
+        Some(given) => Some(format!(
             "{} lets {} collect it",
-            release.line_party, release.haulier_party
-        ),
-        None => format!("{} has let nobody collect it", consignment.line_party),
-    };
-    format!(
-        "Consignment {}: {declared}; {customs}; {line}",
-        consignment.transport_document
-    )
+            given.line_party, given.haulier_party
+        )),
+        None if misses("COMMERCIAL_RELEASE_MISSING") => {
+            Some(format!("{line} has let nobody collect it"))
+        }
+        None if to_another() => Some(format!("{line} lets another haulier collect it")),
+        None => None,
+    }
 }
 
 /// What the answer rests on that is unknown, parked or old.
@@ -254,6 +304,113 @@ mod tests {
         };
         let text = verdict(true, &export);
         assert!(text.contains("may be loaded since"), "{text}");
+    }
+
+    fn missing(code: &str, subject: &str) -> Condition {
+        Condition {
+            code: code.to_owned(),
+            subject: subject.to_owned(),
+            ..Default::default()
+        }
+    }
+
+    fn goods(declarations: &[&str]) -> ConsignmentRelease {
+        ConsignmentRelease {
+            transport_document: "TD-1".to_owned(),
+            line_party: "line-a".to_owned(),
+            declarations: declarations.iter().map(|one| (*one).to_owned()).collect(),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn of_goods_to_be_picked_up_it_is_told_what_customs_and_the_line_have_said() {
+        let waits = ContainerRelease {
+            conditions: vec![
+                missing("NOT_DECLARED", "transport-document/TD-1"),
+                missing("COMMERCIAL_RELEASE_MISSING", "transport-document/TD-1"),
+            ],
+            ..release(ReleaseState::Withheld)
+        };
+        assert_eq!(
+            consignment_text(&goods(&[]), &waits),
+            "Consignment TD-1: not declared; customs has not released it; line-a has let nobody collect it"
+        );
+        // To a haulier declarations and other hauliers are not named; that does not make them nothing.
+        let to_another = ContainerRelease {
+            conditions: vec![missing("RELEASED_TO_ANOTHER_HAULIER", "container-visit/V")],
+            ..release(ReleaseState::Granted)
+        };
+        let released = ConsignmentRelease {
+            customs_released: true,
+            ..goods(&[])
+        };
+        assert_eq!(
+            consignment_text(&released, &to_another),
+            "Consignment TD-1: customs has released it; line-a lets another haulier collect it"
+        );
+    }
+
+    #[test]
+    fn an_export_is_collected_by_nobody() {
+        let export = ConsignmentRelease {
+            transport_document: String::new(),
+            line_party: String::new(),
+            customs_released: true,
+            ..goods(&["26GB0000000000001"])
+        };
+        assert_eq!(
+            consignment_text(&export, &release(ReleaseState::Granted)),
+            "Goods without a transport document: declared by 26GB0000000000001; customs has released it"
+        );
+    }
+
+    #[test]
+    fn nothing_is_missing_of_what_has_left() {
+        let left = release(ReleaseState::Consumed);
+        assert_eq!(
+            consignment_text(&goods(&[]), &left),
+            "Consignment TD-1: has left"
+        );
+        assert_eq!(
+            consignment_text(&goods(&["26GB0000000000001"]), &left),
+            "Consignment TD-1: declared by 26GB0000000000001; has left"
+        );
+    }
+
+    #[test]
+    fn what_goes_into_bond_waits_for_no_declaration_of_import_and_for_no_line() {
+        let into_bond = ConsignmentRelease {
+            not_for_pick_up: true,
+            ..goods(&["26GB0000000000001"])
+        };
+        let withheld = ContainerRelease {
+            conditions: vec![missing(
+                "COMMERCIAL_RELEASE_MISSING",
+                "transport-document/TD-1",
+            )],
+            ..release(ReleaseState::Withheld)
+        };
+        let told = consignment_text(&into_bond, &withheld);
+        assert!(told.contains("declared by 26GB"), "{told}");
+        assert!(told.contains("on its stock list"), "{told}");
+        for untrue in ["not declared", "has not released", "nobody"] {
+            assert!(!told.contains(untrue), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_names_neither_is_wrong_use_and_is_told_what_there_is() {
+        let error = super::subject("nope".to_owned()).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        let told = error.to_string();
+        for part in ["`nope`", "greenlane why MSKU9070323", "stock list"] {
+            assert!(told.contains(part), "{told}");
+        }
+    }
+
+    fn subject(written: String) -> Subject {
+        super::subject(written).unwrap()
     }
 
     #[test]

@@ -352,12 +352,13 @@ pub fn declaration(
 ) -> Decision {
     let held = state.declarations.get(&declaration.declaration_id);
     let mut decided = Vec::new();
-    if held.is_none_or(|held| declaration.is_news_to(held)) {
+    let known = declaration.told_after(held);
+    if held != Some(&known) {
         let formerly = held.into_iter().flat_map(|held| &held.stock_lists);
-        let lists: BTreeSet<String> = formerly.chain(&declaration.stock_lists).cloned().collect();
+        let lists: BTreeSet<String> = formerly.chain(&known.stock_lists).cloned().collect();
         state
             .declarations
-            .put(declaration.declaration_id.clone(), declaration.clone());
+            .put(declaration.declaration_id.clone(), known);
         decided = reconsider::lists(state, lists.iter().map(String::as_str), context);
     }
     let concerned = parties_of(declaration);

@@ -30,6 +30,10 @@ use super::requirements::Outcome;
 pub struct Decision {
     /// Where it is; none before the first decision.
     pub state: Option<DecisionState>,
+    /// Since when it is there, whatever has changed meanwhile of what is missing; none where it was put there by
+    /// a version of release that did not keep it.
+    #[serde(default)]
+    pub state_since: Option<DateTime<Utc>>,
     /// Counts up by one with everything that is published.
     pub version: u64,
     /// The journey that was asked about.
@@ -38,6 +42,9 @@ pub struct Decision {
     /// the one that the commercial releases named then; else the one that they name now. None on a journey
     /// that ends with no haulier.
     pub haulier_party: Option<String>,
+    /// Since when the commercial releases name that haulier.
+    #[serde(default)]
+    pub haulier_since: Option<DateTime<Utc>>,
     /// The containers that may leave; empty where it is about one stay, or about whatever is named at the gate.
     #[serde(default)]
     pub containers: Vec<String>,
@@ -119,6 +126,7 @@ impl Decision {
         // Whom and what it was granted to stays named while it is asked back.
         if next != DecisionState::RevocationAsked {
             self.haulier_party.clone_from(&outcome.haulier_party);
+            self.haulier_since = outcome.haulier_since;
             self.containers.clone_from(&outcome.containers);
         }
         if !changed {
@@ -132,7 +140,7 @@ impl Decision {
             DecisionState::Consumed => self.ask_id,
             _ => None,
         };
-        self.state = Some(next);
+        self.enter(next, now);
         vec![self.published(now)]
     }
 
@@ -181,7 +189,7 @@ impl Decision {
                 Vec::new()
             }
             (Verdict::Applied, Some(DecisionState::RevocationAsked)) => {
-                self.state = Some(DecisionState::Revoked);
+                self.enter(DecisionState::Revoked, now);
                 vec![self.published(now)]
             }
             (Verdict::Applied, _) => Vec::new(),
@@ -204,6 +212,13 @@ impl Decision {
             Refusal::unmet("RELEASE_NOT_GRANTED", "Only a granted release can be taken back; place a hold to keep one from being granted.", Vec::new())
                 .with_metadata("state", state),
         ))
+    }
+
+    fn enter(&mut self, state: DecisionState, now: DateTime<Utc>) {
+        if self.state != Some(state) {
+            self.state = Some(state);
+            self.state_since = Some(now);
+        }
     }
 
     fn published(&mut self, now: DateTime<Utc>) -> Decision {
@@ -244,6 +259,7 @@ mod tests {
             to_haulier: true,
             containers: Vec::new(),
             haulier_party: (!haulier.is_empty()).then(|| haulier.to_owned()),
+            haulier_since: None,
             conditions: missing.iter().map(condition).collect(),
             evidence: Vec::new(),
         }
@@ -277,6 +293,21 @@ mod tests {
             [DecisionState::Withheld]
         );
         assert_eq!(decision.version, 2);
+    }
+
+    #[test]
+    fn a_state_is_since_it_was_entered_and_not_since_the_last_change_of_what_is_missing() {
+        let later = |minutes| now() + chrono::TimeDelta::minutes(minutes);
+        let mut decision = Decision::default();
+        decision.follow(&outcome(&["A"], ""), now(), &ask);
+        decision.follow(&outcome(&["B"], ""), later(1), &ask);
+        assert_eq!(decision.decided_at, Some(later(1)));
+        assert_eq!(decision.state_since, Some(now()));
+        decision.follow(&outcome(&[], "h"), later(2), &ask);
+        assert_eq!(decision.state_since, Some(later(2)));
+        decision.follow(&outcome(&["A"], "h"), later(3), &ask);
+        decision.answered(ask(), Verdict::Applied, later(4));
+        assert_eq!(decision.state_since, Some(later(4)));
     }
 
     #[test]

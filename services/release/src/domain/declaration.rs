@@ -15,8 +15,10 @@ pub struct Declaration {
     pub version: Version,
     /// That fact's event; empty if it was learnt by a version of release that kept none.
     pub event_id: String,
-    /// When customs recorded it.
+    /// When customs recorded that fact.
     pub recorded_at: DateTime<Utc>,
+    /// The earliest time at which customs recorded anything of it, whatever order that is learnt in.
+    pub known_since: DateTime<Utc>,
     /// Movement reference number; empty before there is one.
     pub mrn: String,
     /// The filer's own reference.
@@ -100,11 +102,26 @@ impl DeclarationStanding {
 }
 
 impl Declaration {
-    /// Whether this says more than what is held. What was learnt without its event is told again at the same
-    /// version when customs states its facts again.
-    pub fn is_news_to(&self, held: &Self) -> bool {
-        let completes = held.event_id.is_empty() && held.version == self.version;
-        held.version < self.version || completes
+    /// As it is held once this was told, where another was. The newest fact counts, and the earliest mention is
+    /// kept, so that "since" does not depend on the order of arrival, nor on what else has changed meanwhile. What
+    /// was learnt without its event says no time, and is told again at the same version when customs states its
+    /// facts again.
+    #[must_use]
+    pub fn told_after(&self, held: Option<&Self>) -> Self {
+        let Some(held) = held else {
+            return self.clone();
+        };
+        let is_whole = !held.event_id.is_empty();
+        let is_news = held.version < self.version || (!is_whole && held.version == self.version);
+        let newest = if is_news { self } else { held };
+        Self {
+            known_since: if is_whole {
+                self.known_since.min(held.known_since)
+            } else {
+                self.known_since
+            },
+            ..newest.clone()
+        }
     }
 
     /// The declaration in a person's words: its MRN where it has one.
@@ -144,12 +161,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_learnt_without_its_event_is_completed_by_the_same_version() {
-        let told = |version: u64, event_id: &str| Declaration {
+    fn the_newest_fact_counts_and_it_is_known_since_the_first() {
+        let at = |second: i64| DateTime::from_timestamp(1_790_000_000 + second, 0).unwrap();
+        let told = |version: u64, event_id: &str, since: i64| Declaration {
             declaration_id: "d".into(),
             version: Version::new(1, version),
             event_id: event_id.into(),
-            recorded_at: DateTime::UNIX_EPOCH,
+            recorded_at: at(i64::try_from(version).unwrap()),
+            known_since: at(since),
             mrn: String::new(),
             lrn: String::new(),
             filer_party: String::new(),
@@ -160,10 +179,15 @@ mod tests {
             invalidation_asked: false,
             stock_lists: Vec::new(),
         };
-        assert!(told(2, "e/2").is_news_to(&told(2, "")));
-        assert!(!told(1, "e/1").is_news_to(&told(2, "")));
-        assert!(!told(2, "e/2").is_news_to(&told(2, "e/2")));
-        assert!(told(3, "e/3").is_news_to(&told(2, "e/2")));
+        for (heard, held, then) in [
+            (told(2, "e/2", 2), told(2, "", 0), told(2, "e/2", 2)),
+            (told(2, "e/2", 2), told(2, "e/2", 2), told(2, "e/2", 2)),
+            (told(3, "e/3", 3), told(2, "e/2", 2), told(3, "e/3", 2)),
+            (told(1, "e/1", 1), told(2, "e/2", 2), told(2, "e/2", 1)),
+        ] {
+            assert_eq!(heard.told_after(Some(&held)), then);
+        }
+        assert_eq!(told(1, "e/1", 1).told_after(None), told(1, "e/1", 1));
     }
 
     #[test]

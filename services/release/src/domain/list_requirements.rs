@@ -127,6 +127,7 @@ pub fn decide(facts: &ListFacts<'_>) -> Outcome {
         in_parts: true,
         to_haulier: false,
         haulier_party: None,
+        haulier_since: None,
         containers: movable,
         conditions,
         evidence: evidence(facts),
@@ -241,22 +242,22 @@ pub fn left_out(facts: &ListFacts<'_>) -> BTreeMap<String, Vec<Condition>> {
                 let stays = facts.stays.iter();
                 stays
                     .filter(|stay| stay.container_number == number)
-                    .flat_map(|stay| uncovered(stay, filed, facts))
+                    .flat_map(|stay| uncovered(stay, facts))
                     .collect()
             } else {
-                vec![not_announced(&number, filed)]
+                vec![not_announced(&number, filed, list)]
             };
             (!conditions.is_empty()).then_some((number, conditions))
         })
         .collect()
 }
 
-fn not_announced(container_number: &str, filed: &Filed) -> Condition {
+fn not_announced(container_number: &str, filed: &Filed, list: &StockList) -> Condition {
     Condition {
         code: "CONTAINER_UNKNOWN".to_owned(),
         subject: container_key(container_number),
         who: Who::role("terminal"),
-        since: Some(filed.recorded_at),
+        since: Some(list.known_since),
         evidence: vec![filed.event_id.clone()],
         description: format!(
             "Container {container_number}, which the declaration of the list names, is not known where its goods come from. The terminal announces it, or the declaration's filer amends it."
@@ -328,12 +329,13 @@ fn unmet(
     }
 }
 
+/// Missing since the list is known, whatever else of it has changed meanwhile.
 fn about_list(code: &str, who: Who, filed: &Filed, list: &StockList, text: &str) -> Condition {
     Condition {
         code: code.to_owned(),
         subject: list.subject(),
         who,
-        since: Some(filed.recorded_at),
+        since: Some(list.known_since),
         evidence: vec![filed.event_id.clone()],
         description: text.to_owned(),
     }
@@ -352,30 +354,37 @@ fn not_told(list: &StockList) -> Condition {
 
 fn not_standing(needed: ListStanding, filed: &Filed, list: &StockList) -> Vec<Condition> {
     let trader = || Who::party("trader", &filed.trader_party);
-    let (code, who, text) = match filed.standing {
+    let (code, who, since, text) = match filed.standing {
         standing if standing == needed => return Vec::new(),
         ListStanding::VoidAsked => (
             "STOCK_LIST_VOID_ASKED",
             Who::role("terminal"),
+            filed.recorded_at,
             "The list is to be void. Gate says whether anything of it can still pass.",
         ),
         ListStanding::Voided => (
             "STOCK_LIST_VOID",
             trader(),
+            filed.recorded_at,
             "The list is void. The trader files another.",
         ),
         _ if needed == ListStanding::Approved => (
             "STOCK_LIST_NOT_APPROVED",
             Who::role("operator"),
+            list.known_since,
             "The operator of the bonded centre has not approved the list.",
         ),
         _ => (
             "STOCK_LIST_NOT_RESERVED",
             trader(),
+            list.known_since,
             "The goods of the list are not set aside. The trader files a decrease of what is available.",
         ),
     };
-    vec![about_list(code, who, filed, list, text)]
+    vec![Condition {
+        since: Some(since),
+        ..about_list(code, who, filed, list, text)
+    }]
 }
 
 /// What keeps each of the list's declarations from being enough; or that there is none.
@@ -392,12 +401,15 @@ fn not_declared_or(
     counting
         .into_iter()
         .filter_map(|declaration| {
-            let (code, who, text) = against(declaration).or_else(|| not_enough(declaration))?;
+            // It turned against the goods with its newest fact; what it has never been is missing from the first.
+            let turned = against(declaration).map(|found| (declaration.recorded_at, found));
+            let missing = || Some((declaration.known_since, not_enough(declaration)?));
+            let (since, (code, who, text)) = turned.or_else(missing)?;
             Some(Condition {
                 code: code.to_owned(),
                 subject: declaration.subject(),
                 who,
-                since: Some(declaration.recorded_at),
+                since: Some(since),
                 evidence: vec![declaration.event_id.clone()],
                 description: text.to_owned(),
             })
@@ -490,7 +502,7 @@ fn not_released(declaration: &Declaration) -> Option<(&'static str, Who, &'stati
 }
 
 /// The consignments in a container that are neither on the list nor released by customs.
-fn uncovered(stay: &Stay, filed: &Filed, facts: &ListFacts<'_>) -> Vec<Condition> {
+fn uncovered(stay: &Stay, facts: &ListFacts<'_>) -> Vec<Condition> {
     let counting = counting(facts.list, &facts.declarations);
     let on_list = |consignment: &Consignment| {
         let mut all = counting.iter();
@@ -520,7 +532,7 @@ fn uncovered(stay: &Stay, filed: &Filed, facts: &ListFacts<'_>) -> Vec<Condition
                 code: "CONSIGNMENT_NOT_COVERED".to_owned(),
                 subject,
                 who: Who::role("broker"),
-                since: Some(filed.recorded_at),
+                since: Some(facts.list.known_since),
                 evidence: vec![stay.event_id.clone()],
                 description: format!(
                     "Goods in container {} are neither declared with this list nor released by customs, and would go with it. The broker or trader declares them, and customs releases them.",

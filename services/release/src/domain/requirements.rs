@@ -122,6 +122,8 @@ pub struct Outcome {
     pub to_haulier: bool,
     /// The one haulier that the commercial releases name; none where it is granted to no haulier.
     pub haulier_party: Option<String>,
+    /// Since when they name that one.
+    pub haulier_since: Option<DateTime<Utc>>,
     /// Of a stock list: the containers that may leave; none: any, or it is about one stay.
     pub containers: Vec<String>,
     /// What is missing; empty: it may leave.
@@ -146,13 +148,15 @@ pub fn decide(facts: &VisitFacts<'_>) -> Outcome {
                 .flat_map(|need| unmet(*need, journey, facts)),
         ),
     };
+    let haulier_party = one_haulier(facts).filter(|_| to_haulier);
     Outcome {
         journey: journey.map(|journey| journey.name),
         departed,
         in_parts: false,
         to_haulier,
         containers: Vec::new(),
-        haulier_party: one_haulier(facts).filter(|_| to_haulier),
+        haulier_since: haulier_party.as_ref().and_then(|_| newest_grant(facts)),
+        haulier_party,
         conditions,
         evidence: evidence(facts, to_haulier),
     }
@@ -528,10 +532,7 @@ fn not_commercially_released(facts: &VisitFacts<'_>) -> Vec<Condition> {
     let hauliers = hauliers(facts);
     if hauliers.len() > 1 {
         let description = "The consignments in the container are released to different hauliers; only one can take it. The lines agree on one.".to_owned();
-        let since = counting_all(facts)
-            .map(|release| release.granted_at)
-            .max()
-            .unwrap_or(facts.known_since);
+        let since = newest_grant(facts).unwrap_or(facts.known_since);
         let condition = about_stay(
             "COMMERCIAL_RELEASES_DISAGREE",
             Who::role("line"),
@@ -616,6 +617,10 @@ pub fn counting<'a>(line: &ManifestLine, facts: &VisitFacts<'a>) -> Option<&'a C
 
 fn counting_all<'a>(facts: &'a VisitFacts<'a>) -> impl Iterator<Item = &'a CommercialRelease> {
     named_lines(facts.stay).filter_map(|line| counting(line, facts))
+}
+
+fn newest_grant(facts: &VisitFacts<'_>) -> Option<DateTime<Utc>> {
+    counting_all(facts).map(|release| release.granted_at).max()
 }
 
 fn hauliers<'a>(facts: &'a VisitFacts<'a>) -> BTreeSet<&'a str> {

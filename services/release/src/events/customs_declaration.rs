@@ -39,6 +39,7 @@ pub fn read(record: &Record) -> Result<Input, Unreadable> {
         version: Version::new(record.epoch, state.version),
         event_id: record.event_id.clone(),
         recorded_at,
+        known_since: recorded_at,
         mrn: state.mrn,
         filer_party: state.filer_party,
         trader_party: state.trader_party,

@@ -135,10 +135,15 @@ fn consignments(facts: &VisitFacts<'_>, reader: &Reader) -> Vec<api::Consignment
     let counts =
         |consignment: &Consignment| consignment.counts_for(&stay.container_visit_id, direction);
     let line = |line: &ManifestLine| {
+        // What goes into bond has been declared too, only not to be picked up.
+        let elsewhere = |consignment: &Consignment| {
+            direction == Direction::Import && consignment.direction == Direction::Neither
+        };
         let bound: Vec<_> = requirements::bound(stay, &facts.clearances)
             .map(|(consignment, _)| consignment)
             .filter(|consignment| {
-                consignment.transport_document == line.transport_document && counts(consignment)
+                consignment.transport_document == line.transport_document
+                    && (counts(consignment) || elsewhere(consignment))
             })
             .collect();
         api::ConsignmentRelease {
@@ -156,6 +161,7 @@ fn consignments(facts: &VisitFacts<'_>, reader: &Reader) -> Vec<api::Consignment
                     respond::may_see_haulier(&release.haulier_party, reader, &stay.site_id)
                 })
                 .map(respond::commercial_release),
+            not_for_pick_up: bound.iter().any(|consignment| elsewhere(consignment)),
         }
     };
     // A truck brings no manifest: what is declared says what is in the container.

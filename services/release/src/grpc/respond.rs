@@ -3,6 +3,7 @@
 
 use chassis::convert::timestamp;
 use prost::Message;
+use prost_types::Timestamp;
 use proto::common::v1 as common;
 use proto::release::v1 as api;
 
@@ -141,7 +142,13 @@ pub fn release_with(
         list_number: String::new(),
         list_containers: Vec::new(),
         left_out: Vec::new(),
+        state_since: since(decision),
     }
+}
+
+/// Where it was not kept since when, the last change is the best that is known.
+fn since(decision: &Decision) -> Option<Timestamp> {
+    decision.state_since.or(decision.decided_at).map(timestamp)
 }
 
 /// The decision on a stock list, as this reader may see it.
@@ -162,6 +169,7 @@ pub fn list_release(
         decided_at: decision.decided_at.map(timestamp),
         list_number: list.list_number.clone(),
         list_containers: decision.containers.clone(),
+        state_since: since(decision),
         ..api::ContainerRelease::default()
     }
 }
@@ -181,7 +189,7 @@ pub fn released_to_another(
         code: "RELEASED_TO_ANOTHER_HAULIER".to_owned(),
         subject: visit.stay.subject(),
         who: Who::role("line"),
-        since: decision.decided_at,
+        since: decision.haulier_since,
         evidence: Vec::new(),
         description:
             "The line names another haulier for this container. Ask the line if it should be yours."

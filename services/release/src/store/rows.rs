@@ -237,9 +237,9 @@ pub async fn declarations(
         return Ok(Vec::new());
     }
     let rows = sqlx::query!(
-        "select declaration_id, epoch, version, event_id, recorded_at, mrn, lrn, filer_party, trader_party,
-                container_numbers, procedure_kind, state, invalidation_asked, stock_lists
-         from declaration where declaration_id = any($1)",
+        r#"select declaration_id, epoch, version, event_id, recorded_at, mrn, lrn, filer_party, trader_party,
+                coalesce(known_since, recorded_at) as "known_since!", container_numbers, procedure_kind, state, invalidation_asked, stock_lists
+         from declaration where declaration_id = any($1)"#,
         ids
     )
     .fetch_all(db)
@@ -251,6 +251,7 @@ pub async fn declarations(
             version: version(row.epoch, row.version),
             event_id: row.event_id,
             recorded_at: row.recorded_at,
+            known_since: row.known_since,
             mrn: row.mrn,
             lrn: row.lrn,
             filer_party: row.filer_party,

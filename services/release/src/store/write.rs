@@ -448,7 +448,8 @@ async fn declarations(db: &mut PgConnection, state: &State) -> Result<(), StoreE
         .map(|(_, declaration)| {
             serde_json::json!({ "declaration_id": declaration.declaration_id, "epoch": declaration.version.epoch,
                                 "version": declaration.version.number, "event_id": declaration.event_id,
-                                "recorded_at": declaration.recorded_at, "mrn": declaration.mrn, "lrn": declaration.lrn,
+                                "recorded_at": declaration.recorded_at,
+                                "known_since": declaration.known_since, "mrn": declaration.mrn, "lrn": declaration.lrn,
                                 "filer_party": declaration.filer_party, "trader_party": declaration.trader_party,
                                 "container_numbers": declaration.container_numbers,
                                 "procedure_kind": declaration.procedure_kind,
@@ -461,13 +462,13 @@ async fn declarations(db: &mut PgConnection, state: &State) -> Result<(), StoreE
         return Ok(());
     }
     let done = sqlx::query!(
-        "insert into declaration (declaration_id, epoch, version, event_id, recorded_at, mrn, lrn, filer_party, trader_party,
+        "insert into declaration (declaration_id, epoch, version, event_id, recorded_at, known_since, mrn, lrn, filer_party, trader_party,
                                   container_numbers, procedure_kind, state, invalidation_asked, stock_lists)
          select * from jsonb_to_recordset($1) as r (declaration_id text, epoch bigint, version bigint, event_id text,
-              recorded_at timestamptz, mrn text, lrn text, filer_party text, trader_party text, container_numbers text[],
-              procedure_kind text, state text, invalidation_asked boolean, stock_lists text[])
+              recorded_at timestamptz, known_since timestamptz, mrn text, lrn text, filer_party text, trader_party text,
+              container_numbers text[], procedure_kind text, state text, invalidation_asked boolean, stock_lists text[])
          on conflict (declaration_id) do update set epoch = excluded.epoch, version = excluded.version,
-             event_id = excluded.event_id, recorded_at = excluded.recorded_at, mrn = excluded.mrn, lrn = excluded.lrn,
+             event_id = excluded.event_id, recorded_at = excluded.recorded_at, known_since = excluded.known_since, mrn = excluded.mrn, lrn = excluded.lrn,
              filer_party = excluded.filer_party, trader_party = excluded.trader_party,
              container_numbers = excluded.container_numbers, procedure_kind = excluded.procedure_kind,
              state = excluded.state, invalidation_asked = excluded.invalidation_asked, stock_lists = excluded.stock_lists",

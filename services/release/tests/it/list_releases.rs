@@ -1,5 +1,6 @@
 //! Into bond and out of it: the decision on a stock list, whom it is told, and what explains a no.
 
+use chassis::convert::timestamp;
 use proto::bonded::events::v1 as bonded;
 use proto::common::v1 as common;
 use proto::customs::events::v1 as customs;
@@ -14,7 +15,7 @@ use crate::lists::{
 };
 use crate::timeline::timeline;
 use crate::world::{
-    CONTAINER, DOCUMENT, VISIT, World, arrived, call, consignment, departed, fresh, line,
+    CONTAINER, DOCUMENT, VISIT, World, arrived, call, consignment, departed, fresh, line, noon,
 };
 
 use bonded::StockListFact as Listed;
@@ -808,6 +809,65 @@ async fn a_container_with_goods_for_bond_is_never_picked_up_and_goes_by_the_deci
         api::ReleaseState::Withheld,
         "it goes by the list, and is not released to be picked up"
     );
+    let [goods, others] = &explained.consignments[..] else {
+        panic!("{:?}", explained.consignments);
+    };
+    assert!(goods.not_for_pick_up && !others.not_for_pick_up);
+    assert_eq!(goods.declarations.len(), 2, "{goods:?}");
+    world
+        .clearance(vec![into_bond(false), other_goods(true)])
+        .await;
+    let goods = world.explain("terminal").await.unwrap().consignments;
+    assert!(goods[0].not_for_pick_up);
+    assert_eq!(goods[0].declarations, ["26GB0000000000001"]);
+    assert!(!goods[0].customs_released, "nor need it be");
+    let to_haulier = world.explain("haulier-a").await.unwrap().consignments;
+    assert!(to_haulier[0].not_for_pick_up);
+    assert!(to_haulier[0].declarations.is_empty(), "whose it is");
+}
+
+#[tokio::test]
+async fn rule_3_what_is_missing_of_a_list_is_missing_since_it_was_first_missing_whatever_changes() {
+    let world = centre().await;
+    let since = async |code: &str| {
+        let explained = world.explain_list("operator", INTO).await.unwrap();
+        let release = explained.release.unwrap();
+        let conditions = release.conditions.iter();
+        let found = conditions.clone().find(|condition| condition.code == code);
+        let found = found.unwrap_or_else(|| panic!("{code}: {release:?}"));
+        found.since.unwrap().seconds - timestamp(noon()).seconds
+    };
+    world.list_is(Listed::Filed, list(INTO, "FILED")).await;
+    let withheld = world.explain_list("operator", INTO).await.unwrap();
+    let withheld = withheld.release.unwrap().state_since.unwrap();
+    world
+        .list_is(Listed::Approved, list(INTO, "APPROVED"))
+        .await;
+    assert_eq!(since("NOT_DECLARED").await, 60, "since the list was filed");
+    let registered = || declaration(INTO, "REGISTERED");
+    world.declared(Declared::Registered, registered()).await;
+    world.declared(Declared::Mismatched, registered()).await;
+    world
+        .declared(Declared::MatchOverridden, registered())
+        .await;
+    assert_eq!(since(NOT_ACCEPTED).await, 60, "since it was lodged");
+    world
+        .declared(Declared::Detained, declaration(INTO, "DETAINED"))
+        .await;
+    assert_eq!(
+        since("DECLARATION_DETAINED").await,
+        240,
+        "since it was detained"
+    );
+    world
+        .list_is(Listed::VoidAsked, list(INTO, "VOID_ASKED"))
+        .await;
+    assert_eq!(since("STOCK_LIST_VOID_ASKED").await, 180);
+    let release = world.explain_list("operator", INTO).await.unwrap();
+    let release = release.release.unwrap();
+    assert_eq!(release.state(), api::ReleaseState::Withheld);
+    assert_eq!(release.state_since, Some(withheld));
+    assert_ne!(release.decided_at, release.state_since);
 }
 
 #[tokio::test]

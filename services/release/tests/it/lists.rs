@@ -105,10 +105,11 @@ impl World {
     ) {
         let id = declaration.declaration_id.clone();
         let version = self.next(&id);
+        let at = noon() + Duration::minutes(i64::try_from(version).unwrap());
         let event = customs::DeclarationEvent {
             fact: fact.into(),
-            observed_at: Some(timestamp(noon())),
-            recorded_at: Some(timestamp(noon())),
+            observed_at: Some(timestamp(at)),
+            recorded_at: Some(timestamp(at)),
             recorded_by_party: declaration.filer_party.clone(),
             declaration: Some(customs::DeclarationState {
                 version,

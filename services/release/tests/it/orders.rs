@@ -310,6 +310,7 @@ fn declared(
         version: Version::new(1, version),
         event_id: format!("declaration/{id} of {list}/{version}"),
         recorded_at: minute(at),
+        known_since: minute(at),
         mrn: String::new(),
         lrn: "LRN-1".into(),
         filer_party: format!("broker of {id}"),
@@ -479,10 +480,31 @@ fn pre_arrival(haulier: &str) -> What {
 }
 
 /// A set of facts, in the order in which they were recorded. Which facts belong to it is diced from the
-/// set's seed, so that some sets end granted, some withheld for each reason, some consumed.
+/// set's seed, so that some sets end granted, some withheld for each reason, some consumed. Most are about
+/// either stays or lists: of few facts every order comes soon, and is soon decided.
 fn facts(set_seed: u64) -> Vec<Fact> {
     let mut dice = Dice(set_seed);
+    let (about_stays, about_lists) = match dice.roll(20) {
+        0..9 => (true, false),
+        9..17 => (false, true),
+        _ => (true, true),
+    };
     let mut chance = |percent: u64| dice.roll(100) < percent;
+    let mut facts = stay_facts(about_stays, &mut chance);
+    for list in LISTS {
+        if !about_lists || !chance(70) {
+            continue;
+        }
+        for (stream, at, what) in list_facts(list, &mut chance) {
+            facts.push(Fact { stream, at, what });
+        }
+    }
+    facts.sort_by_key(|fact| fact.at);
+    facts
+}
+
+/// What is heard of the stays: all of it, or only that the container is there.
+fn stay_facts(all: bool, chance: &mut dyn FnMut(u64) -> bool) -> Vec<Fact> {
     // A quarter of the first stays came by truck, to be loaded.
     let (came_by, direction) = if chance(25) {
         (Mode::Truck, Direction::Export)
@@ -537,7 +559,10 @@ fn facts(set_seed: u64) -> Vec<Fact> {
                 first(4, 4, "CONTAINER_VISIT_UNAVAILABLE", Phase::Arrived, false),
             );
         }
-        left = chance(30);
+        left = all && chance(30);
+    }
+    if !all {
+        return facts;
     }
     let container = format!("container/{CONTAINER}");
     // What customs says last under the container's key.
@@ -659,15 +684,6 @@ fn facts(set_seed: u64) -> Vec<Fact> {
             );
         }
     }
-    for list in LISTS {
-        if !chance(60) {
-            continue;
-        }
-        for (stream, at, what) in list_facts(list, &mut chance) {
-            facts.push(Fact { stream, at, what });
-        }
-    }
-    facts.sort_by_key(|fact| fact.at);
     facts
 }
 

@@ -53,6 +53,12 @@ async fn a_haulier_is_not_told_who_its_competitor_is() {
     assert!(!explained.may_leave);
     assert_eq!(release.haulier_party, "");
     assert_eq!(release.conditions[0].code, "RELEASED_TO_ANOTHER_HAULIER");
+    let given = world.explain("line-a").await.unwrap().consignments[0].clone();
+    assert_eq!(
+        release.conditions[0].since,
+        given.commercial_release.unwrap().granted_at,
+        "since the line has named the other, and not since the decision last changed"
+    );
     assert!(explained.consignments[0].commercial_release.is_none());
     let all = format!(
         "{release:?} {:?} {:?}",

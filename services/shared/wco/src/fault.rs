@@ -7,12 +7,17 @@ use crate::limits::{
     NAME_BYTES_MAX, VALUE_BYTES_MAX,
 };
 
+/// The largest document in the unit in which people read sizes of files.
+const DOCUMENT_MEBIBYTES_MAX: usize = DOCUMENT_BYTES_MAX / (1024 * 1024);
+
 /// Why a document cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Cause {
     /// Larger than [`DOCUMENT_BYTES_MAX`].
-    #[error("the document has {0} bytes; send at most {DOCUMENT_BYTES_MAX}")]
+    #[error(
+        "the document has {0} bytes; send at most {DOCUMENT_BYTES_MAX} bytes ({DOCUMENT_MEBIBYTES_MAX} MiB)"
+    )]
     TooLarge(usize),
     /// Another encoding than UTF-8, declared or seen.
     #[error("the document is in {0}; send UTF-8")]

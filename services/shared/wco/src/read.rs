@@ -16,7 +16,8 @@ use crate::write::ORIGINAL;
 /// What a document turned out to be.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reading {
-    /// A declaration to be filed: function 9, type IM, EX or CO.
+    /// A declaration to be filed: function 9, type IM, EX or CO, or no type, which
+    /// is a fault of a filing and names no other kind of document.
     Filing(Filing),
     /// A document that brokers' software knows, but no filing.
     Unsupported(Unsupported),
@@ -399,12 +400,13 @@ impl<'a> Survey<'a> {
 }
 
 /// The first two letters say import, export or special; COR is no declaration
-/// of the kind CO but a correction.
+/// of the kind CO but a correction. Where the type is missing, the function says
+/// that something is filed.
 fn is_filing(function_code: &str, type_code: &str) -> bool {
     let direction = ["IM", "EX", "CO"]
         .iter()
         .any(|direction| type_code.starts_with(direction));
-    function_code == ORIGINAL && direction && type_code != "COR"
+    function_code == ORIGINAL && (direction || type_code.is_empty()) && type_code != "COR"
 }
 
 /// Names a declaration that is no filing: by its type where that says what is

@@ -112,6 +112,15 @@ fn a_bare_declaration_is_a_filing() {
 }
 
 #[test]
+fn a_declaration_that_is_filed_without_a_type_is_a_filing() {
+    for type_code in ["", "<TypeCode/>", "<TypeCode> </TypeCode>"] {
+        let document =
+            format!("<Declaration><FunctionCode>9</FunctionCode>{type_code}</Declaration>");
+        assert_eq!(filing(document).facts.type_code, "", "{type_code}");
+    }
+}
+
+#[test]
 fn what_has_no_place_is_listed_with_path_pointer_and_reason() {
     let item = "<GovernmentAgencyGoodsItem><SequenceNumeric>1</SequenceNumeric></GovernmentAgencyGoodsItem>";
     let odd = "<GovernmentAgencyGoodsItem kind=\"odd\"><SequenceNumeric>one</SequenceNumeric>stray<Commodity><Description>a</Description><Description>b</Description><Colour><Shade>pale</Shade></Colour><Colour>red</Colour></Commodity></GovernmentAgencyGoodsItem>";
