@@ -4,6 +4,7 @@
 // Helpers of tests may panic like tests.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod after_an_end;
 mod cargo;
 mod command_line;
 mod commands_bonded;

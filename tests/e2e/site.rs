@@ -219,6 +219,11 @@ impl Site {
         fs::read_to_string(self.said("stderr")).unwrap()
     }
 
+    /// Whether `up` was started and nobody has ended it.
+    pub fn runs(&self) -> bool {
+        self.up.is_some()
+    }
+
     /// The process id of `up`.
     pub fn pid(&self) -> u32 {
         self.up.as_ref().expect("up runs").pid()

@@ -83,6 +83,24 @@ impl Session {
         })
     }
 
+    /// Opens a session of a development party with what runs in a state folder, before anybody else is told
+    /// where that is.
+    ///
+    /// # Errors
+    /// An address is none, or there is no such party.
+    pub fn with_own(
+        endpoints: &Endpoints,
+        state: &Path,
+        party: &str,
+    ) -> Result<Session, ClientError> {
+        Ok(Session {
+            state: state.to_owned(),
+            targets: Arc::new(Targets::from_endpoints(endpoints)?),
+            credentials: Credentials::development(party, state)?,
+            output: Output::default(),
+        })
+    }
+
     /// The same services, spoken to by another development party.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! `up`: everything on this machine, for as long as it runs. This file is the command; what it starts,
 //! watches and stops is a [`Deployment`], which `demo` uses as well.
 
+mod acquaintance;
 mod child;
 mod deployment;
 

@@ -2,12 +2,12 @@
 //! the parties would, shows what the services tell the parties as it happens, and removes everything. Whether
 //! a journey reached its end is judged from the services. This file must not know what the journeys do.
 
-mod acquaintance;
 mod acts;
 mod barrier;
 mod documents;
 mod duty;
 mod ending;
+mod eoris;
 mod export_drop_off;
 mod holds;
 mod import_pick_up;
@@ -112,12 +112,6 @@ async fn play(
     let begun = SystemClock.now();
     let parties = Parties::of(folder)?;
     let notices = Notices::read(&parties, narration, begun)?;
-    acquaintance::until_acquainted(&parties, &notices).await?;
-    let acquainted_after = (SystemClock.now() - begun).to_std().unwrap_or_default();
-    narration.line(&format!(
-        "  and know each other's parties, sites and stock {} s later",
-        tenths(acquainted_after)
-    ));
 
     let mut facts: Vec<Fact> = Vec::new();
     let mut summary = Summary::default();
@@ -131,7 +125,7 @@ async fn play(
             title: script.title(),
             goods: script.goods(),
             names,
-            eoris: acquaintance::eoris(broker, trader).await?,
+            eoris: eoris::of(broker, trader).await?,
             document: None,
             parties: &parties,
             broker,

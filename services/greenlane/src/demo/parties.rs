@@ -29,8 +29,6 @@ pub struct Parties {
     pub centre_gate: Session,
     /// The customs officer.
     pub officer: Session,
-    /// Looks after the exchange of facts.
-    pub admin: Session,
 }
 
 impl Parties {
@@ -58,7 +56,6 @@ impl Parties {
             centre_gate: terminal.speaking_as("centre-gate")?,
             line: terminal.speaking_as("line-a")?,
             officer: terminal.speaking_as("officer-1")?,
-            admin: terminal.speaking_as("admin")?,
             terminal,
         })
     }

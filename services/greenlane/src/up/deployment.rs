@@ -15,6 +15,7 @@ use chassis::identity::{DEVELOPMENT_AUDIENCE, DEVELOPMENT_ISSUER};
 use stack::{ServiceDatabase, Stack, StackError, StackOptions};
 use tokio::time::Instant;
 
+use super::acquaintance::until_acquainted;
 use super::child::ServiceChild;
 use crate::client::{Endpoints, ServiceEndpoints};
 use crate::services::{Service, entry};
@@ -156,7 +157,8 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// Starts everything, waits until every service is ready, and publishes `endpoints.json` last.
+    /// Starts everything, waits until every service is ready and knows the others' parties, sites and state, and
+    /// publishes `endpoints.json` last.
     /// `progress` is told, in short sentences, what is being done.
     ///
     /// # Errors
@@ -200,6 +202,11 @@ impl Deployment {
             servers_again_at: Instant::now(),
         };
         deployment.start_services().await?;
+        if let Some(missing) = until_acquainted(&deployment.endpoints, &deployment.folder).await {
+            (deployment.tell)(&format!(
+                "going on, although {missing}: until then trucks may be sent to a person; see `greenlane status`"
+            ));
+        }
         let published = deployment.endpoints.write(&deployment.folder);
         published.map_err(unusable(&deployment.folder))?;
         Ok(deployment)
