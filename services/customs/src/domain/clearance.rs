@@ -1,7 +1,7 @@
 //! What customs says under one key, a container or a transport document: the position of every declaration's
 //! goods there. A counter per key makes the newest word win. It must not know how a position comes about.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kernel::Unmet;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 /// The most consignments kept under one key. A container number that many declarations name without ever
 /// being bound would grow without end; beyond this the oldest that is bound to no visit is dropped, and if
-/// there is none, the oldest that is released: then the goods count as not declared, which withholds. What is
+/// there is none, the oldest that has left or else is released: then the goods count as not declared, which withholds. What is
 /// bound and not released is never dropped: without it the container would look as if nothing were missing.
 pub const CONSIGNMENTS_MAX: usize = 500;
 
@@ -50,10 +50,15 @@ pub struct Position {
     pub declaration_version: u64,
     /// IMPORT or EXPORT.
     pub direction: String,
+    /// They have left with their visit.
+    #[serde(default)]
+    pub departed: bool,
 }
 
 impl Clearance {
-    /// Replaces the positions of one declaration; whether anything that a reader acts on has changed.
+    /// Replaces the positions of one declaration; whether anything that a reader acts on has changed. What has left
+    /// stays until goods of another visit come under the key: whoever hears of the departure only later, from
+    /// another topic, would otherwise take goods on their way for goods that nobody has declared.
     pub fn replace(&mut self, declaration_id: Uuid, positions: Vec<(String, Position)>) -> bool {
         let mut next: BTreeMap<PositionKey, Position> = self
             .positions
@@ -66,10 +71,19 @@ impl Clearance {
                 .into_iter()
                 .map(|(document, position)| ((declaration_id, document), position)),
         );
+        let here: BTreeSet<String> = next
+            .values()
+            .filter(|position| !position.departed && !position.visit_id.is_empty())
+            .map(|position| position.visit_id.clone())
+            .collect();
+        next.retain(|_, position| {
+            !position.departed || here.is_empty() || here.contains(&position.visit_id)
+        });
         while next.len() > CONSIGNMENTS_MAX {
             let oldest = next
                 .iter()
                 .find(|(_, position)| position.visit_id.is_empty())
+                .or_else(|| next.iter().find(|(_, position)| position.departed))
                 .or_else(|| next.iter().find(|(_, position)| position.released));
             let Some(key) = oldest.map(|(key, _)| key.clone()) else {
                 break;
@@ -118,6 +132,14 @@ mod tests {
             trader: String::new(),
             declaration_version: version,
             direction: "IMPORT".into(),
+            departed: false,
+        }
+    }
+
+    fn departed(visit_id: &str) -> Position {
+        Position {
+            departed: true,
+            ..position(visit_id, 1)
         }
     }
 
@@ -148,6 +170,26 @@ mod tests {
         clearance.replace(Uuid::from_u128(1), vec![("BL1".into(), position("v", 1))]);
         clearance.replace(Uuid::from_u128(2), vec![("BL2".into(), position("v", 1))]);
         assert_eq!(clearance.positions.len(), 2);
+    }
+
+    #[test]
+    fn what_has_left_stays_until_goods_of_another_visit_come() {
+        let mut clearance = Clearance::default();
+        for id in [1, 2] {
+            clearance.replace(Uuid::from_u128(id), vec![("BL".into(), position("v/1", 1))]);
+        }
+        for id in [1, 2] {
+            clearance.replace(Uuid::from_u128(id), vec![("BL".into(), departed("v/1"))]);
+        }
+        let lodged = position("", 1);
+        clearance.replace(Uuid::from_u128(3), vec![("BL".into(), lodged)]);
+        assert_eq!(clearance.positions.len(), 3, "nothing of a next visit yet");
+        clearance.replace(Uuid::from_u128(3), vec![("BL".into(), position("v/2", 1))]);
+        let visits = clearance
+            .positions
+            .values()
+            .map(|position| &position.visit_id);
+        assert_eq!(visits.collect::<Vec<_>>(), ["v/2"]);
     }
 
     #[test]

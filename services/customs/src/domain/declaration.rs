@@ -1889,9 +1889,7 @@ impl Declaration {
             .any(|control| control.kind == ControlKind::Physical && control.done.is_none());
         self.consignments
             .iter()
-            .filter(|consignment| {
-                !consignment.departed && consignment.clearance_key().as_deref() == Some(key)
-            })
+            .filter(|consignment| consignment.clearance_key().as_deref() == Some(key))
             .map(|consignment| {
                 let visit_id = consignment.visit_id.clone().unwrap_or_default();
                 let visit_held = consignment
@@ -1928,6 +1926,7 @@ impl Declaration {
                     trader: self.trader.clone().unwrap_or_default(),
                     declaration_version: self.version,
                     direction: self.direction_told().to_owned(),
+                    departed: consignment.departed,
                 };
                 (
                     consignment
