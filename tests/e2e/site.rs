@@ -18,6 +18,8 @@ const START_DEADLINE: Duration = Duration::from_secs(180);
 pub const DEADLINE: Duration = Duration::from_secs(60);
 /// How often a condition is looked at.
 const POLL: Duration = Duration::from_millis(20);
+/// ... each time half as long again, but never longer than this.
+const POLL_MAX: Duration = Duration::from_millis(200);
 
 /// The binary under test.
 pub fn binary() -> Command {
@@ -116,8 +118,8 @@ struct Remover {
 impl Folder {
     fn new() -> Folder {
         let path = tempfile::Builder::new()
-            .prefix("greenlane-e2e-")
-            .tempdir()
+            .prefix("site-")
+            .tempdir_in(stack::ground_for_tests())
             .unwrap()
             .keep();
         let mut process = Command::new("sh")
@@ -352,13 +354,15 @@ pub fn until(what: &str, condition: impl FnMut() -> bool) {
 #[track_caller]
 fn until_within(deadline: Duration, what: &str, mut condition: impl FnMut() -> bool) {
     let end = Instant::now() + deadline;
+    let mut poll = POLL;
     while !condition() {
         assert!(
             Instant::now() < end,
             "waited {} s: {what}",
             deadline.as_secs()
         );
-        std::thread::sleep(POLL);
+        std::thread::sleep(poll);
+        poll = (poll * 3 / 2).min(POLL_MAX);
     }
 }
 

@@ -24,6 +24,7 @@ mod waiting;
 
 use chance::Chance;
 use digest::Digest;
+use futures::future::join_all;
 use journey::Journey;
 use outage::{Outage, Target, Victim, Way};
 use performance::{Plan, Stage};
@@ -96,13 +97,16 @@ fn what_closes_the_barrier_while_somebody_is_away_recalls_the_truck_that_is_insi
     run(async {
         let stage = Stage::open(site.get()).await;
         let chance = Chance::from_environment("closing");
-        for closing in Closing::ALL {
+        let mut trucks =
+            Closing::ALL.map(|_| Journey::new(&stage.parties, &script::IMPORT_PICK_UP));
+        let coming = trucks
+            .iter_mut()
+            .map(|truck| stage.play_until(truck, Step::CheckOut));
+        join_all(coming).await;
+        for (closing, mut truck) in Closing::ALL.into_iter().zip(trucks) {
             let victim = chance.one_of(&closing.victims());
             let way = chance.one_of(&[Way::Kill, Way::End, Way::Freeze]);
             println!("{chance}: {closing:?} while {victim} is away: {way:?}");
-            let mut truck = Journey::new(&stage.parties, &script::IMPORT_PICK_UP);
-            stage.play_until(&mut truck, Step::CheckOut).await;
-
             let target = Target::find(site.get(), victim).await;
             let outage = Outage::begin(target, way, true).await;
             truck.close(closing).await;

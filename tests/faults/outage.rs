@@ -163,7 +163,9 @@ impl Drop for Outage {
 /// the end.
 fn keep_away(site: &Site, victim: Victim, mut frozen: Option<Process>, over: &AtomicBool) {
     while !over.load(Ordering::Acquire) {
-        if let Some(present) = victim.process(site)
+        // It is long to look for all children, and while this one lives it has no successor.
+        if !frozen.as_ref().is_some_and(Process::lives)
+            && let Some(present) = victim.process(site)
             && frozen.as_ref() != Some(&present)
         {
             send(&present, Signal::SIGSTOP);

@@ -1,12 +1,12 @@
 //! The sites that are played on, each for one test at a time: what one test stops, another would miss. There are
-//! two, because a test mostly waits. This file must not know what is played.
+//! three, because a test mostly waits. This file must not know what is played.
 
 use std::cell::Cell;
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::site::Site;
 
-static SITES: [OnceLock<Site>; 2] = [OnceLock::new(), OnceLock::new()];
+static SITES: [OnceLock<Site>; 3] = [const { OnceLock::new() }; 3];
 /// Which of them nobody plays on.
 static FREE: Mutex<[bool; SITES.len()]> = Mutex::new([true; SITES.len()]);
 static FREED: Condvar = Condvar::new();

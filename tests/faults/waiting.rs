@@ -10,8 +10,11 @@ use crate::sites;
 
 /// Whatever is waited for.
 const DEADLINE: Duration = Duration::from_secs(60);
-/// How often it is looked at, or asked for.
-const POLL: Duration = Duration::from_millis(25);
+/// How soon it is looked at, or asked for, again; each time half as long again, as what does not come soon takes
+/// longer, and every look is work for those who are waited for, ...
+const POLL: Duration = Duration::from_millis(20);
+/// ... but never longer than this.
+const POLL_MAX: Duration = Duration::from_millis(200);
 
 /// Makes a call until it is answered. The request must be the same each time, with the same id: then it does
 /// not matter whether the call or the answer was lost.
@@ -20,12 +23,13 @@ pub async fn answered<T>(
     mut call: impl AsyncFnMut() -> Result<Response<T>, Status>,
 ) -> T {
     let end = Instant::now() + DEADLINE;
+    let mut poll = POLL;
     loop {
         match call().await {
             Ok(answer) => return answer.into_inner(),
             Err(status) if is_lost(&status) => {
                 assert!(Instant::now() < end, "{what}: no answer: {status:?}");
-                sleep(POLL).await;
+                pause(&mut poll).await;
             }
             Err(status) => panic!("{what}: refused: {status:?}"),
         }
@@ -38,6 +42,7 @@ pub async fn seen<T>(
     mut look: impl AsyncFnMut() -> Result<Result<T, String>, Status>,
 ) -> T {
     let end = Instant::now() + DEADLINE;
+    let mut poll = POLL;
     loop {
         let instead = match look().await {
             Ok(Ok(thing)) => return thing,
@@ -51,8 +56,13 @@ pub async fn seen<T>(
                 how_the_site_stands()
             );
         }
-        sleep(POLL).await;
+        pause(&mut poll).await;
     }
+}
+
+async fn pause(poll: &mut Duration) {
+    sleep(*poll).await;
+    *poll = (*poll * 3 / 2).min(POLL_MAX);
 }
 
 fn how_the_site_stands() -> String {

@@ -46,7 +46,8 @@ pub struct DeploymentOptions {
     pub database_url: Option<String>,
     /// Kafka brokers that are there already.
     pub brokers: Option<String>,
-    /// Servers that are ready sooner and slower afterwards: for tests. Durability is the same.
+    /// Servers that are ready sooner and slower afterwards, and services that are idle while nothing happens: for
+    /// tests. Durability is the same.
     pub fast_start: bool,
 }
 
@@ -189,6 +190,7 @@ impl Deployment {
             topic_prefix: topic_prefix(&options, &seed),
             jwks_file: issuer.jwks_file().to_owned(),
             databases,
+            fast_start: options.fast_start,
         };
         let (children, endpoints) = ground.plan(&mut stack)?;
         let mut deployment = Deployment {
@@ -363,6 +365,7 @@ struct Ground {
     topic_prefix: String,
     jwks_file: PathBuf,
     databases: BTreeMap<Service, ServiceDatabase>,
+    fast_start: bool,
 }
 
 impl Ground {
@@ -420,6 +423,10 @@ impl Ground {
             ("audience", DEVELOPMENT_AUDIENCE),
             ("jwks_file", &self.jwks_file.to_string_lossy()),
         ]);
+        // Only what another instance has committed is found by looking, and here each is alone.
+        let relay_poll = self
+            .fast_start
+            .then_some(("FABRIC__RELAY_POLL_MILLIS", "100"));
         let settings = [
             ("SERVER__LISTEN", grpc),
             ("SERVER__ADMIN_LISTEN", admin),
@@ -432,13 +439,13 @@ impl Ground {
         ];
         // Logs go to files, where colours are noise.
         let plain = ("NO_COLOR".to_owned(), "1".to_owned());
-        let settings = settings.map(|(name, value)| {
+        let settings = settings.into_iter().chain(relay_poll).map(|(name, value)| {
             (
                 format!("{}_{name}", service.environment_prefix()),
                 value.to_owned(),
             )
         });
-        settings.into_iter().chain([plain]).collect()
+        settings.chain([plain]).collect()
     }
 }
 

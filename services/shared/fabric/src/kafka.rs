@@ -112,7 +112,8 @@ pub(crate) fn consumer(
         .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", from)
         .set("fetch.queue.backoff.ms", "2")
-        .set("fetch.wait.max.ms", "100")
+        // What comes is given at once; only a broker that has nothing answers after so long.
+        .set("fetch.wait.max.ms", "500")
         .set("fetch.message.max.bytes", RECORD_BYTES_MAX.to_string())
         .set("queued.max.messages.kbytes", "16384")
         .create_with_context(Connection::default())

@@ -30,7 +30,15 @@ pub struct Folder {
     path: PathBuf,
     ports: Ports,
     // Held until dropped; the system lets go of it when the process dies.
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Folder {
+    /// A process that is just being started has a copy of every open file until it runs its program: closing the
+    /// file alone would leave the folder in use as long.
+    fn drop(&mut self) {
+        let _ = self.lock.unlock();
+    }
 }
 
 impl Folder {
@@ -45,15 +53,11 @@ impl Folder {
             .create(path)
             .map_err(StackError::io("create", path))?;
         let path = path.canonicalize().map_err(StackError::io("open", path))?;
-        let lock = lock(&path)?;
+        let lock = locked(&path)?;
         let logs = path.join("logs");
         fs::create_dir_all(&logs).map_err(StackError::io("create", &logs))?;
         let ports = Ports::kept_in(&path.join("ports.json"));
-        Ok(Folder {
-            path,
-            ports,
-            _lock: lock,
-        })
+        Ok(Folder { path, ports, lock })
     }
 
     /// Its absolute path.
@@ -76,7 +80,7 @@ impl Folder {
     }
 }
 
-fn lock(folder: &Path) -> Result<File, StackError> {
+fn locked(folder: &Path) -> Result<File, StackError> {
     let path = folder.join("lock");
     let mut file = OpenOptions::new()
         .read(true)
@@ -209,6 +213,15 @@ mod tests {
             matches!(refused, StackError::FolderInUse { pid: Some(pid), .. } if pid == std::process::id()),
             "{refused}"
         );
+        drop(held);
+        Folder::hold(temporary.path()).unwrap();
+    }
+
+    #[test]
+    fn a_folder_is_let_go_even_while_a_process_that_is_being_started_has_its_files_open() {
+        let temporary = tempfile::tempdir().unwrap();
+        let held = Folder::hold(temporary.path()).unwrap();
+        let _inherited = held.lock.try_clone().unwrap();
         drop(held);
         Folder::hold(temporary.path()).unwrap();
     }

@@ -22,7 +22,7 @@ mod versions;
 
 pub use error::{Missing, StackError};
 pub use provision::{ServiceDatabase, provision};
-pub use testing::{TestStack, for_tests};
+pub use testing::{TestStack, for_tests, ground_for_tests};
 pub use versions::{Coordinate, Java, Postgresql, Versions};
 
 use folder::Folder;

@@ -272,7 +272,7 @@ async fn a_database_older_than_what_was_published_is_an_alarm_and_sends_nothing(
 }
 
 fn tempfile_folder() -> std::path::PathBuf {
-    let folder = std::env::temp_dir().join(format!("greenlane-fabric-{}", uuid::Uuid::new_v4()));
+    let folder = stack::ground_for_tests().join(format!("fabric-{}", uuid::Uuid::new_v4()));
     std::fs::create_dir_all(&folder).unwrap();
     folder
 }

@@ -95,7 +95,7 @@ impl Parent {
 /// A state folder that the user PostgreSQL runs as can reach, with room beside it.
 pub fn open_folder() -> (TempDir, PathBuf) {
     use std::os::unix::fs::PermissionsExt;
-    let temporary = tempfile::tempdir().unwrap();
+    let temporary = tempfile::tempdir_in(stack::ground_for_tests()).unwrap();
     fs::set_permissions(temporary.path(), fs::Permissions::from_mode(0o711)).unwrap();
     let folder = temporary.path().join("state");
     (temporary, folder)

@@ -15,7 +15,7 @@ fn no_mutation_of_a_real_document_does_harm() {
     let seconds = std::env::var("WCO_FUZZ_SECONDS")
         .ok()
         .and_then(|seconds| seconds.parse().ok())
-        .unwrap_or(8);
+        .unwrap_or(4);
     let tried = fuzz_for(Duration::from_secs(seconds), 0x9E37_79B9_7F4A_7C15);
     assert!(tried > 100, "only {tried} documents were tried");
 }
