@@ -16,9 +16,9 @@ use stack::process::{Signal, Tied};
 const START_DEADLINE: Duration = Duration::from_secs(180);
 /// Whatever else is waited for.
 pub const DEADLINE: Duration = Duration::from_secs(60);
-/// How often a condition is looked at.
+/// How soon a condition is looked at again; each time half as long again, ...
 const POLL: Duration = Duration::from_millis(20);
-/// ... each time half as long again, but never longer than this.
+/// ... but never longer than this.
 const POLL_MAX: Duration = Duration::from_millis(200);
 
 /// The binary under test.

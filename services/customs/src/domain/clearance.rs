@@ -9,8 +9,9 @@ use uuid::Uuid;
 
 /// The most consignments kept under one key. A container number that many declarations name without ever
 /// being bound would grow without end; beyond this the oldest that is bound to no visit is dropped, and if
-/// there is none, the oldest that has left or else is released: then the goods count as not declared, which withholds. What is
-/// bound and not released is never dropped: without it the container would look as if nothing were missing.
+/// there is none, the oldest that has left or else is released: then the goods count as not declared, which
+/// withholds. What is bound, here and not released is never dropped: without it the container would look as
+/// if nothing were missing.
 pub const CONSIGNMENTS_MAX: usize = 500;
 
 /// Everything under one key.
