@@ -13,6 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::RngCore;
 use tokio::time::Instant;
 
+use crate::classes::Classes;
 use crate::error::StackError;
 use crate::folder::Folder;
 use crate::process::{self, Signal, Tied};
@@ -72,6 +73,7 @@ pub(crate) struct Kafka {
     /// `kafka` in the state folder: configuration, log, working directory.
     home: PathBuf,
     machine: Machine,
+    classes: Classes,
     port: u16,
     brokers: String,
     log: PathBuf,
@@ -92,6 +94,7 @@ impl Kafka {
         let home = folder.path().join("kafka");
         fs::create_dir_all(&home).map_err(StackError::io("create", &home))?;
         let mut kafka = Kafka {
+            classes: Classes::of(&java, &libs, &home),
             java,
             libs,
             machine,
@@ -130,7 +133,11 @@ impl Kafka {
         }
         self.clear_the_dead().await?;
         self.format().await?;
-        let mut command = self.java_command("kafka.Kafka", &self.home.join("server.properties"));
+        let mut command = self.java_command();
+        command
+            .args(self.classes.to_be_learnt())
+            .arg("kafka.Kafka")
+            .arg(self.home.join("server.properties"));
         process::log_to(&mut command, &self.log)?;
         self.broker = Some(Tied::spawn(command).map_err(StackError::io("run", &self.java))?);
         self.wait_until_ready().await
@@ -176,7 +183,9 @@ impl Kafka {
     /// An orderly end.
     pub async fn stop(&mut self) -> Result<(), StackError> {
         self.end(&[(Signal::SIGTERM, Duration::from_secs(STOP_SECONDS_MAX))])
-            .await
+            .await?;
+        self.classes.keep();
+        Ok(())
     }
 
     /// `kill -9`, as a crash would have it.
@@ -229,8 +238,10 @@ impl Kafka {
         rand::thread_rng().fill_bytes(&mut id);
         // An id that began with a dash would be taken for an option.
         id[0] &= 0x7f;
-        let mut command = self.java_command("kafka.tools.StorageTool", Path::new("format"));
+        let mut command = self.java_command();
         command
+            .arg("kafka.tools.StorageTool")
+            .arg("format")
             .arg("-t")
             .arg(URL_SAFE_NO_PAD.encode(id))
             .arg("-c")
@@ -244,7 +255,8 @@ impl Kafka {
         fs::rename(&unfinished, self.records()).map_err(StackError::io("rename", &unfinished))
     }
 
-    fn java_command(&self, class: &str, argument: &Path) -> Command {
+    /// The virtual machine with Kafka's packages; the class to run and its arguments are still to come.
+    fn java_command(&self) -> Command {
         let mut command = Command::new(&self.java);
         command
             .args(self.machine.options())
@@ -257,10 +269,9 @@ impl Kafka {
                 "-Dlog4j2.configurationFile=file:{}",
                 self.home.join("log4j2.properties").display()
             ))
+            .args(self.classes.known())
             .arg("-cp")
             .arg(self.libs.join("*"))
-            .arg(class)
-            .arg(argument)
             .current_dir(&self.home)
             .env_remove("CLASSPATH")
             .env_remove("JAVA_TOOL_OPTIONS")

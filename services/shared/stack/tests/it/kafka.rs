@@ -6,7 +6,7 @@ use std::path::Path;
 
 use stack::{Stack, StackOptions, for_tests};
 
-use crate::support::{Parent, open_folder, wait_until_deserted};
+use crate::support::{Parent, files_mapped_in, open_folder, wait_until_deserted};
 
 /// The id of the broker's log, which formatting makes anew.
 fn cluster_id(folder: &Path) -> String {
@@ -62,9 +62,10 @@ async fn tests_share_one_broker_that_starts_when_asked_for() {
 }
 
 #[tokio::test]
-async fn two_starts_at_once_fetch_kafka_once_and_share_no_port() {
+async fn two_starts_at_once_fetch_kafka_once_and_share_no_port_and_their_end_makes_the_next_faster()
+{
     let (room, _) = open_folder();
-    let cache = room.path().join("cache");
+    let cache = room.path().canonicalize().unwrap().join("cache");
     let mut parents = ["one", "two"].map(|name| {
         Parent::begin(&room.path().join(name), |command| {
             command.env("XDG_CACHE_HOME", &cache);
@@ -85,4 +86,16 @@ async fn two_starts_at_once_fetch_kafka_once_and_share_no_port() {
         parent.terminate().await;
     }
     wait_until_deserted(room.path()).await;
+
+    let mut next = Parent::start(&room.path().join("one"), |command| {
+        command.env("XDG_CACHE_HOME", &cache);
+    })
+    .await;
+    let mapped = files_mapped_in(&room.path().join("one").join("kafka"));
+    let cached = |file: &String| file.starts_with(cache.to_str().unwrap());
+    let classes = mapped
+        .iter()
+        .any(|file| cached(file) && file.ends_with(".jsa"));
+    assert!(classes, "{mapped:?}");
+    next.terminate().await;
 }

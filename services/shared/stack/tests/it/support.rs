@@ -1,5 +1,6 @@
 //! Helpers: the `stack` program as a parent that can be killed, and who is left.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -116,6 +117,22 @@ pub fn processes_in(folder: &Path) -> Vec<String> {
                 .unwrap_or_default()
                 .trim()
                 .to_owned()
+        })
+        .collect()
+}
+
+/// The files that the processes whose working directory is `folder` have mapped into memory.
+pub fn files_mapped_in(folder: &Path) -> BTreeSet<String> {
+    let folder = folder.canonicalize().unwrap();
+    fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter(|entry| fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == folder))
+        .filter_map(|entry| fs::read_to_string(entry.path().join("maps")).ok())
+        .flat_map(|maps| {
+            maps.lines()
+                .filter_map(|line| line.find('/').map(|path| line[path..].to_owned()))
+                .collect::<Vec<_>>()
         })
         .collect()
 }
