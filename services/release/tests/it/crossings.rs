@@ -2,6 +2,7 @@
 //! list's passes. (By train: `exports`.) Gate answers by what has happened at its barrier; release hears of
 //! ask, leaving and answer in any order, and comes to the same.
 
+use futures::future::join_all;
 use proto::common::v1 as common;
 use proto::customs::events::v1 as customs;
 use proto::gate::events::v1 as gate;
@@ -146,8 +147,7 @@ fn counts_up(versions: &[u64], which: &str) {
 #[tokio::test]
 async fn rule_5_a_revocation_that_crosses_a_lists_passages_ends_the_same_at_every_interleaving() {
     use Heard::{Answer, Closed, Hold, Left, Lift};
-    let mut number = 0;
-    for (verdict, of) in [
+    let sets = [
         // A truck had left with a part, and more is to come.
         (gate::AnswerVerdict::TooLate, &[Hold, Left, Answer][..]),
         (gate::AnswerVerdict::TooLate, &[Hold, Left, Answer, Lift]),
@@ -166,15 +166,17 @@ async fn rule_5_a_revocation_that_crosses_a_lists_passages_ends_the_same_at_ever
             gate::AnswerVerdict::Applied,
             &[Hold, Answer, Left, Closed, Lift],
         ),
-    ] {
-        // Every look at what was published reads all of it: a world for each set of orders.
+    ];
+    // Every look at what was published reads all of it: a world for each set of orders, all at once.
+    let played = sets.map(async |(verdict, of)| {
         let world = centre().await;
-        for order in orders(of) {
-            number += 1;
-            on_list(&world, number, verdict, &order).await;
+        let orders = orders(of);
+        for (number, order) in (1..).zip(&orders) {
+            on_list(&world, number, verdict, order).await;
         }
-    }
-    assert_eq!(number, 3 + 8 + 12 + 40 + 1 + 2 + 3 + 40);
+        orders.len()
+    });
+    assert_eq!(join_all(played).await, [3, 8, 12, 40, 1, 2, 3, 40]);
 }
 
 /// Plays one order on a list of its own.
