@@ -176,6 +176,11 @@ pub fn stock_list(dossier: &Dossier, conditions: &[Unmet]) -> wire::StockList {
             _ => None,
         }
         .unwrap_or_default(),
+        void_too_late: list.state != ListState::VoidAsked
+            && dossier
+                .passage
+                .as_ref()
+                .is_some_and(|passage| !passage.void_ask_id.is_empty() && !passage.void_applied),
         closed_short: list.closed_short.is_some(),
         conditions: conditions.iter().map(condition_message).collect(),
         filed_at: Some(timestamp(list.filed_at)),

@@ -607,9 +607,12 @@ async fn rule_3_a_void_is_asked_and_final_once_gate_has_answered() {
     harness
         .answer_void(&number, 1, &asked.void_ask_id, false)
         .await;
-    assert_eq!(harness.state(&number).await, StockListState::Reserved);
+    let stands = harness.list(&number).await.stock_list.unwrap();
+    assert_eq!(stands.state(), StockListState::Reserved);
+    assert!(stands.void_too_late, "{stands:?}");
     let again = harness.void(&number).await.unwrap();
     assert_ne!(again.void_ask_id, asked.void_ask_id);
+    assert!(!again.void_too_late, "it is asked anew: {again:?}");
     harness
         .answer_void(&number, 2, &asked.void_ask_id, true)
         .await;

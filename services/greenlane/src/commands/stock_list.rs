@@ -303,6 +303,13 @@ impl Shown for StockList {
 
     fn below(&self) -> Vec<String> {
         let mut below = Vec::new();
+        if self.void_too_late {
+            below.push(
+                "It was to be void, and gate answered TOO_LATE: goods of it had passed or were on a truck. It stands \
+                 as before; if the rest is not to come, the operator closes it short."
+                    .to_owned(),
+            );
+        }
         for line in &self.lines {
             for lot in &line.lots {
                 let posted = match &lot.actual {
