@@ -1,8 +1,8 @@
 //! The bytes of published events. Each kind of each event message has a file under `golden/`, written once
 //! from a fixed sample and never again; today's types must read it and write the same bytes, or a consumer
-//! of yesterday's topics would lose something.
+//! of yesterday's topics would lose something. A field that came later has a file of its own, named after it.
 //!
-//! After adding an event: `GREENLANE_GOLDEN=write cargo test -p greenlane --test contract golden`.
+//! After adding an event or a field of one: `GREENLANE_GOLDEN=write cargo test -p greenlane --test contract golden`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -196,6 +196,44 @@ fn value_sample(field: &FieldDescriptor, depth: usize) -> Value {
     }
 }
 
+/// The fields of a sample, by full name, that no golden file of its event has: they were added since.
+fn not_in_golden_files(name: &str, sample: &[u8]) -> BTreeSet<String> {
+    let pool = DescriptorPool::decode(proto::FILE_DESCRIPTOR_SET).unwrap();
+    let event = pool.get_message_by_name(name).unwrap();
+    let fields = |bytes: &[u8]| {
+        let mut fields = BTreeSet::new();
+        collect_fields(
+            &DynamicMessage::decode(event.clone(), bytes).unwrap(),
+            &mut fields,
+        );
+        fields
+    };
+    let golden = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap());
+    let golden = golden.filter(|entry| {
+        let file = entry.file_name();
+        file.to_str().unwrap().starts_with(&format!("{name}."))
+    });
+    golden.fold(fields(sample), |missing, entry| {
+        &missing - &fields(&fs::read(entry.path()).unwrap())
+    })
+}
+
+/// The full names of the fields that are set in a message and in those within it.
+fn collect_fields(message: &DynamicMessage, fields: &mut BTreeSet<String>) {
+    for (field, value) in message.fields() {
+        fields.insert(field.full_name().to_owned());
+        let values = match value {
+            Value::List(values) => values.as_slice(),
+            value => std::slice::from_ref(value),
+        };
+        for value in values {
+            if let Value::Message(within) = value {
+                collect_fields(within, fields);
+            }
+        }
+    }
+}
+
 #[test]
 fn every_event_message_of_the_protos_has_its_type_here() {
     let pool = DescriptorPool::decode(proto::FILE_DESCRIPTOR_SET).unwrap();
@@ -225,6 +263,13 @@ fn golden_events_are_read_and_written_alike_by_todays_types() {
                 fs::write(folder.join(file), bytes).unwrap();
             }
         }
+        for (file, (name, bytes)) in &samples {
+            if let Some(field) = not_in_golden_files(name, bytes).first() {
+                let (_, field) = field.rsplit_once('.').unwrap();
+                let file = file.replace(".bin", &format!(".{field}.bin"));
+                fs::write(folder.join(file), bytes).unwrap();
+            }
+        }
     }
     let missing: Vec<&String> = samples
         .keys()
@@ -233,6 +278,14 @@ fn golden_events_are_read_and_written_alike_by_todays_types() {
     assert!(
         missing.is_empty(),
         "run with GREENLANE_GOLDEN=write for {missing:?}"
+    );
+    let added: BTreeSet<String> = samples
+        .values()
+        .flat_map(|(name, bytes)| not_in_golden_files(name, bytes))
+        .collect();
+    assert!(
+        added.is_empty(),
+        "run with GREENLANE_GOLDEN=write for the fields {added:?}"
     );
     let types = types();
     for entry in fs::read_dir(&folder).unwrap() {
