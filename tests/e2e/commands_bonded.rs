@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::cargo::{Cargo, GREEN, codes, one};
+use crate::cargo::{Cargo, GREEN, HAULIER, codes, one};
 use crate::site::{Output, document, until, world};
 
 /// A new book of trader-a with one line in pieces, kilograms and pieces.
@@ -388,15 +388,122 @@ fn warehousing(cargo: &Cargo, list: &str) -> String {
     cargo.write("warehousing.xml", &text)
 }
 
+/// An increase list for the goods of the warehousing declaration: its number.
+fn expected_on_list(cargo: &Cargo, book: &str) -> String {
+    let filing = ["trader", "list", "file", "increase", book];
+    let line = ["--lrn", &cargo.lrn, "--line", "1=50:NAR,150:KGM,50:NAR"];
+    let filed = world().run_json(&[&filing[..], &line].concat());
+    number(&one(filed.done()))
+}
+
+/// The container with the goods of the warehousing declaration is announced, and stands at the port.
+fn comes_by_train(cargo: &Cargo) {
+    let train = cargo.write(
+        "bond.csv",
+        &format!(
+            "container_number,size_type,seals,transport_document,line_party,packages,gross_mass_kg\n\
+             {},22G1,CN1,{},line-a,50,150\n",
+            cargo.container, cargo.transport_document
+        ),
+    );
+    let announce = ["rail", "announce", &train, "--conveyance", &cargo.train];
+    world()
+        .run(&[&announce[..], &["--eta", "+1h"]].concat())
+        .done();
+    cargo.arrive().done();
+}
+
+#[test]
+fn goods_into_bond_pass_two_sites_a_void_comes_too_late_and_the_timeline_tells_of_both() {
+    let book = book();
+    let cargo = Cargo::new(GREEN);
+    let number = expected_on_list(&cargo, &book);
+    let approve = ["operator", "list", "approve", &number];
+    world().run(&approve).done();
+    comes_by_train(&cargo);
+    let declare = ["broker", "file", &warehousing(&cargo, &number)];
+    world().run(&declare).done();
+    let transfer = [
+        "haulier",
+        "pre-arrive",
+        "--kind",
+        "bond-transfer",
+        "--list",
+        &number,
+        "--container",
+        &cargo.container,
+        "--haulier",
+        HAULIER,
+        "--plate",
+        &cargo.plate,
+        "--driver",
+        "Zhang Wei",
+        "--licence",
+        "500103198801012345",
+        "--planned",
+        "+30m",
+        "--as",
+        "operator",
+    ];
+    until("gate has heard of the list and lets its truck come", || {
+        let filed = world().run_json(&transfer);
+        filed.code == 0 && {
+            let id = one(filed)["pre_arrival_id"].as_str().unwrap().to_owned();
+            cargo.until_ready(&id);
+            true
+        }
+    });
+    let in_port = one(cargo.check_in().done());
+    assert_eq!(in_port["state"], "TRUCK_VISIT_STATE_GATED_IN");
+    let out_of_port = cargo.check_out().done().stdout;
+    assert!(out_of_port.contains("CLOSED"), "{out_of_port}");
+
+    // On the road: it cannot be void any more, and whoever looks is told so.
+    let list = ["trader", "list"];
+    let void = ["void", &number, "--reason", "sold instead"];
+    world().run(&[&list[..], &void].concat()).done();
+    let show = [&list[..], &["show", &number]].concat();
+    until("gate has answered that it is too late", || {
+        world().run(&show).done().stdout.contains("TOO_LATE")
+    });
+    let stands = world().run_json(&show).done().objects();
+    assert_eq!(stands[0]["state"], "STOCK_LIST_STATE_APPROVED");
+    assert_eq!(stands[0]["void_too_late"], true);
+
+    let in_centre = [
+        "gate",
+        "check-in",
+        "--site",
+        "GUOYUAN-BLC",
+        "--plate",
+        &cargo.plate,
+        "--container",
+        &cargo.container,
+        "--carrier",
+        HAULIER,
+        "--as",
+        "centre-gate",
+    ];
+    let in_centre = one(world().run_json(&in_centre).done());
+    assert_eq!(in_centre["state"], "TRUCK_VISIT_STATE_GATED_IN");
+    let timeline = ["timeline", &cargo.container];
+    let stays = ["GUOYUAN-PORT", "GUOYUAN-BLC"].map(|site| format!("{site}/{}/1", cargo.container));
+    until("the timeline has the stay at either site", || {
+        let facts = world().run_json(&timeline).done().objects();
+        let told = |stay: &String| {
+            facts
+                .iter()
+                .any(|fact| fact["container_visit_id"] == **stay)
+        };
+        stays.iter().all(told)
+    });
+}
+
 #[test]
 fn why_and_timeline_tell_of_a_stock_list_what_keeps_its_goods_and_when_they_may_move() {
     let book = book();
     let cargo = Cargo::new(GREEN);
-    let lrn = cargo.lrn.as_str();
-    let line = "1=50:NAR,150:KGM,50:NAR";
-    let filing = ["trader", "list", "file", "increase", &book, "--lrn", lrn];
-    let filing = [&filing[..], &["--line", line]].concat();
-    let number = number(&one(world().run_json(&filing).done()));
+    let number = expected_on_list(&cargo, &book);
     let why = |party: &str| world().run_json(&["why", &number, "--as", party]);
     let missing = |wanted: &[&str]| {
         until(&format!("why names {wanted:?}"), || {
@@ -406,6 +513,7 @@ fn why_and_timeline_tell_of_a_stock_list_what_keeps_its_goods_and_when_they_may_
     };
     missing(&["STOCK_LIST_NOT_APPROVED", "NOT_DECLARED"]);
     let table = world().run(&["why", &number, "--as", "trader-a"]).done();
+    let lrn = cargo.lrn.as_str();
     for text in ["may not go into the bonded centre", "operator", lrn] {
         assert!(table.stdout.contains(text), "{text}: {}", table.stdout);
     }
@@ -427,19 +535,7 @@ fn why_and_timeline_tell_of_a_stock_list_what_keeps_its_goods_and_when_they_may_
     assert!(table.stdout.contains(left_out), "{}", table.stdout);
 
     // It comes, and the goods may move in it.
-    let train = cargo.write(
-        "bond.csv",
-        &format!(
-            "container_number,size_type,seals,transport_document,line_party,packages,gross_mass_kg\n\
-             {},22G1,CN1,{},line-a,50,150\n",
-            cargo.container, cargo.transport_document
-        ),
-    );
-    let train = ["rail", "announce", &train, "--conveyance", &cargo.train];
-    world()
-        .run(&[&train[..], &["--eta", "+1h"]].concat())
-        .done();
-    cargo.arrive().done();
+    comes_by_train(&cargo);
     until("the goods of the list may move", || {
         one(why("trader-a"))["may_leave"] == true
     });

@@ -1,5 +1,5 @@
 //! The export drop-off through everyone's commands: the broker lodges, the haulier files its laden container on
-//! the declaration, the lane lets it in, the rail desk loads it and says that the train has left.
+//! the declaration, the lane lets it in, the rail or barge desk loads it and says that the train or barge has left.
 
 use serde_json::Value;
 
@@ -27,10 +27,10 @@ fn brought() -> (Cargo, String, Value) {
     (cargo, mrn, truck)
 }
 
-/// The rail desk says something of this container and its train.
-fn rail(cargo: &Cargo, act: &str) -> Output {
+/// A desk, `rail` or `barge`, says something of this container and its train or barge.
+fn desk(desk: &str, cargo: &Cargo, act: &str) -> Output {
     cargo.site.run_json(&[
-        "rail",
+        desk,
         act,
         "--conveyance",
         &cargo.train,
@@ -141,11 +141,11 @@ fn a_barrier_that_the_site_does_not_have_is_refused() {
 }
 
 #[test]
-fn what_is_held_is_not_loaded_and_stays_when_the_train_leaves() {
+fn what_is_held_is_not_loaded_and_stays_when_the_barge_leaves_until_it_is_lifted() {
     let (cargo, _, _) = brought();
     let hold = ["terminal", "hold", &cargo.container, "--reason", "leaking"];
-    cargo.site.run(&hold).done();
-    let refused = rail(&cargo, "load").refused();
+    let hold = one(cargo.site.run_json(&hold).done());
+    let refused = desk("barge", &cargo, "load").refused();
     assert!(
         refused.stderr.contains("1 of 1 lines may not be loaded"),
         "{}",
@@ -162,22 +162,31 @@ fn what_is_held_is_not_loaded_and_stays_when_the_train_leaves() {
         "lifted.csv",
         &format!("container_number,seals_found\n{},CN1\n", cargo.container),
     );
-    let load = ["rail", "load", &list, "--conveyance", &cargo.train];
+    let load = ["barge", "load", &list, "--conveyance", &cargo.train];
     let told = cargo.site.run(&load).refused().stdout;
     assert!(
         told.contains(&format!("{} - TERMINAL_HOLD on", cargo.container)),
         "{told}"
     );
-    let left = rail(&cargo, "depart").refused();
+    let left = desk("barge", &cargo, "depart").refused();
     assert!(left.stderr.contains("were not loaded"), "{}", left.stderr);
     assert_eq!(one(left)["outcome"], "LIST_LINE_OUTCOME_NOT_LOADED");
     let stay = cargo.container_visit();
     assert_eq!(stay["phase"], "CONTAINER_VISIT_PHASE_ARRIVED");
     assert_eq!(stay["loaded_on"], "");
     let empty = cargo.write("departed.csv", "container_number\n");
-    let empty = ["rail", "depart", &empty, "--conveyance", &cargo.train];
+    let empty = ["barge", "depart", &empty, "--conveyance", &cargo.train];
     let told = cargo.site.run(&empty).refused().stderr;
     assert!(told.contains("names no container"), "{told}");
+
+    let hold = hold["hold_id"].as_str().unwrap();
+    let lift = ["terminal", "lift", hold, "--reason", "repacked"];
+    cargo.site.run(&lift).done();
+    until("it is loaded", || desk("barge", &cargo, "load").code == 0);
+    desk("barge", &cargo, "depart").done();
+    let stay = cargo.container_visit();
+    assert_eq!(stay["phase"], "CONTAINER_VISIT_PHASE_DEPARTED");
+    assert_eq!(stay["departure_conveyance"], cargo.train.as_str());
 }
 
 #[test]
@@ -190,9 +199,9 @@ fn an_export_that_may_be_loaded_leaves_by_train_and_has_exited() {
     let why = cargo.site.run(&["why", &cargo.container]).done().stdout;
     let goods = format!("declared by {mrn}; customs has released it\n");
     assert!(why.contains(&goods), "no line lets it be collected: {why}");
-    until("it is loaded", || rail(&cargo, "load").code == 0);
+    until("it is loaded", || desk("rail", &cargo, "load").code == 0);
     assert_eq!(
-        one(rail(&cargo, "load").done())["outcome"],
+        one(desk("rail", &cargo, "load").done())["outcome"],
         "LIST_LINE_OUTCOME_REPEATED"
     );
     assert_eq!(cargo.container_visit()["loaded_on"], cargo.train.as_str());
