@@ -1,6 +1,7 @@
 //! Imports from announcement to clearance: the journeys A and E, and what lies between them.
 
 use chassis::Role;
+use futures::future::join_all;
 use proto::common::v1 as common;
 use proto::customs::events::v1::DeclarationFact;
 use proto::customs::v1 as wire;
@@ -499,6 +500,40 @@ async fn rule_3_an_officer_routes_again_and_what_is_not_asked_any_more_is_withdr
         .await
         .unwrap_err();
     assert_eq!(reason(&late), "ALREADY_CLEARED");
+}
+
+#[tokio::test]
+async fn rule_3_a_channel_whose_controls_have_no_room_any_more_is_refused_whole() {
+    let scene = Scene::new().await;
+    let mut declaration = umbrellas("E-4B");
+    declaration.items[0].description = "TTIMPORTPHYSICAL".into();
+    scene.tell(&Told::arrived(&LINE)).await;
+    let filing = scene.file(declaration).await;
+    let order = || wire::OpenControlRequest {
+        request_id: id(),
+        declaration_id: filing.declaration_id.clone(),
+        kind: wire::ControlKind::Agency.into(),
+        reason: "samples for the laboratory".into(),
+        ..Default::default()
+    };
+    let full = scene.declaration(&filing.declaration_id).await;
+    let ordered = (full.controls.len()..100).map(|_| scene.api.open_control(officer(order())));
+    for answer in join_all(ordered).await {
+        answer.unwrap();
+    }
+    let refused = scene.api.open_control(officer(order())).await.unwrap_err();
+    assert_eq!(reason(&refused), "TOO_MANY_CONTROLS");
+    let before = scene.declaration(&filing.declaration_id).await;
+    let blue = wire::RerouteDeclarationRequest {
+        request_id: id(),
+        declaration_id: filing.declaration_id.clone(),
+        channel: wire::Channel::Blue.into(),
+        reason: "known goods".into(),
+        ..Default::default()
+    };
+    let refused = scene.api.reroute_declaration(officer(blue)).await;
+    assert_eq!(reason(&refused.unwrap_err()), "TOO_MANY_CONTROLS");
+    assert_eq!(scene.declaration(&filing.declaration_id).await, before);
 }
 
 #[tokio::test]
