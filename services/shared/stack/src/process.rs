@@ -331,10 +331,21 @@ pub(crate) fn occupants(program: &str, folder: &Path) -> Vec<Pid> {
         .filter_map(|entry| {
             let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
             let cwd = fs::read_link(entry.path().join("cwd")).ok()?;
-            let executable = fs::read_link(entry.path().join("exe")).ok()?;
-            let name = executable.file_name().and_then(OsStr::to_str)?;
-            // A replaced executable reads `postgres (deleted)`.
-            let named = name.split(' ').next() == Some(program);
+            let executable = fs::read_link(entry.path().join("exe"));
+            let named = match &executable {
+                // A replaced executable reads `postgres (deleted)`.
+                Ok(path) => {
+                    let name = path.file_name().and_then(OsStr::to_str)?;
+                    name.split(' ').next() == Some(program)
+                }
+                // One that is ending has let go of its executable, and not yet of its files.
+                Err(_) => {
+                    fs::read_to_string(entry.path().join("comm"))
+                        .ok()?
+                        .trim_end()
+                        == program
+                }
+            };
             (named && cwd == folder).then(|| Pid::from_raw(pid))
         })
         .collect()
