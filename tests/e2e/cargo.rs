@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use kernel::ContainerNumber;
 use serde_json::Value;
 
-use crate::site::{Output, Site, document, until, world};
+use crate::site::{Output, Site, document, until};
+use crate::world::world;
 
 /// The haulier whose truck comes.
 pub const HAULIER: &str = "haulier-a";

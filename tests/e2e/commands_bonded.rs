@@ -6,7 +6,8 @@ use std::fs;
 use serde_json::Value;
 
 use crate::cargo::{Cargo, GREEN, HAULIER, codes, one};
-use crate::site::{Output, document, until, world};
+use crate::site::{Output, document, until};
+use crate::world::world;
 
 /// A new book of trader-a with one line in pieces, kilograms and pieces.
 fn book() -> String {

@@ -8,7 +8,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::cargo::{Cargo, GREEN, one};
-use crate::site::{document, world};
+use crate::site::document;
+use crate::world::world;
 
 const OUTCOMES: [&str; 5] = [
     "accepted",

@@ -6,7 +6,8 @@ use std::fs::{self, File};
 use stack::process::Tied;
 
 use crate::cargo::{Cargo, GREEN, HAULIER, codes, one};
-use crate::site::{binary, until, world};
+use crate::site::{binary, until};
+use crate::world::world;
 
 #[test]
 fn every_line_of_a_list_has_its_own_result() {

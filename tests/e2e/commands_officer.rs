@@ -7,7 +7,8 @@ use std::fs;
 use serde_json::Value;
 
 use crate::cargo::{Cargo, GREEN, RED, one};
-use crate::site::{until, world};
+use crate::site::until;
+use crate::world::world;
 
 /// What an officer does, and the declaration after it.
 fn officer(cargo: &Cargo, arguments: &[&str]) -> Value {

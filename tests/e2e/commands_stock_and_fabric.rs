@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::cargo::{Cargo, GREEN, one};
-use crate::site::{until, world};
+use crate::site::until;
+use crate::world::world;
 
 #[test]
 fn a_trader_opens_a_book_and_adds_a_line() {

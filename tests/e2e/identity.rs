@@ -4,7 +4,8 @@ use chassis::{DevelopmentIssuer, Role};
 use chrono::{DateTime, TimeDelta, Utc};
 use kernel::{Clock as _, SystemClock};
 
-use crate::site::{Output, Site, world};
+use crate::site::{Output, Site};
+use crate::world::world;
 
 /// A question that hauliers may ask.
 const QUESTION: [&str; 2] = ["haulier", "list"];

@@ -25,3 +25,4 @@ mod reflection;
 mod site;
 mod tracing;
 mod up;
+mod world;

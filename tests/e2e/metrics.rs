@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::site::{Site, until, world};
+use crate::site::{Site, until};
+use crate::world::world;
 
 /// Older than this is nothing that a quiet site knows or holds back, in seconds.
 const YOUNG_SECONDS: f64 = 30.0;

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::site::{Output, until, world};
+use crate::site::{Output, until};
+use crate::world::world;
 
 #[path = "../contract/written_commands.rs"]
 #[allow(dead_code)] // The contract's tests read more.

@@ -1,12 +1,11 @@
 //! A running `greenlane up`, for tests: in a temporary folder, small and quick to start, gone with the
-//! test process however that ends. Most tests share one ([`world`]); those that kill or stop it have
+//! test process however that ends. Most tests share one; those that kill or stop it have
 //! their own. It must not know what the commands do.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -94,12 +93,6 @@ impl Output {
 /// Runs `greenlane` with these arguments and nothing else.
 pub fn greenlane(arguments: &[&str]) -> Output {
     Output::of(binary().args(arguments))
-}
-
-/// The site that tests share. It is ready when this returns.
-pub fn world() -> &'static Site {
-    static WORLD: OnceLock<Site> = OnceLock::new();
-    WORLD.get_or_init(Site::start)
 }
 
 /// A folder that is removed when this process ends, however it ends; the folder of a static value is

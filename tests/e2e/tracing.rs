@@ -2,7 +2,8 @@
 //! as a deployment's collector would, and the notice's row names the same trace.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
     TraceService, TraceServiceServer,
@@ -11,9 +12,14 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
 use sqlx::Connection;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 
-use crate::site::{Site, document, until};
+use crate::site::{document, until};
+use crate::world::world;
 
 /// A span as the collector got it: service, name, trace.
 #[derive(Clone, Debug)]
@@ -23,8 +29,12 @@ struct Span {
     trace: String,
 }
 
+/// The part of the spans that is asked for here; a site has many.
 #[derive(Clone, Default)]
 struct Collector(Arc<Mutex<Vec<Span>>>);
+
+/// The call, and the decisions that follow from it.
+const COLLECTED: [&str; 2] = ["FileDocument", "decide"];
 
 #[tonic::async_trait]
 impl TraceService for Collector {
@@ -46,6 +56,7 @@ impl TraceService for Collector {
                 .scope_spans
                 .into_iter()
                 .flat_map(|scope| scope.spans)
+                .filter(|span| COLLECTED.iter().any(|name| span.name.contains(name)))
             {
                 let trace = span
                     .trace_id
@@ -69,31 +80,46 @@ impl Collector {
     }
 }
 
+/// What collects the spans of the site that tests share, and where it listens.
+fn collector() -> &'static (Runtime, Collector, SocketAddr) {
+    static COLLECTOR: OnceLock<(Runtime, Collector, SocketAddr)> = OnceLock::new();
+    COLLECTOR.get_or_init(|| {
+        let runtime = Runtime::new().unwrap();
+        let collector = Collector::default();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = Server::builder()
+            .add_service(TraceServiceServer::new(collector.clone()))
+            .serve_with_incoming(TcpListenerStream::new(listener));
+        runtime.spawn(server);
+        (runtime, collector, address)
+    })
+}
+
+/// The environment in which every service of a site sends every span to the collector.
+pub fn environment() -> Vec<(String, String)> {
+    let (_, _, address) = collector();
+    ["GATE", "CUSTOMS", "BONDED", "RELEASE"]
+        .into_iter()
+        .flat_map(|service| {
+            [
+                (
+                    format!("{service}_TELEMETRY__OTLP_ENDPOINT"),
+                    format!("http://{address}"),
+                ),
+                (
+                    format!("{service}_TELEMETRY__SAMPLE_RATIO_PERCENT"),
+                    "100".to_owned(),
+                ),
+            ]
+        })
+        .collect()
+}
+
 #[test]
 fn a_filing_and_its_notice_are_one_trace() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let collector = Collector::default();
-    let listener = runtime
-        .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
-        .unwrap();
-    let address = listener.local_addr().unwrap();
-    let server = tonic::transport::Server::builder()
-        .add_service(TraceServiceServer::new(collector.clone()))
-        .serve_with_incoming(tokio_stream::wrappers::TcpListenerStream::new(listener));
-    runtime.spawn(server);
-
-    let mut environment = Vec::new();
-    for service in ["GATE", "CUSTOMS", "BONDED", "RELEASE"] {
-        environment.push((
-            format!("{service}_TELEMETRY__OTLP_ENDPOINT"),
-            format!("http://{address}"),
-        ));
-        environment.push((
-            format!("{service}_TELEMETRY__SAMPLE_RATIO_PERCENT"),
-            "100".to_owned(),
-        ));
-    }
-    let site = Site::start_with(environment);
+    let site = world();
+    let (runtime, collector, _) = collector();
     let file = document("TT_IM109a/TT_IM109a.xml");
     site.run_json(&["broker", "file", &file]).done();
 

@@ -1,6 +1,7 @@
 //! `up`: what it publishes, and that there is one of it in a folder.
 
-use crate::site::{Output, binary, world};
+use crate::site::{Output, binary};
+use crate::world::world;
 
 const SERVICES: [&str; 4] = ["gate", "customs", "bonded", "release"];
 
