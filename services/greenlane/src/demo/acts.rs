@@ -550,9 +550,5 @@ pub fn codes(conditions: &[Condition]) -> String {
     if conditions.is_empty() {
         return "no condition is named".to_owned();
     }
-    let codes: Vec<&str> = conditions
-        .iter()
-        .map(|condition| condition.code.as_str())
-        .collect();
-    codes.join(", ")
+    show::condition_codes(conditions)
 }

@@ -6,7 +6,6 @@ use kernel::Unmet;
 
 use super::control::control_text;
 use super::{ControlResult, Declaration, FactKind};
-use crate::domain::Act;
 use crate::domain::clearance::Position;
 use crate::domain::debt::DebtState;
 use crate::domain::hold::{Hold, HoldKind, Scope, ScopeKind};
@@ -61,48 +60,25 @@ impl Declaration {
 
     /// What stops its goods, released or not, until an officer or gate says otherwise.
     fn stops(&self) -> Vec<Unmet> {
-        let unmet = |condition: &str, who: &str, since: &Act, description: &str| Unmet {
-            condition: condition.to_owned(),
-            subject: format!("declaration/{}", self.id),
-            who: who.to_owned(),
-            since: Some(since.at),
-            evidence: String::new(),
-            description: format!("{description}: {}.", since.reason),
-        };
         let detained = self.detention.iter().map(|act| {
-            unmet(
-                "GOODS_DETAINED",
-                "officer",
-                act,
-                "Customs detains the goods",
-            )
+            let text = format!("Customs detains the goods: {}.", act.reason);
+            self.unmet("GOODS_DETAINED", "officer", Some(act.at), text)
         });
         let asked = self.invalidation.iter().map(|asked| {
-            let text = "The declaration is to be void, and gate has not answered for all of it";
-            unmet("INVALIDATION_ASKED", "terminal", &asked.act, text)
+            let text = format!(
+                "The declaration is to be void, and gate has not answered for all of it: {}.",
+                asked.act.reason
+            );
+            self.unmet("INVALIDATION_ASKED", "terminal", Some(asked.act.at), text)
         });
         detained.chain(asked).collect()
     }
 
     fn debt_and_control_conditions(&self) -> Vec<Unmet> {
-        let subject = format!("declaration/{}", self.id);
-        let unmet =
-            |condition: &str, who: &str, since: Option<DateTime<Utc>>, description: String| Unmet {
-                condition: condition.to_owned(),
-                subject: subject.clone(),
-                who: who.to_owned(),
-                since,
-                evidence: String::new(),
-                description,
-            };
         let Some(accepted_at) = self.accepted_at() else {
-            let who = self
-                .site
-                .as_ref()
-                .map_or("terminal", |site| site.terminal_party.as_str());
-            return vec![unmet(
+            return vec![self.unmet(
                 "GOODS_NOT_ARRIVED",
-                who,
+                self.who_reports_arrival(),
                 self.facts.when(FactKind::Registered),
                 "The goods have not arrived; the declaration is accepted when they do.".into(),
             )];
@@ -114,7 +90,7 @@ impl Declaration {
             .filter(|control| control.blocking && control.done.is_none())
         {
             let what = control_text(control.kind);
-            missing.push(unmet(
+            missing.push(self.unmet(
                 control_condition(control.kind),
                 "officer",
                 Some(control.opened_at),
@@ -128,13 +104,15 @@ impl Declaration {
                 .filter_map(|control| control.done.as_ref())
                 .find(|done| done.result == ControlResult::NotConform)
         {
-            missing.push(unmet(
-                "OFFICER_DECISION",
-                "officer",
-                Some(found.act.at),
-                "A control found goods or documents not as declared; an officer must decide."
-                    .into(),
-            ));
+            missing.push(
+                self.unmet(
+                    "OFFICER_DECISION",
+                    "officer",
+                    Some(found.act.at),
+                    "A control found goods or documents not as declared; an officer must decide."
+                        .into(),
+                ),
+            );
         }
         let payer = self
             .payer
@@ -143,7 +121,7 @@ impl Declaration {
             .unwrap_or(&self.filer);
         match self.debt.state() {
             DebtState::Assessed if self.duty_is_manual() => {
-                missing.push(unmet(
+                missing.push(self.unmet(
                     "DUTY_MANUAL_ASSESSMENT",
                     "officer",
                     Some(accepted_at),
@@ -152,7 +130,7 @@ impl Declaration {
                 ));
             }
             DebtState::Assessed => {
-                missing.push(unmet(
+                missing.push(self.unmet(
                     "DUTY_NOT_SECURED",
                     payer,
                     Some(accepted_at),
@@ -163,7 +141,7 @@ impl Declaration {
                 ));
             }
             DebtState::Short if self.debt.uncovered().is_some() => {
-                missing.push(unmet(
+                missing.push(self.unmet(
                     "GUARANTEE_SHORT",
                     payer,
                     self.debt.short_since,
@@ -174,7 +152,7 @@ impl Declaration {
                 ));
             }
             DebtState::Short => {
-                missing.push(unmet(
+                missing.push(self.unmet(
                     "DUTY_SHORT",
                     payer,
                     self.debt.short_since,
@@ -187,6 +165,30 @@ impl Declaration {
             _ => {}
         }
         missing
+    }
+
+    /// Something that all goods of it wait for.
+    fn unmet(
+        &self,
+        condition: &str,
+        who: &str,
+        since: Option<DateTime<Utc>>,
+        description: String,
+    ) -> Unmet {
+        Unmet {
+            condition: condition.to_owned(),
+            subject: format!("declaration/{}", self.id),
+            who: who.to_owned(),
+            since,
+            evidence: String::new(),
+            description,
+        }
+    }
+
+    fn who_reports_arrival(&self) -> &str {
+        self.site
+            .as_ref()
+            .map_or("terminal", |site| site.terminal_party.as_str())
     }
 
     /// What one consignment waits for besides.
@@ -232,13 +234,9 @@ impl Declaration {
             Matching::Matched | Matching::Overridden
                 if consignment.arrived_at.is_none() && self.accepted_at().is_some() =>
             {
-                let who = self
-                    .site
-                    .as_ref()
-                    .map_or("terminal", |site| site.terminal_party.as_str());
                 vec![unmet(
                     "GOODS_NOT_ARRIVED",
-                    who,
+                    self.who_reports_arrival(),
                     "The container has not arrived; it is released after its own arrival.".into(),
                 )]
             }
