@@ -10,6 +10,8 @@ use std::time::Duration;
 use futures::future::{Either, join_all, select};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, timeout_at};
+use torture::checker;
+use torture::evidence::Evidence;
 
 use crate::barrier::Barrier;
 use crate::chance::Chance;
@@ -201,6 +203,9 @@ impl Stage {
 
     async fn digest(&self, journeys: &[Journey<'_>], before: &Figures) -> Digest {
         self.ledgers.settled().await;
+        let endpoints = self.site.endpoints().expect("it runs");
+        let evidence = Evidence::read(&endpoints).await.unwrap();
+        assert_eq!(checker::violations(&evidence), []);
         self.ledgers.digest(journeys, before).await
     }
 

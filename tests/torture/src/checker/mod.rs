@@ -1,0 +1,86 @@
+//! What may never happen, one name for each, and whether it did. Pure: the same evidence gives the same violations.
+
+mod exchange;
+mod facts;
+mod stock;
+mod topics;
+
+use std::fmt;
+
+use crate::evidence::Evidence;
+
+/// What may never happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A number of a partition's sequence is missing, or stands beyond the head.
+    SequenceGap,
+    /// An event's chain does not follow from its content and the event before it, or the head's is not the last one's.
+    ChainBroken,
+    /// An event stands in a partition that its key does not belong to.
+    WrongPartition,
+    /// The relay took for acknowledged what was never published.
+    CursorBeyondHead,
+    /// Somebody has applied what its producer never published.
+    PositionBeyondProducer,
+    /// Somebody has applied another history than its producer has.
+    PositionOnAnotherChain,
+    /// A record of a topic is not what was committed under its id.
+    DeliveredDiffers,
+    /// A record of a topic was never committed.
+    DeliveredUncommitted,
+    /// A record of a topic came before the one that precedes it.
+    DeliveredOutOfOrder,
+    /// The broker has acknowledged what its topic does not hold, and nobody has sent it again.
+    AcknowledgedLost,
+    /// A decision on a visit or list was passed over, or stands before an earlier one.
+    DecisionOutOfOrder,
+    /// A decision names another visit or list than the one it stands under.
+    DecisionCarriedOver,
+    /// Gate has answered one ask both ways.
+    AskAnsweredTwice,
+    /// A party was told twice of one fact, under two ids.
+    NoticeRepeated,
+    /// The message of a published fact cannot be read.
+    Unreadable,
+    /// A number of a book's ledger is missing, or stands beyond its head.
+    LedgerGap,
+    /// What is kept as a lot's total is not the sum of its movements.
+    StockNotConserved,
+    /// What a lot has provisionally is not what the lists that are not over expect or have reserved.
+    ProvisionalOff,
+    /// More is reserved or gone than there is.
+    StockNegative,
+}
+
+/// One violation, with the ids of what it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// What may never happen.
+    pub kind: Kind,
+    /// Where it did.
+    pub what: String,
+}
+
+impl Violation {
+    fn new(kind: Kind, what: impl Into<String>) -> Violation {
+        Violation {
+            kind,
+            what: what.into(),
+        }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:?}: {}", self.kind, self.what)
+    }
+}
+
+/// Every violation that the evidence shows.
+pub fn violations(evidence: &Evidence) -> Vec<Violation> {
+    let mut found = exchange::violations(evidence);
+    found.extend(topics::violations(evidence));
+    found.extend(facts::violations(evidence));
+    found.extend(stock::violations(&evidence.ledger));
+    found
+}
