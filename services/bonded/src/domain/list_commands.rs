@@ -270,6 +270,13 @@ fn count(
                 "the declared unit of the line",
                 format!("Count in {}.", line.units.declared),
             )),
+            Some(_) if counts[..index].iter().any(|(other, _)| other == number) => {
+                faults.push(fault(
+                    number.to_string(),
+                    "each line once",
+                    "The line is counted twice.".into(),
+                ));
+            }
             Some(line) => line.counted = Some(counted.amount()),
         }
     }

@@ -203,7 +203,8 @@ pub fn settle(
 }
 
 /// How much of a line is posted, in the declared unit, and for what cause: what is listed; where that differs from
-/// what was found, what was decided last.
+/// what was found, what was decided last. A decision on a count goes before one on what passed, a short closing too:
+/// that says that no more comes, and nothing of what came. So it does not matter which was made first.
 fn decided(dossier: &Dossier, line: u32, listed: Decimal) -> (Decimal, CauseKind) {
     let differences = dossier.differences();
     let last = dossier
@@ -213,9 +214,12 @@ fn decided(dossier: &Dossier, line: u32, listed: Decimal) -> (Decimal, CauseKind
         .filter(|one| {
             one.difference.line_number == line && differences.iter().any(|now| one.decides(now))
         })
-        .filter_map(|one| one.settled.as_ref())
-        .max_by_key(|settled| settled.at)
-        .map(|settled| settled.resolution);
+        .filter_map(|one| {
+            let of_a_count = one.difference.kind == DiscrepancyKind::Count;
+            Some((of_a_count, one.settled.as_ref()?))
+        })
+        .max_by_key(|(of_a_count, settled)| (*of_a_count, settled.at))
+        .map(|(_, settled)| settled.resolution);
     let Some(line) = dossier.list.line(line) else {
         return (listed, CauseKind::Pass);
     };

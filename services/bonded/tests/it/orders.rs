@@ -249,8 +249,8 @@ impl World {
                 let open = self.dossiers[number].list.discrepancies.iter();
                 Target::Discrepancy(
                     open.filter(|one| one.is_open())
+                        .min_by_key(|one| one.difference.kind != DiscrepancyKind::Count)
                         .map(|one| one.id)
-                        .next()
                         .unwrap(),
                 )
             }
@@ -1336,6 +1336,51 @@ fn rule_4_a_fact_that_contradicts_a_final_posting_opens_a_discrepancy_and_edits_
         )
         .unwrap();
     assert_eq!(open_kinds(&world, &number), []);
+}
+
+#[test]
+fn rule_4_a_decision_on_a_count_stands_whether_the_list_was_closed_short_before_or_after_it() {
+    for closed_first in [true, false] {
+        let (mut world, number) = one_list(Direction::In);
+        world.tell(&number, &passed(&number, 1, 6));
+        let counts = vec![(1, pieces(5))];
+        world.order(&number, Change::Count { counts }).unwrap();
+        let close = Change::CloseShort {
+            reason: "cancelled".into(),
+        };
+        let settle = Change::Resolve {
+            resolution: Resolution::PostCounted,
+            reason: "one is missing".into(),
+        };
+        let order = if closed_first {
+            [close, settle]
+        } else {
+            [settle, close]
+        };
+        for change in order {
+            world.order(&number, change).unwrap();
+        }
+        world.tell(&number, &released(&number));
+        assert_eq!(state(&world, &number), ListState::Posted);
+        let posted: Vec<_> = world
+            .movements
+            .iter()
+            .filter(|movement| movement.posting.cause.kind.as_str() == "COUNT")
+            .map(|movement| movement.posting.amount.declared)
+            .filter(|declared| *declared > Decimal::ZERO)
+            .collect();
+        assert_eq!(posted, [Decimal::from(5)], "closed first: {closed_first}");
+    }
+}
+
+#[test]
+fn a_line_that_is_counted_twice_in_one_count_is_a_fault() {
+    let (mut world, number) = one_list(Direction::In);
+    let counts = vec![(1, pieces(5)), (1, pieces(6))];
+    let refused = world.order(&number, Change::Count { counts }).unwrap_err();
+    assert_eq!(refused.reason, "COUNT_INVALID");
+    assert_eq!(refused.faults[0].path, "counts[1]");
+    assert_eq!(world.dossiers[&number].list.lines[0].counted, None);
 }
 
 #[test]
