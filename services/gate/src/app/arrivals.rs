@@ -105,13 +105,19 @@ pub fn announce(state: &mut State, command: &AnnounceArrival, context: &Context<
         let effect = match arrival_list::read_announcement(&path, line) {
             Ok(read) => {
                 let last = list.last(state, &conveyance.site_id, read.container.as_str());
-                arrival_list::announce(
+                let effect = arrival_list::announce(
                     &path,
                     &read,
                     &conveyance,
                     (command.estimated_arrival, context.now),
                     last.as_ref(),
-                )
+                );
+                match effect {
+                    LineEffect::Changed(..) if list.names(&read.container) => {
+                        arrival_list::named_twice(&path, &read.container)
+                    }
+                    effect => effect,
+                }
             }
             Err(faults) => LineEffect::Faulty(faults),
         };
@@ -197,6 +203,11 @@ impl<'a> List<'a> {
             changed: Vec::new(),
             listed: BTreeSet::new(),
         }
+    }
+
+    /// Whether an earlier line of this list is about the container.
+    fn names(&self, container: &ContainerNumber) -> bool {
+        self.listed.contains(container.as_str())
     }
 
     /// The last stay of a container, as earlier lines of this list left it.

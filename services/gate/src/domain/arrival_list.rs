@@ -453,6 +453,18 @@ fn already_here(path: &str, visit: &ContainerVisit) -> LineEffect {
     )])
 }
 
+/// A line that says something else of a container than an earlier line of the same list: which of them holds, nobody
+/// knows.
+pub fn named_twice(path: &str, container: &ContainerNumber) -> LineEffect {
+    LineEffect::Faulty(vec![Fault::new(
+        "CONTAINER_TWICE",
+        format!("{path}.container_number"),
+        container.as_str(),
+        "a container stands once on a list, with all its consignments",
+        "An earlier line says something else of it; give its consignments together.",
+    )])
+}
+
 fn is_by(visit: &ContainerVisit, conveyance: &Conveyance) -> bool {
     visit.arrival_mode == conveyance.mode
         && visit.conveyance.as_deref() == Some(conveyance.number.as_str())

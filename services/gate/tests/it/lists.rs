@@ -18,6 +18,26 @@ fn outcomes(results: &[api::ListLineResult]) -> Vec<(u32, Outcome)> {
 }
 
 #[tokio::test]
+async fn rule_17_a_container_that_a_list_names_twice_keeps_its_first_consignments() {
+    let world = World::new().await;
+    let lines = vec![
+        announced("csqu 305438-3", "TD-1", "line-a"),
+        announced("CSQU3054383", "TD-2", "line-a"),
+    ];
+    let results = world.announce_lines(TRAIN, lines.clone()).await;
+    assert_eq!(
+        outcomes(&results),
+        [(1, Outcome::Accepted), (2, Outcome::Faulty)]
+    );
+    assert_eq!(results[1].faults[0].code, "CONTAINER_TWICE");
+    let again = world.announce_lines(TRAIN, lines).await;
+    assert_eq!(
+        outcomes(&again),
+        [(1, Outcome::Repeated), (2, Outcome::Faulty)]
+    );
+}
+
+#[tokio::test]
 async fn rule_17_each_line_of_an_announcement_has_its_result() {
     let world = World::new().await;
     let lines = vec![

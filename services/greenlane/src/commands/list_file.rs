@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use kernel::ContainerNumber;
 use prost_reflect::{DescriptorPool, DynamicMessage};
 use proto::gate::v1::{
     AnnounceArrivalRequest, AnnouncedContainer, LandedContainer, LoadedContainer, ManifestLine,
@@ -213,7 +214,10 @@ fn announced_of_csv(text: &str) -> Result<Vec<AnnouncedContainer>, ListFileError
     let mut containers: Vec<AnnouncedContainer> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
     for row in rows(text, ANNOUNCED_COLUMNS)? {
-        let number = row.get("container_number").to_owned();
+        let written = row.get("container_number");
+        // However it is written in each row, it is one container.
+        let number = ContainerNumber::parse(written)
+            .map_or_else(|_| written.to_owned(), |number| number.to_string());
         let place = match places.get(&number) {
             // Rows without a number are faulty one by one, not one container together.
             Some(place) if !number.is_empty() => *place,
@@ -222,7 +226,7 @@ fn announced_of_csv(text: &str) -> Result<Vec<AnnouncedContainer>, ListFileError
         places.insert(number, place);
         if place == containers.len() {
             containers.push(AnnouncedContainer {
-                container_number: row.get("container_number").to_owned(),
+                container_number: written.to_owned(),
                 size_type: row.get("size_type").to_owned(),
                 seals: row.words("seals"),
                 empty: row.yes_or_no("empty")?,
@@ -406,7 +410,7 @@ mod tests {
             "container_number,size_type,seals,transport_document,line_party,packages,gross_mass_kg\n\
              MSKU9070323,22G1,CN1 CN2,TD-1,line-a,10,1200.5\n\
              TGHU7599330,45G1,,TD-3,line-a,,\n\
-             MSKU9070323,,,TD-2,line-a,5,600\n",
+             msku 907032-3,,,TD-2,line-a,5,600\n",
         )
         .unwrap();
         assert_eq!(containers.len(), 2);
