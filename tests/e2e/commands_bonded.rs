@@ -293,6 +293,34 @@ fn the_operator_looks_counts_and_is_refused_what_cannot_be_done() {
     );
 }
 
+/// The operator files a truck of a haulier that takes goods of a list into the centre: all, or what is said besides.
+fn truck_for(cargo: &Cargo, list: &str, haulier: &str, besides: &[&str]) -> Output {
+    let mut arguments = vec![
+        "haulier",
+        "pre-arrive",
+        "--kind",
+        "bond-transfer",
+        "--list",
+        list,
+        "--container",
+        &cargo.container,
+        "--haulier",
+        haulier,
+        "--plate",
+        &cargo.plate,
+        "--driver",
+        "Zhang Wei",
+        "--licence",
+        "500103198801012345",
+        "--planned",
+        "+30m",
+        "--as",
+        "operator",
+    ];
+    arguments.extend(besides);
+    world().run_json(&arguments)
+}
+
 #[test]
 fn the_operator_files_a_truck_for_a_part_of_a_list_and_its_haulier_sees_it() {
     let book = book();
@@ -302,33 +330,7 @@ fn the_operator_files_a_truck_for_a_part_of_a_list_and_its_haulier_sees_it() {
         .run(&["operator", "list", "approve", &number])
         .done();
     let cargo = Cargo::new(GREEN);
-    let truck = |line: &str| {
-        let arguments = [
-            "haulier",
-            "pre-arrive",
-            "--kind",
-            "bond-transfer",
-            "--list",
-            &number,
-            "--line",
-            line,
-            "--container",
-            &cargo.container,
-            "--haulier",
-            "haulier-b",
-            "--plate",
-            &cargo.plate,
-            "--driver",
-            "Zhang Wei",
-            "--licence",
-            "500103198801012345",
-            "--planned",
-            "+30m",
-            "--as",
-            "operator",
-        ];
-        world().run_json(&arguments)
-    };
+    let truck = |line: &str| truck_for(&cargo, &number, "haulier-b", &["--line", line]);
     let mut filed = None;
     until("gate has heard of the list", || {
         let output = truck("1=20:NAR");
@@ -424,30 +426,8 @@ fn goods_into_bond_pass_two_sites_a_void_comes_too_late_and_the_timeline_tells_o
     comes_by_train(&cargo);
     let declare = ["broker", "file", &warehousing(&cargo, &number)];
     world().run(&declare).done();
-    let transfer = [
-        "haulier",
-        "pre-arrive",
-        "--kind",
-        "bond-transfer",
-        "--list",
-        &number,
-        "--container",
-        &cargo.container,
-        "--haulier",
-        HAULIER,
-        "--plate",
-        &cargo.plate,
-        "--driver",
-        "Zhang Wei",
-        "--licence",
-        "500103198801012345",
-        "--planned",
-        "+30m",
-        "--as",
-        "operator",
-    ];
     until("gate has heard of the list and lets its truck come", || {
-        let filed = world().run_json(&transfer);
+        let filed = truck_for(&cargo, &number, HAULIER, &[]);
         filed.code == 0 && {
             let id = one(filed)["pre_arrival_id"].as_str().unwrap().to_owned();
             cargo.until_ready(&id);
