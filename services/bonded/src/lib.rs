@@ -2,8 +2,9 @@
 //! append-only ledger of every movement below them, on two clocks and in a hash chain.
 //!
 //! Bonded answers what stock there is and was, and proves that its ledger was not
-//! changed. It publishes what happens to books on `bonded.book` and learns parties from
-//! `customs.party`. It must not know trucks, declarations or duty.
+//! changed. It publishes what happens to books and stock lists, and learns from the
+//! others' events what a list waits for: parties and mandates, the declaration that names
+//! it, what of it has passed the gate, holds. It must not know trucks or duty.
 
 // A refusal is an answer that travels, stored and sent like any other, not an exceptional path.
 #![allow(clippy::result_large_err)]

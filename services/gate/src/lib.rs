@@ -1,6 +1,6 @@
 //! Gate: answers trucks and owns the barrier. It keeps the stays of containers and trucks, takes hauliers'
-//! filings, and decides at the lane from its own database. What it needs from customs and release it learns
-//! from their events; it calls nobody. What it cannot know is unknown, and unknown never opens a barrier.
+//! filings, and decides at the lane from its own database. What it needs from customs, bonded and release it
+//! learns from their events; it calls nobody. What it cannot know is unknown, and unknown never opens a barrier.
 
 // A refusal is an answer that travels, stored and sent like any other, not an exceptional path.
 #![allow(clippy::result_large_err)]
