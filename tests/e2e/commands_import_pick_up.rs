@@ -17,8 +17,12 @@ fn every_line_of_a_list_has_its_own_result() {
         &format!(
             "container_number,size_type,transport_document,line_party,packages,gross_mass_kg\n\
              {},22G1,{},line-a,500,150\n\
+             CSQU3054383,22G1,{}-Y,line-a,ten,1\n\
              GRTU1234560,22G1,{}-X,line-a,1,1\n",
-            cargo.container, cargo.transport_document, cargo.transport_document
+            cargo.container,
+            cargo.transport_document,
+            cargo.transport_document,
+            cargo.transport_document
         ),
     );
     let arguments = [
@@ -31,11 +35,14 @@ fn every_line_of_a_list_has_its_own_result() {
         "2030-01-01T06:00:00Z",
     ];
     let first = cargo.site.run_json(&arguments).refused();
-    assert!(first.stderr.contains("1 of 2 lines"), "{}", first.stderr);
-    let [taken, faulty] = first.objects().try_into().unwrap();
+    assert!(first.stderr.contains("2 of 3 lines"), "{}", first.stderr);
+    let [taken, unread, faulty] = first.objects().try_into().unwrap();
     assert_eq!(taken["outcome"], "LIST_LINE_OUTCOME_ACCEPTED");
     let visit = taken["container_visit_id"].as_str().unwrap();
     assert!(visit.contains(&cargo.container), "{visit}");
+    assert_eq!(unread["outcome"], "LIST_LINE_OUTCOME_FAULTY");
+    assert_eq!(unread["faults"][0]["path"], "line 3, packages");
+    assert_eq!(faulty["line_number"], 3);
     assert_eq!(faulty["outcome"], "LIST_LINE_OUTCOME_FAULTY");
     assert!(!codes(&faulty["faults"]).is_empty());
     let again = cargo.site.run_json(&arguments).refused();

@@ -1,16 +1,18 @@
 //! Lists of containers as rail and barge desks keep them: CSV with a heading, or JSON in the words of the
 //! gate's messages. It must not know what gate makes of a list, nor check what gate checks.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use kernel::ContainerNumber;
 use prost_reflect::{DescriptorPool, DynamicMessage};
+use proto::common::v1::Fault;
 use proto::gate::v1::{
-    AnnounceArrivalRequest, AnnouncedContainer, LandedContainer, LoadedContainer, ManifestLine,
-    RecordArrivalRequest, RecordDepartureRequest, RecordLoadingRequest,
+    AnnounceArrivalRequest, AnnouncedContainer, LandedContainer, ListLineOutcome, ListLineResult,
+    LoadedContainer, ManifestLine, RecordArrivalRequest, RecordDepartureRequest,
+    RecordLoadingRequest,
 };
 
 use super::arguments::kilograms;
@@ -56,14 +58,12 @@ pub enum ListFileError {
     /// A column is unknown or missing.
     #[error("line 1: {0}; the columns are {1}")]
     Heading(String, String),
-    /// A row cannot be read.
-    #[error("line {line}: {cause}")]
-    Row {
-        /// The line, from 1.
-        line: usize,
-        /// What is wrong and what to do.
-        cause: String,
-    },
+    /// From this line on it is not clear where a row ends.
+    #[error("line {0}: a quotation mark is not closed")]
+    QuoteOpen(usize),
+    /// Rows of a list on which a container's absence says something.
+    #[error("{0}")]
+    Rows(String),
     /// To gate an empty departure list means all that were loaded: nobody who made a list meant that.
     #[error(
         "{0} names no container; leave the list out to say that all that were loaded have left"
@@ -82,70 +82,114 @@ impl From<ListFileError> for ClientError {
     }
 }
 
+/// The entries of a list with a cell that cannot be read, by their place from 1. They are not sent; what becomes of
+/// them stands among gate's results, and the other entries are taken all the same (gate rule 17).
+#[derive(Debug, Default)]
+pub struct Unread(BTreeMap<u32, ListLineResult>);
+
+impl Unread {
+    /// Whether every entry could be read.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The results of the whole list, in its order: gate's on what was sent, and those of what was not.
+    pub fn among(self, answered: Vec<ListLineResult>) -> Vec<ListLineResult> {
+        let mut results: Vec<ListLineResult> = answered
+            .into_iter()
+            .map(|mut result| {
+                if result.line_number > 0 {
+                    // Gate counts what was sent.
+                    for place in self.0.keys() {
+                        if *place <= result.line_number {
+                            result.line_number += 1;
+                        }
+                    }
+                }
+                result
+            })
+            .collect();
+        results.extend(self.0.into_values());
+        // What the list does not name comes last.
+        results.sort_by_key(|result| (result.line_number == 0, result.line_number));
+        results
+    }
+}
+
 /// Reads a list of what a train or barge will bring.
 ///
 /// # Errors
 /// The file cannot be read, or is no such list.
-pub fn announced(file: &Path) -> Result<AnnounceArrivalRequest, ListFileError> {
+pub fn announced(file: &Path) -> Result<(AnnounceArrivalRequest, Unread), ListFileError> {
     let text = read(file)?;
     if !is_json(&text) {
-        return Ok(AnnounceArrivalRequest {
-            containers: announced_of_csv(&text)?,
+        let (containers, unread) = announced_of_csv(&text)?;
+        let request = AnnounceArrivalRequest {
+            containers,
             ..Default::default()
-        });
+        };
+        return Ok((request, unread));
     }
-    json_request(
+    let request = json_request(
         &text,
         "greenlane.gate.v1.AnnounceArrivalRequest",
         "containers",
         "AnnouncedContainer",
-    )
+    )?;
+    Ok((request, Unread::default()))
 }
 
 /// Reads a list of what was lifted off a train or barge.
 ///
 /// # Errors
 /// The file cannot be read, or is no such list.
-pub fn landed(file: &Path) -> Result<RecordArrivalRequest, ListFileError> {
+pub fn landed(file: &Path) -> Result<(RecordArrivalRequest, Unread), ListFileError> {
     let text = read(file)?;
     if !is_json(&text) {
-        return Ok(RecordArrivalRequest {
-            containers: landed_of_csv(&text)?,
+        let (containers, unread) = landed_of_csv(&text)?;
+        let request = RecordArrivalRequest {
+            containers,
             ..Default::default()
-        });
+        };
+        return Ok((request, unread));
     }
-    json_request(
+    let request = json_request(
         &text,
         "greenlane.gate.v1.RecordArrivalRequest",
         "containers",
         "LandedContainer",
-    )
+    )?;
+    Ok((request, Unread::default()))
 }
 
 /// Reads a list of what was lifted onto a train or barge.
 ///
 /// # Errors
 /// The file cannot be read, or is no such list.
-pub fn loaded(file: &Path) -> Result<RecordLoadingRequest, ListFileError> {
+pub fn loaded(file: &Path) -> Result<(RecordLoadingRequest, Unread), ListFileError> {
     let text = read(file)?;
     if !is_json(&text) {
-        return Ok(RecordLoadingRequest {
-            containers: loaded_of_csv(&text)?,
+        let (containers, unread) = loaded_of_csv(&text)?;
+        let request = RecordLoadingRequest {
+            containers,
             ..Default::default()
-        });
+        };
+        return Ok((request, unread));
     }
-    json_request(
+    let request = json_request(
         &text,
         "greenlane.gate.v1.RecordLoadingRequest",
         "containers",
         "LoadedContainer",
-    )
+    )?;
+    Ok((request, Unread::default()))
 }
 
 /// Reads a departure list.
 ///
 /// # Errors
-/// The file cannot be read, is no such list, or names no container.
+/// The file cannot be read, is no such list, or names no container; a row cannot be read: what is not on this list
+/// stays, so none of it may be left out.
 pub fn departed(file: &Path) -> Result<RecordDepartureRequest, ListFileError> {
     let text = read(file)?;
     let request = if is_json(&text) {
@@ -210,90 +254,165 @@ fn json_request<M: prost::Message + Default>(
 }
 
 /// Rows about the same container are its consignments: groupage has several.
-fn announced_of_csv(text: &str) -> Result<Vec<AnnouncedContainer>, ListFileError> {
-    let mut containers: Vec<AnnouncedContainer> = Vec::new();
+fn announced_of_csv(text: &str) -> Result<(Vec<AnnouncedContainer>, Unread), ListFileError> {
+    let mut entries: Vec<Entry<AnnouncedContainer>> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
-    for row in rows(text, ANNOUNCED_COLUMNS)? {
-        let written = row.get("container_number");
-        // However it is written in each row, it is one container.
-        let number = ContainerNumber::parse(written)
-            .map_or_else(|_| written.to_owned(), |number| number.to_string());
-        let place = match places.get(&number) {
-            // Rows without a number are faulty one by one, not one container together.
-            Some(place) if !number.is_empty() => *place,
-            _ => containers.len(),
+    for mut row in rows(text, ANNOUNCED_COLUMNS)? {
+        let container_number = row.get("container_number").to_owned();
+        let said = AnnouncedContainer {
+            container_number: container_number.clone(),
+            size_type: row.get("size_type").to_owned(),
+            seals: row.words("seals"),
+            empty: row.yes_or_no("empty"),
+            manifest_lines: manifest_lines(&mut row),
         };
-        places.insert(number, place);
-        if place == containers.len() {
-            containers.push(AnnouncedContainer {
-                container_number: written.to_owned(),
-                size_type: row.get("size_type").to_owned(),
-                seals: row.words("seals"),
-                empty: row.yes_or_no("empty")?,
-                manifest_lines: Vec::new(),
-            });
-        }
-        let line = manifest_line(&row)?;
-        if let (Some(container), true) =
-            (containers.get_mut(place), line != ManifestLine::default())
-        {
-            container.manifest_lines.push(line);
+        // However it is written in each row, it is one container.
+        let number = ContainerNumber::parse(&container_number)
+            .map_or(container_number, |number| number.to_string());
+        // Rows without a number are faulty one by one, not one container together.
+        let earlier = places.get(&number).filter(|_| !number.is_empty());
+        match earlier.and_then(|place| entries.get_mut(*place)) {
+            Some(entry) => entry.add(said, row),
+            None => {
+                places.insert(number, entries.len());
+                entries.push(Entry::new(said, row));
+            }
         }
     }
-    Ok(containers)
+    Ok(sendable(entries, |container| &container.container_number))
 }
 
-fn manifest_line(row: &Row) -> Result<ManifestLine, ListFileError> {
-    let packages = match row.get("packages") {
-        "" => None,
-        count => Some(count.parse().map_err(|_| {
-            row.wrong(format!(
-                "`{count}` is no count of packages; write a whole number"
-            ))
-        })?),
-    };
-    Ok(ManifestLine {
+/// The consignment of a row; none where it says nothing of one.
+fn manifest_lines(row: &mut Row) -> Vec<ManifestLine> {
+    let line = ManifestLine {
         transport_document: row.get("transport_document").to_owned(),
         line_party: row.get("line_party").to_owned(),
-        packages,
+        packages: row.count("packages"),
         gross_mass: Some(row.get("gross_mass_kg"))
             .filter(|mass| !mass.is_empty())
             .map(kilograms),
         goods_description: row.get("goods_description").to_owned(),
-    })
-}
-
-fn landed_of_csv(text: &str) -> Result<Vec<LandedContainer>, ListFileError> {
-    rows(text, LANDED_COLUMNS)?
-        .iter()
-        .map(|row| {
-            Ok(LandedContainer {
-                container_number: row.get("container_number").to_owned(),
-                seals_found: row.words("seals_found"),
-                size_type: row.get("size_type").to_owned(),
-                empty: row.yes_or_no("empty")?,
-            })
-        })
+    };
+    Some(line)
+        .filter(|line| *line != ManifestLine::default())
+        .into_iter()
         .collect()
 }
 
-fn loaded_of_csv(text: &str) -> Result<Vec<LoadedContainer>, ListFileError> {
-    let row = |row: &Row| LoadedContainer {
-        container_number: row.get("container_number").to_owned(),
-        seals_found: row.words("seals_found"),
+fn landed_of_csv(text: &str) -> Result<(Vec<LandedContainer>, Unread), ListFileError> {
+    let entry = |mut row: Row| {
+        let container = LandedContainer {
+            container_number: row.get("container_number").to_owned(),
+            seals_found: row.words("seals_found"),
+            size_type: row.get("size_type").to_owned(),
+            empty: row.yes_or_no("empty"),
+        };
+        Entry::new(container, row)
     };
-    Ok(rows(text, LOADED_COLUMNS)?.iter().map(row).collect())
+    let entries = rows(text, LANDED_COLUMNS)?.into_iter().map(entry).collect();
+    Ok(sendable(entries, |container: &LandedContainer| {
+        &container.container_number
+    }))
+}
+
+fn loaded_of_csv(text: &str) -> Result<(Vec<LoadedContainer>, Unread), ListFileError> {
+    let entry = |row: Row| {
+        let container = LoadedContainer {
+            container_number: row.get("container_number").to_owned(),
+            seals_found: row.words("seals_found"),
+        };
+        Entry::new(container, row)
+    };
+    let entries = rows(text, LOADED_COLUMNS)?.into_iter().map(entry).collect();
+    Ok(sendable(entries, |container: &LoadedContainer| {
+        &container.container_number
+    }))
 }
 
 fn departed_of_csv(text: &str) -> Result<Vec<String>, ListFileError> {
-    let row = |row: &Row| row.get("container_number").to_owned();
-    Ok(rows(text, DEPARTED_COLUMNS)?.iter().map(row).collect())
+    let rows = rows(text, DEPARTED_COLUMNS)?;
+    let faults: Vec<String> = rows
+        .iter()
+        .flat_map(|row| &row.faults)
+        .map(|fault| format!("{}: {}", fault.path, fault.description))
+        .collect();
+    if !faults.is_empty() {
+        return Err(ListFileError::Rows(faults.join("\n")));
+    }
+    let number = |row: &Row| row.get("container_number").to_owned();
+    Ok(rows.iter().map(number).collect())
 }
 
-/// One row under its heading.
+/// A container of a list: what its rows say, and what of them cannot be read.
+struct Entry<T> {
+    said: T,
+    line: usize,
+    faults: Vec<Fault>,
+}
+
+impl<T> Entry<T> {
+    fn new(said: T, row: Row) -> Self {
+        Self {
+            said,
+            line: row.line,
+            faults: row.faults,
+        }
+    }
+}
+
+impl Entry<AnnouncedContainer> {
+    /// A further row of the same container: another consignment. What it says of the container itself, the first
+    /// has said, and it says the same or nothing.
+    fn add(&mut self, further: AnnouncedContainer, mut row: Row) {
+        let first = &self.said;
+        let same = [
+            ("size_type", first.size_type == further.size_type),
+            ("seals", first.seals == further.seals),
+            ("empty", first.empty == further.empty),
+        ];
+        for (column, same) in same {
+            if !same && !row.get(column).is_empty() {
+                row.faulty(
+                    column,
+                    "a container is described once",
+                    format!(
+                        "Line {} says something else of this container; say the same, or leave it out.",
+                        self.line
+                    ),
+                );
+            }
+        }
+        self.faults.extend(row.faults);
+        self.said.manifest_lines.extend(further.manifest_lines);
+    }
+}
+
+/// What can be sent of a list, and what cannot.
+fn sendable<T>(entries: Vec<Entry<T>>, container_number: fn(&T) -> &String) -> (Vec<T>, Unread) {
+    let mut sent = Vec::new();
+    let mut unread = BTreeMap::new();
+    for (place, entry) in (1..).zip(entries) {
+        if entry.faults.is_empty() {
+            sent.push(entry.said);
+        } else {
+            let result = ListLineResult {
+                line_number: place,
+                container_number: container_number(&entry.said).clone(),
+                outcome: ListLineOutcome::Faulty.into(),
+                faults: entry.faults,
+                ..Default::default()
+            };
+            unread.insert(place, result);
+        }
+    }
+    (sent, Unread(unread))
+}
+
+/// One row under its heading, and what of it cannot be read.
 struct Row {
     line: usize,
     cells: HashMap<String, String>,
+    faults: Vec<Fault>,
 }
 
 impl Row {
@@ -312,19 +431,38 @@ impl Row {
             .collect()
     }
 
-    fn yes_or_no(&self, column: &str) -> Result<bool, ListFileError> {
+    fn yes_or_no(&mut self, column: &str) -> bool {
         match self.get(column).to_ascii_lowercase().as_str() {
-            "" | "no" | "false" | "0" => Ok(false),
-            "yes" | "true" | "1" => Ok(true),
-            other => Err(self.wrong(format!("{column} is `{other}`; write yes or no"))),
+            "" | "no" | "false" | "0" => false,
+            "yes" | "true" | "1" => true,
+            _ => {
+                self.faulty(column, "yes or no", "Write yes or no.".to_owned());
+                false
+            }
         }
     }
 
-    fn wrong(&self, cause: String) -> ListFileError {
-        ListFileError::Row {
-            line: self.line,
-            cause,
+    fn count(&mut self, column: &str) -> Option<u32> {
+        let count = self.get(column);
+        if count.is_empty() {
+            return None;
         }
+        let parsed = count.parse().ok();
+        if parsed.is_none() {
+            self.faulty(column, "a count", "Write a whole number.".to_owned());
+        }
+        parsed
+    }
+
+    fn faulty(&mut self, column: &str, rule: &str, description: String) {
+        self.faults.push(Fault {
+            code: "CELL_INVALID".to_owned(),
+            path: format!("line {}, {column}", self.line),
+            value: self.get(column).to_owned(),
+            rule: rule.to_owned(),
+            description,
+            ..Default::default()
+        });
     }
 }
 
@@ -341,19 +479,22 @@ fn rows(text: &str, columns: &[&str]) -> Result<Vec<Row>, ListFileError> {
     if !names.iter().any(|name| name == "container_number") {
         return Err(heading("the column container_number is missing".to_owned()));
     }
-    records
-        .map(|(line, cells)| {
-            if cells.len() > names.len() {
-                let cause = "it has more cells than the heading; put texts with commas into quotes";
-                return Err(ListFileError::Row {
-                    line,
-                    cause: cause.to_owned(),
-                });
-            }
-            let cells = names.iter().cloned().zip(cells).collect();
-            Ok(Row { line, cells })
-        })
-        .collect()
+    let row = |(line, cells): (usize, Vec<String>)| {
+        let too_long = (cells.len() > names.len()).then(|| Fault {
+            code: "ROW_TOO_LONG".to_owned(),
+            path: format!("line {line}"),
+            rule: "a cell for each column of the heading".to_owned(),
+            description: "It has more cells than the heading; put texts with commas into quotes."
+                .to_owned(),
+            ..Default::default()
+        });
+        Row {
+            line,
+            cells: names.iter().cloned().zip(cells).collect(),
+            faults: too_long.into_iter().collect(),
+        }
+    };
+    Ok(records.map(row).collect())
 }
 
 /// The records of a CSV text (RFC 4180) with the line at which each begins; empty lines are left out.
@@ -389,10 +530,7 @@ fn csv(text: &str) -> Result<Vec<(usize, Vec<String>)>, ListFileError> {
         }
     }
     if quoted {
-        return Err(ListFileError::Row {
-            line: begins,
-            cause: "a quotation mark is not closed".to_owned(),
-        });
+        return Err(ListFileError::QuoteOpen(begins));
     }
     record.push(cell.trim().to_owned());
     records.push((begins, record));
@@ -406,13 +544,14 @@ mod tests {
 
     #[test]
     fn rows_of_one_container_are_its_consignments() {
-        let containers = announced_of_csv(
+        let (containers, unread) = announced_of_csv(
             "container_number,size_type,seals,transport_document,line_party,packages,gross_mass_kg\n\
              MSKU9070323,22G1,CN1 CN2,TD-1,line-a,10,1200.5\n\
              TGHU7599330,45G1,,TD-3,line-a,,\n\
              msku 907032-3,,,TD-2,line-a,5,600\n",
         )
         .unwrap();
+        assert!(unread.is_empty());
         assert_eq!(containers.len(), 2);
         assert_eq!(containers[0].seals, ["CN1", "CN2"]);
         let documents: Vec<_> = containers[0]
@@ -432,7 +571,8 @@ mod tests {
 
     #[test]
     fn an_empty_container_has_no_consignment() {
-        let containers = announced_of_csv("container_number,empty\r\nMSKU9070323,yes\r\n").unwrap();
+        let list = "container_number,empty\r\nMSKU9070323,yes\r\n";
+        let (containers, _) = announced_of_csv(list).unwrap();
         assert!(containers[0].empty);
         assert!(containers[0].manifest_lines.is_empty());
     }
@@ -462,16 +602,76 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_cannot_be_read_is_named_by_its_line() {
-        let refused =
-            announced_of_csv("container_number,packages\nMSKU9070323,1\nTGHU7599330,ten\n")
-                .unwrap_err();
-        assert!(
-            refused.to_string().starts_with("line 3: `ten`"),
-            "{refused}"
+    fn rule_17_a_row_that_cannot_be_read_is_a_faulty_line_with_all_its_faults_among_the_results() {
+        let (containers, unread) = announced_of_csv(
+            "container_number,empty,packages\n\
+             MSKU9070323,no,1\n\
+             TGHU7599330,perhaps,ten\n\
+             CSQU3054383,no,3\n\
+             MSCU6639871,no,3,too,many\n",
+        )
+        .unwrap();
+        let sent: Vec<_> = containers
+            .iter()
+            .map(|container| container.container_number.as_str())
+            .collect();
+        assert_eq!(sent, ["MSKU9070323", "CSQU3054383"]);
+        let answered = |line_number| ListLineResult {
+            line_number,
+            outcome: ListLineOutcome::Accepted.into(),
+            ..Default::default()
+        };
+        let results = unread.among(vec![answered(1), answered(2), answered(0)]);
+        let told: Vec<_> = results
+            .iter()
+            .map(|result| {
+                let paths: Vec<_> = result.faults.iter().map(|fault| &*fault.path).collect();
+                (result.line_number, result.outcome(), paths)
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (1, ListLineOutcome::Accepted, vec![]),
+                (
+                    2,
+                    ListLineOutcome::Faulty,
+                    vec!["line 3, empty", "line 3, packages"]
+                ),
+                (3, ListLineOutcome::Accepted, vec![]),
+                (4, ListLineOutcome::Faulty, vec!["line 5"]),
+                (0, ListLineOutcome::Accepted, vec![]),
+            ]
         );
-        assert!(landed_of_csv("container_number\nA,B\n").is_err());
-        assert!(landed_of_csv("container_number\n\"A\n").is_err());
+    }
+
+    #[test]
+    fn a_further_row_that_says_something_else_of_its_container_makes_it_faulty() {
+        let (containers, unread) = announced_of_csv(
+            "container_number,size_type,seals,transport_document\n\
+             MSKU9070323,22G1,CN1,TD-1\n\
+             MSKU9070323,45G1,CN1,TD-2\n\
+             MSKU9070323,,CN2,TD-3\n",
+        )
+        .unwrap();
+        assert!(containers.is_empty());
+        let results = unread.among(Vec::new());
+        let paths: Vec<_> = results[0].faults.iter().map(|fault| &*fault.path).collect();
+        assert_eq!(paths, ["line 3, size_type", "line 4, seals"]);
+    }
+
+    #[test]
+    fn a_departure_list_with_a_row_that_cannot_be_read_is_refused_with_all_of_them() {
+        let refused = departed_of_csv("container_number\nA,B\nC\nD,E\n").unwrap_err();
+        let told = refused.to_string();
+        assert!(told.contains("line 2: It has more cells"), "{told}");
+        assert!(told.contains("line 4: It has more cells"), "{told}");
+    }
+
+    #[test]
+    fn a_quotation_mark_that_is_not_closed_is_named_by_its_line() {
+        let refused = landed_of_csv("container_number\nA\n\"B\n").unwrap_err();
+        assert!(refused.to_string().starts_with("line 3: "), "{refused}");
     }
 
     #[test]
@@ -508,7 +708,7 @@ mod tests {
         let request = loaded(&list(
             "container_number,seals_found\nMSKU9070323,CN1 CN2\nTGHU7599330,\n",
         ));
-        let containers = request.unwrap().containers;
+        let containers = request.unwrap().0.containers;
         assert_eq!(containers[0].seals_found, ["CN1", "CN2"]);
         assert_eq!(containers[1].container_number, "TGHU7599330");
         for text in ["container_number\nMSKU9070323\n", r#"["MSKU9070323"]"#] {

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use proto::gate::v1::{
     AnnounceArrivalRequest, LandedContainer, ListLineOutcome, ListLineResult, LoadedContainer,
-    RecordArrivalRequest, RecordDepartureRequest, RecordLoadingRequest, TransportMode,
+    RecordArrivalRequest, RecordDepartureRequest, TransportMode,
 };
 
 use super::arguments::Moment;
-use super::list_file;
+use super::list_file::{self, Unread};
 use super::show::{self, Shown, word};
 use crate::client::{ClientError, Session};
 use crate::output::{self, Output};
@@ -27,7 +27,8 @@ A CSV list has a heading with any of these columns; rows of one container are it
   MSKU9070323,22G1,CN482913 CN482914,no,CKGHAM2611001,line-a,420,18250.5,bicycle parts
   TGHU7599330,45G1,,yes,,,,,
 
-A JSON list is an array of the gate's AnnouncedContainer messages, or the whole AnnounceArrivalRequest.
+A JSON list is an array of the gate's AnnouncedContainer messages, or the whole AnnounceArrivalRequest. A list
+sent again with a time from now (+6h) says another time than before: its lines are amended, not repeated.
 
 Example: greenlane rail announce train.csv --conveyance X8044 --eta +6h
          greenlane barge announce barge.csv --conveyance CQ-2618 --eta +6h")]
@@ -167,7 +168,7 @@ pub async fn run(command: RailCommand, mode: Mode, session: &Session) -> Result<
             site,
             check,
         } => {
-            let mut request = list_file::announced(&file)?;
+            let (mut request, unread) = list_file::announced(&file)?;
             set_unless_empty(&mut request.conveyance, conveyance);
             set_site(&mut request.site_id, site);
             request.mode = mode.into();
@@ -175,7 +176,7 @@ pub async fn run(command: RailCommand, mode: Mode, session: &Session) -> Result<
             if let Some(eta) = eta {
                 request.estimated_arrival = Some(eta.timestamp());
             }
-            announce(request, session).await
+            announce(request, unread, session).await
         }
         RailCommand::Arrive {
             file,
@@ -186,9 +187,9 @@ pub async fn run(command: RailCommand, mode: Mode, session: &Session) -> Result<
             site,
             check,
         } => {
-            let mut request = match file {
+            let (mut request, unread) = match file {
                 Some(file) => list_file::landed(&file)?,
-                None => RecordArrivalRequest::default(),
+                None => Default::default(),
             };
             let named = containers
                 .into_iter()
@@ -202,10 +203,17 @@ pub async fn run(command: RailCommand, mode: Mode, session: &Session) -> Result<
             request.mode = mode.into();
             request.validate_only |= check;
             request.complete |= complete;
+            if request.complete && !unread.is_empty() {
+                // Gate would take what it does not hear of for what did not come.
+                request.complete = false;
+                output::note(
+                    "The unloading is not ended: a line that cannot be read may have come.",
+                );
+            }
             if let Some(at) = at {
                 request.arrived_at = Some(at.timestamp());
             }
-            arrive(request, session).await
+            arrive(request, unread, session).await
         }
         RailCommand::Load { file, outbound } => load(file, outbound, mode, session).await,
         RailCommand::Depart { file, outbound } => depart(file, outbound, mode, session).await,
@@ -229,17 +237,32 @@ fn set_site(field: &mut String, site: Option<String>) {
 
 async fn announce(
     mut request: AnnounceArrivalRequest,
+    unread: Unread,
     session: &Session,
 ) -> Result<(), ClientError> {
     set_request_id(&mut request.request_id, session);
-    let answer = session.gate()?.announce_arrival(request).await?;
-    show_results(session, &answer.into_inner().results)
+    let answered = if request.containers.is_empty() && !unread.is_empty() {
+        Vec::new()
+    } else {
+        let answer = session.gate()?.announce_arrival(request).await?;
+        answer.into_inner().results
+    };
+    show_results(session, &unread.among(answered))
 }
 
-async fn arrive(mut request: RecordArrivalRequest, session: &Session) -> Result<(), ClientError> {
+async fn arrive(
+    mut request: RecordArrivalRequest,
+    unread: Unread,
+    session: &Session,
+) -> Result<(), ClientError> {
     set_request_id(&mut request.request_id, session);
-    let answer = session.gate()?.record_arrival(request).await?;
-    show_results(session, &answer.into_inner().results)
+    let answered = if request.containers.is_empty() && !unread.is_empty() {
+        Vec::new()
+    } else {
+        let answer = session.gate()?.record_arrival(request).await?;
+        answer.into_inner().results
+    };
+    show_results(session, &unread.among(answered))
 }
 
 async fn load(
@@ -248,9 +271,9 @@ async fn load(
     mode: TransportMode,
     session: &Session,
 ) -> Result<(), ClientError> {
-    let mut request = match file {
+    let (mut request, unread) = match file {
         Some(file) => list_file::loaded(&file)?,
-        None => RecordLoadingRequest::default(),
+        None => Default::default(),
     };
     let named = outbound
         .containers
@@ -268,8 +291,13 @@ async fn load(
     if let Some(at) = outbound.at {
         request.loaded_at = Some(at.timestamp());
     }
-    let answer = session.gate()?.record_loading(request).await?;
-    show_results(session, &answer.into_inner().results)
+    let answered = if request.containers.is_empty() && !unread.is_empty() {
+        Vec::new()
+    } else {
+        let answer = session.gate()?.record_loading(request).await?;
+        answer.into_inner().results
+    };
+    show_results(session, &unread.among(answered))
 }
 
 async fn depart(
