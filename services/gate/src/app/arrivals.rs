@@ -54,7 +54,7 @@ pub struct RecordArrival {
 pub struct LineResult {
     /// Its place on the list, from 1; 0 for what is not on it.
     pub line_number: u32,
-    /// The container as written.
+    /// The container's number; as written where that is none.
     pub container_number: String,
     /// What became of it.
     pub outcome: LineOutcome,
@@ -112,12 +112,7 @@ pub fn announce(state: &mut State, command: &AnnounceArrival, context: &Context<
                     (command.estimated_arrival, context.now),
                     last.as_ref(),
                 );
-                match effect {
-                    LineEffect::Changed(..) if list.names(&read.container) => {
-                        arrival_list::named_twice(&path, &read.container)
-                    }
-                    effect => effect,
-                }
+                list.once(&path, &read.container, effect)
             }
             Err(faults) => LineEffect::Faulty(faults),
         };
@@ -149,13 +144,14 @@ pub fn record(state: &mut State, command: &RecordArrival, context: &Context<'_>)
         let effect = match arrival_list::read_landing(&path, line) {
             Ok(read) => {
                 let last = list.last(state, &conveyance.site_id, read.container.as_str());
-                arrival_list::land(
+                let effect = arrival_list::land(
                     &path,
                     &read,
                     &conveyance,
                     (command.arrived_at, context.now),
                     last.as_ref(),
-                )
+                );
+                list.once(&path, &read.container, effect)
             }
             Err(faults) => LineEffect::Faulty(faults),
         };
@@ -205,9 +201,14 @@ impl<'a> List<'a> {
         }
     }
 
-    /// Whether an earlier line of this list is about the container.
-    fn names(&self, container: &ContainerNumber) -> bool {
-        self.listed.contains(container.as_str())
+    /// What becomes of a line, unless an earlier line of this list says something else of the container.
+    fn once(&self, path: &str, container: &ContainerNumber, effect: LineEffect) -> LineEffect {
+        match effect {
+            LineEffect::Changed(..) if self.listed.contains(container.as_str()) => {
+                arrival_list::named_twice(path, container)
+            }
+            effect => effect,
+        }
     }
 
     /// The last stay of a container, as earlier lines of this list left it.
@@ -239,7 +240,7 @@ impl<'a> List<'a> {
     fn result(&mut self, line_number: u32, written: &str, effect: LineEffect) {
         let mut result = LineResult {
             line_number,
-            container_number: written.to_owned(),
+            container_number: readable(written).unwrap_or_else(|| written.to_owned()),
             outcome: LineOutcome::Faulty,
             visit: None,
             faults: Vec::new(),

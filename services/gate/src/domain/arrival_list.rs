@@ -461,7 +461,7 @@ pub fn named_twice(path: &str, container: &ContainerNumber) -> LineEffect {
         format!("{path}.container_number"),
         container.as_str(),
         "a container stands once on a list, with all its consignments",
-        "An earlier line says something else of it; give its consignments together.",
+        "An earlier line says something else of it; say all of it once.",
     )])
 }
 

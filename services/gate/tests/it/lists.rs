@@ -29,12 +29,33 @@ async fn rule_17_a_container_that_a_list_names_twice_keeps_its_first_consignment
         outcomes(&results),
         [(1, Outcome::Accepted), (2, Outcome::Faulty)]
     );
+    assert_eq!(results[0].container_number, "CSQU3054383");
     assert_eq!(results[1].faults[0].code, "CONTAINER_TWICE");
     let again = world.announce_lines(TRAIN, lines).await;
     assert_eq!(
         outcomes(&again),
         [(1, Outcome::Repeated), (2, Outcome::Faulty)]
     );
+}
+
+#[tokio::test]
+async fn rule_17_a_container_that_a_list_lands_twice_keeps_its_first_seals() {
+    let world = World::new().await;
+    let other_seals = api::LandedContainer {
+        seals_found: vec!["S2".into()],
+        ..landed("csqu 305438-3")
+    };
+    let lines = vec![landed("CSQU3054383"), landed("CSQU3054383"), other_seals];
+    let results = world.land(TRAIN, lines, false).await;
+    assert_eq!(
+        outcomes(&results),
+        [
+            (1, Outcome::OverLanded),
+            (2, Outcome::Repeated),
+            (3, Outcome::Faulty)
+        ]
+    );
+    assert_eq!(results[2].faults[0].code, "CONTAINER_TWICE");
 }
 
 #[tokio::test]
