@@ -30,7 +30,7 @@ fn catalogued() -> BTreeMap<String, Vec<String>> {
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for source in below(&["services"]) {
         if CATALOGUES.contains(&source.path.as_str()) {
-            for reason in first_arguments(&source, &["entry(", "reason("]) {
+            for reason in first_arguments(&source, &["reason("]) {
                 found.entry(reason).or_default().push(source.path.clone());
             }
         }
