@@ -49,7 +49,9 @@ pub fn mandates<'a>(
         .map(|(_, mandate)| mandate)
         .filter(|mandate| mandate.grantor_party == grantor && mandate.agent_party == agent)
         .collect();
-    let known = !context.parked.contains(events::party::TOPIC, grantor);
+    let known = !context
+        .parked
+        .contains(events::customs_party::TOPIC, grantor);
     (given, known)
 }
 
@@ -63,13 +65,14 @@ pub fn dossier(state: &State, number: &StockListNumber, context: &Context<'_>) -
         .filter(|declaration| declaration.stock_lists.contains(number))
         .cloned()
         .collect();
-    let mut places = vec![(events::passage::TOPIC, number.to_string())];
+    let mut places = vec![(events::gate_list_passage::TOPIC, number.to_string())];
     places.extend(events::hold::TOPICS.map(|topic| (topic, events::hold::key(number))));
-    places.extend(
-        declarations
-            .iter()
-            .map(|one| (events::declaration::TOPIC, one.declaration_id.clone())),
-    );
+    places.extend(declarations.iter().map(|one| {
+        (
+            events::customs_declaration::TOPIC,
+            one.declaration_id.clone(),
+        )
+    }));
     Some(Dossier {
         list,
         // Of a list that was filed in this batch nobody has told anything.

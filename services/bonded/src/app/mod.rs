@@ -174,9 +174,9 @@ impl Service for Bonded {
 
     fn consumes(&self) -> &'static [&'static str] {
         &[
-            events::party::TOPIC,
-            events::declaration::TOPIC,
-            events::passage::TOPIC,
+            events::customs_party::TOPIC,
+            events::customs_declaration::TOPIC,
+            events::gate_list_passage::TOPIC,
             events::hold::CUSTOMS,
             events::hold::GATE,
             events::hold::RELEASE,
@@ -196,7 +196,7 @@ impl Service for Bonded {
     }
 
     fn decode(&self, record: &Record) -> Result<Input, Unreadable> {
-        events::decode(record)
+        events::read(record)
     }
 
     fn subjects(&self, input: &Input) -> Subjects {

@@ -5,7 +5,7 @@ use prost::Message;
 
 use super::{State, kind};
 use crate::domain::book::{OpenBook, number_from, open};
-use crate::events::{party, publish};
+use crate::events::{customs_party, publish};
 use crate::grpc::messages;
 
 pub fn subjects(command: &OpenBook) -> Subjects {
@@ -31,7 +31,9 @@ pub fn decide(state: &mut State, command: &OpenBook, context: &Context<'_>) -> D
         .as_ref()
         .and_then(|number| state.books.get(number));
     let trader = state.parties.get(&command.actor.party);
-    let known = !context.parked.contains(party::TOPIC, &command.actor.party);
+    let known = !context
+        .parked
+        .contains(customs_party::TOPIC, &command.actor.party);
     match open(command, number, held, trader, known, context.now) {
         Err(refusal) => Decision::refuse(refusal),
         Ok(book) => {

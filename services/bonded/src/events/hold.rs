@@ -1,11 +1,12 @@
 //! `customs.hold`, `gate.hold` and `release.hold`: of the holds, those on stock lists.
 
+use chassis::event;
 use fabric::{Record, Unreadable};
 use kernel::StockListNumber;
 use prost::Message;
 use proto::common::v1 as wire;
 
-use super::{list_number, optional_time, required, time};
+use super::list_number;
 use crate::app::Input;
 use crate::domain::hold::ListHold;
 
@@ -27,10 +28,10 @@ pub fn key(number: &StockListNumber) -> String {
 ///
 /// # Errors
 /// It is no hold event, or one that says something we do not understand.
-pub fn decode(record: &Record) -> Result<Input, Unreadable> {
+pub fn read(record: &Record) -> Result<Input, Unreadable> {
     let event = wire::HoldEvent::decode(record.payload.clone())?;
-    let hold = required(event.hold, "hold")?;
-    let scope = required(hold.scope.clone(), "hold.scope")?;
+    let hold = event::required("hold", event.hold)?;
+    let scope = event::required("hold.scope", hold.scope.clone())?;
     match wire::HoldScopeKind::try_from(scope.kind) {
         Ok(wire::HoldScopeKind::StockList) => {}
         Ok(wire::HoldScopeKind::Unspecified) | Err(_) => {
@@ -50,8 +51,8 @@ pub fn decode(record: &Record) -> Result<Input, Unreadable> {
         list_number: list_number(&scope.key)?,
         key: (record.topic.clone(), hold.hold_id),
         kind,
-        placed_at: time(hold.placed_at.as_ref(), "hold.placed_at")?,
-        lifted_at: optional_time(hold.lifted_at.as_ref(), "hold.lifted_at")?,
+        placed_at: event::time("hold.placed_at", hold.placed_at.as_ref())?,
+        lifted_at: event::optional_time("hold.lifted_at", hold.lifted_at.as_ref())?,
         placed_by_party: hold.placed_by_party,
         reason: hold.reason,
     }))

@@ -213,7 +213,7 @@ impl Service for Gate {
     }
 
     fn decode(&self, record: &Record) -> Result<Input, Unreadable> {
-        events::decode(record)
+        events::read(record)
     }
 
     fn timers(&self) -> Vec<Timer<Input>> {

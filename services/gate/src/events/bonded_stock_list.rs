@@ -1,19 +1,19 @@
 //! What bonded says of a stock list: how much of which line is to pass, whether more of it may come, its ask
 //! whether the list can be void, and that its goods were unstuffed.
 
-use chassis::convert::optional_time;
+use chassis::event;
 use fabric::{Record, Unreadable};
 use kernel::{Direction, StockListNumber};
 use prost::Message;
 use proto::bonded::events::v1 as wire;
 
-use super::{required, told};
+use super::told;
 use crate::app::Input;
 use crate::domain::list_passage::{LIST_LINES_MAX, ListLine, Standing, StockList};
 
-pub fn decode(record: &Record) -> Result<Input, Unreadable> {
+pub fn read(record: &Record) -> Result<Input, Unreadable> {
     let event = wire::StockListEvent::decode(record.payload.as_ref())?;
-    let list = required(event.list, "list")?;
+    let list = event::required("list", event.list)?;
     let number = StockListNumber::parse(&list.list_number)
         .map_err(|error| Unreadable(format!("list.list_number: {error}")))?;
     let direction = match number.direction() {
@@ -49,8 +49,7 @@ pub fn decode(record: &Record) -> Result<Input, Unreadable> {
             })
         })
         .collect::<Result<_, Unreadable>>()?;
-    let unstuffed_at = optional_time("list.unstuffed_at", list.unstuffed_at.as_ref())
-        .map_err(|fault| Unreadable(fault.description))?;
+    let unstuffed_at = event::optional_time("list.unstuffed_at", list.unstuffed_at.as_ref())?;
     let read = StockList {
         told: told(record, list.version),
         site_id: list.site_id,

@@ -9,7 +9,7 @@ use super::told;
 use crate::app::Input;
 use crate::domain::knowledge::{Clearance, ConsignmentClearance, InspectionFlag};
 
-pub fn decode(record: &Record) -> Result<Input, Unreadable> {
+pub fn read(record: &Record) -> Result<Input, Unreadable> {
     let Some(container_number) = record.key.strip_prefix("container/") else {
         return Ok(Input::Unneeded);
     };

@@ -1,19 +1,20 @@
 //! Customs' declarations: what comes in laden comes in on one. Only that is read which gate needs.
 
+use chassis::event;
 use fabric::{Record, Unreadable};
 use prost::Message;
 use proto::customs::events::v1 as wire;
 
-use super::{required, told};
+use super::told;
 use crate::app::Input;
 use crate::domain::knowledge::{
     DECLARATION_CONTAINERS_MAX, DECLARATION_STOCK_LISTS_MAX, DeclarationStanding, Direction,
     InvalidationAsk, KnownDeclaration, list_decision_key,
 };
 
-pub fn decode(record: &Record) -> Result<Input, Unreadable> {
+pub fn read(record: &Record) -> Result<Input, Unreadable> {
     let event = wire::DeclarationEvent::decode(record.payload.as_ref())?;
-    let declaration = required(event.declaration, "declaration")?;
+    let declaration = event::required("declaration", event.declaration)?;
     let state = DeclarationStanding::parse(&declaration.state).ok_or_else(|| {
         Unreadable(format!(
             "declaration state {} is not known",

@@ -1,18 +1,18 @@
 //! Holds that customs and release keep.
 
+use chassis::event;
 use fabric::{Record, Unreadable};
 use prost::Message;
 use proto::common::v1 as wire;
 
-use super::{optional_time, required, time};
 use crate::app::Input;
 use crate::domain::hold::{Hold, HoldKind, Keeper, Lifting, Scope, ScopeKind};
 
-pub fn decode(record: &Record, keeper: Keeper) -> Result<Input, Unreadable> {
+pub fn read(record: &Record, keeper: Keeper) -> Result<Input, Unreadable> {
     let event = wire::HoldEvent::decode(record.payload.as_ref())?;
-    let hold = required(event.hold, "hold")?;
-    let scope = required(hold.scope, "hold.scope")?;
-    let lifted_at = optional_time(hold.lifted_at.as_ref(), "hold.lifted_at")?;
+    let hold = event::required("hold", event.hold)?;
+    let scope = event::required("hold.scope", hold.scope)?;
+    let lifted_at = event::optional_time("hold.lifted_at", hold.lifted_at.as_ref())?;
     let lifted = lifted_at.map(|at| Lifting {
         at,
         by_subject: hold.lifted_by_subject.clone(),
@@ -26,7 +26,7 @@ pub fn decode(record: &Record, keeper: Keeper) -> Result<Input, Unreadable> {
         placed_by_party: hold.placed_by_party,
         placed_by_subject: hold.placed_by_subject,
         reason: hold.reason,
-        placed_at: time(hold.placed_at.as_ref(), "hold.placed_at")?,
+        placed_at: event::time("hold.placed_at", hold.placed_at.as_ref())?,
         lifted,
         event_id: record.event_id.clone(),
     })))

@@ -9,7 +9,6 @@ mod hold;
 pub mod publish;
 mod release_decision;
 
-use chrono::{DateTime, Utc};
 use fabric::{Record, Unreadable};
 
 use crate::app::Input;
@@ -20,15 +19,15 @@ use crate::domain::knowledge::Told;
 ///
 /// # Errors
 /// What cannot be understood parks its key.
-pub fn decode(record: &Record) -> Result<Input, Unreadable> {
+pub fn read(record: &Record) -> Result<Input, Unreadable> {
     match record.topic.as_str() {
-        "customs.party" => customs_party::decode(record),
-        "customs.clearance" => customs_clearance::decode(record),
-        "customs.declaration" => customs_declaration::decode(record),
-        "customs.hold" => hold::decode(record, Keeper::Customs),
-        "bonded.stock-list" => bonded_stock_list::decode(record),
-        "release.hold" => hold::decode(record, Keeper::Release),
-        "release.decision" => release_decision::decode(record),
+        "customs.party" => customs_party::read(record),
+        "customs.clearance" => customs_clearance::read(record),
+        "customs.declaration" => customs_declaration::read(record),
+        "customs.hold" => hold::read(record, Keeper::Customs),
+        "bonded.stock-list" => bonded_stock_list::read(record),
+        "release.hold" => hold::read(record, Keeper::Release),
+        "release.decision" => release_decision::read(record),
         topic => Err(Unreadable(format!("gate does not read {topic}"))),
     }
 }
@@ -40,19 +39,4 @@ fn told(record: &Record, version: u64) -> Told {
         version,
         event_id: record.event_id.clone(),
     }
-}
-
-fn required<T>(value: Option<T>, field: &str) -> Result<T, Unreadable> {
-    value.ok_or_else(|| Unreadable(format!("{field} is not set")))
-}
-
-fn time(value: Option<&prost_types::Timestamp>, field: &str) -> Result<DateTime<Utc>, Unreadable> {
-    chassis::convert::time(field, value).map_err(|fault| Unreadable(fault.description))
-}
-
-fn optional_time(
-    value: Option<&prost_types::Timestamp>,
-    field: &str,
-) -> Result<Option<DateTime<Utc>>, Unreadable> {
-    chassis::convert::optional_time(field, value).map_err(|fault| Unreadable(fault.description))
 }

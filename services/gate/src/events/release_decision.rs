@@ -1,17 +1,18 @@
 //! Release's decisions on container visits, with the conditions it misses in its own words.
 
+use chassis::event;
 use fabric::{Record, Unreadable};
 use prost::Message;
 use proto::release::events::v1 as wire;
 
-use super::{optional_time, required, time, told};
+use super::told;
 use crate::app::Input;
 use crate::domain::condition::{Condition, Gravity};
 use crate::domain::knowledge::{DecisionState, Journey, ReleaseDecision, list_decision_key};
 
-pub fn decode(record: &Record) -> Result<Input, Unreadable> {
+pub fn read(record: &Record) -> Result<Input, Unreadable> {
     let event = wire::DecisionEvent::decode(record.payload.as_ref())?;
-    let decision = required(event.decision, "decision")?;
+    let decision = event::required("decision", event.decision)?;
     let state = DecisionState::parse(&decision.state)
         .ok_or_else(|| Unreadable(format!("decision state {} is not known", decision.state)))?;
     let journey = match decision.journey.as_str() {
@@ -27,7 +28,7 @@ pub fn decode(record: &Record) -> Result<Input, Unreadable> {
         .conditions
         .into_iter()
         .map(|condition| {
-            let since = optional_time(condition.since.as_ref(), "conditions.since")?;
+            let since = event::optional_time("conditions.since", condition.since.as_ref())?;
             let mut read = Condition::new(
                 Gravity::Refuses,
                 &condition.code,
@@ -58,7 +59,7 @@ pub fn decode(record: &Record) -> Result<Input, Unreadable> {
         state,
         journey,
         haulier_party: decision.haulier_party,
-        decided_at: time(event.observed_at.as_ref(), "observed_at")?,
+        decided_at: event::time("observed_at", event.observed_at.as_ref())?,
         conditions,
         list_containers: decision.list_containers,
         barred_by: None,

@@ -1,10 +1,10 @@
 //! `bonded.book`: the traders' account books. For notices and timelines only.
 
+use chassis::event;
 use fabric::{Record, Unreadable};
 use prost::Message;
 use proto::bonded::events::v1::{BookEvent, book_event::Fact};
 
-use super::wire;
 use crate::app::{Book, Heading, Input};
 
 /// Reads a fact about a book.
@@ -13,8 +13,8 @@ use crate::app::{Book, Heading, Input};
 /// If it cannot be understood.
 pub fn read(record: &Record) -> Result<Input, Unreadable> {
     let event = BookEvent::decode(record.payload.clone())?;
-    let recorded_at = wire::time("recorded_at", event.recorded_at.as_ref())?;
-    let (fact, detail, observed_at) = match wire::required("fact", event.fact)? {
+    let recorded_at = event::time("recorded_at", event.recorded_at.as_ref())?;
+    let (fact, detail, observed_at) = match event::required("fact", event.fact)? {
         Fact::Opened(opened) => ("BOOK_OPENED", format!("at {}", opened.site_id), recorded_at),
         Fact::LineDeclared(line) => (
             "BOOK_LINE_DECLARED",
@@ -37,7 +37,7 @@ pub fn read(record: &Record) -> Result<Input, Unreadable> {
             (
                 "STOCK_MOVEMENT_POSTED",
                 detail,
-                wire::observed(movement.effective_at.as_ref(), recorded_at)?,
+                event::observed(movement.effective_at.as_ref(), recorded_at)?,
             )
         }
     };
@@ -49,7 +49,7 @@ pub fn read(record: &Record) -> Result<Input, Unreadable> {
         restated: false,
     };
     let book = Book {
-        book_number: wire::filled("book_number", &event.book_number)?,
+        book_number: event::filled("book_number", &event.book_number)?,
         trader_party: event.trader_party,
         detail,
     };

@@ -1,5 +1,6 @@
 //! `bonded.stock-list`: increases and decreases of bonded stock, on which their goods move.
 
+use chassis::event;
 use fabric::{Record, Unreadable};
 use kernel::StockListNumber;
 use prost::Message;
@@ -16,12 +17,12 @@ use crate::domain::version::Version;
 /// If it cannot be understood.
 pub fn read(record: &Record) -> Result<Input, Unreadable> {
     let event = bonded::StockListEvent::decode(record.payload.clone())?;
-    let fact: bonded::StockListFact = wire::known("fact", event.fact)?;
-    let list = wire::required("list", event.list)?;
-    let recorded_at = wire::time("recorded_at", event.recorded_at.as_ref())?;
+    let fact: bonded::StockListFact = event::known("fact", event.fact)?;
+    let list = event::required("list", event.list)?;
+    let recorded_at = event::time("recorded_at", event.recorded_at.as_ref())?;
     let heading = Heading {
         fact: wire::fact_name(fact.as_str_name())?,
-        observed_at: wire::observed(event.observed_at.as_ref(), recorded_at)?,
+        observed_at: event::observed(event.observed_at.as_ref(), recorded_at)?,
         recorded_at,
         party: event.recorded_by_party,
         restated: false,

@@ -1,5 +1,6 @@
 //! `customs.clearance`: what customs says about the goods in a container or of a transport document.
 
+use chassis::event;
 use fabric::{Record, Unreadable};
 use prost::Message;
 use proto::customs::events::v1 as customs;
@@ -21,10 +22,10 @@ const ROLES: [&str; 8] = [
 pub fn read(record: &Record) -> Result<Input, Unreadable> {
     let event = customs::ClearanceEvent::decode(record.payload.clone())?;
     Ok(Input::Clearance(Clearance {
-        key: wire::filled("key", &event.key)?,
+        key: event::filled("key", &event.key)?,
         version: Version::new(record.epoch, event.version),
         event_id: record.event_id.clone(),
-        recorded_at: wire::time("recorded_at", event.recorded_at.as_ref())?,
+        recorded_at: event::time("recorded_at", event.recorded_at.as_ref())?,
         consignments: event
             .consignments
             .into_iter()
@@ -36,7 +37,7 @@ pub fn read(record: &Record) -> Result<Input, Unreadable> {
 fn consignment(message: customs::ConsignmentClearance) -> Result<Consignment, Unreadable> {
     let who = |named: &str| who(named, &message.filer_party, &message.trader_party);
     Ok(Consignment {
-        declaration_id: wire::filled("declaration_id", &message.declaration_id)?,
+        declaration_id: event::filled("declaration_id", &message.declaration_id)?,
         conditions: message
             .conditions
             .iter()

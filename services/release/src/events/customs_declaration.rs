@@ -1,6 +1,7 @@
 //! `customs.declaration`: whose declaration it is, what happened to it, and which stock lists it names. What it
 //! means for goods in a container comes with `customs.clearance`.
 
+use chassis::event;
 use fabric::{Record, Unreadable};
 use prost::Message;
 use proto::customs::events::v1 as customs;
@@ -16,12 +17,12 @@ use crate::domain::version::Version;
 /// If it cannot be understood.
 pub fn read(record: &Record) -> Result<Input, Unreadable> {
     let event = customs::DeclarationEvent::decode(record.payload.clone())?;
-    let fact: customs::DeclarationFact = wire::known("fact", event.fact)?;
-    let state = wire::required("declaration", event.declaration)?;
-    let recorded_at = wire::time("recorded_at", event.recorded_at.as_ref())?;
+    let fact: customs::DeclarationFact = event::known("fact", event.fact)?;
+    let state = event::required("declaration", event.declaration)?;
+    let recorded_at = event::time("recorded_at", event.recorded_at.as_ref())?;
     let heading = Heading {
         fact: wire::fact_name(fact.as_str_name())?,
-        observed_at: wire::observed(event.observed_at.as_ref(), recorded_at)?,
+        observed_at: event::observed(event.observed_at.as_ref(), recorded_at)?,
         recorded_at,
         party: event.recorded_by_party,
         restated: false,
@@ -35,7 +36,7 @@ pub fn read(record: &Record) -> Result<Input, Unreadable> {
         )));
     }
     let declaration = Declaration {
-        declaration_id: wire::filled("declaration_id", &state.declaration_id)?,
+        declaration_id: event::filled("declaration_id", &state.declaration_id)?,
         version: Version::new(record.epoch, state.version),
         event_id: record.event_id.clone(),
         recorded_at,

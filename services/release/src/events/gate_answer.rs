@@ -1,10 +1,10 @@
 //! `gate.answer`: whether a revocation could still be applied.
 
+use chassis::event;
 use fabric::{Record, Unreadable};
 use prost::Message;
 use proto::gate::events::v1 as gate;
 
-use super::wire;
 use crate::app::{Answer, Heading, Input};
 use crate::domain::decision::Verdict;
 
@@ -15,7 +15,7 @@ use crate::domain::decision::Verdict;
 /// If it cannot be understood.
 pub fn read(record: &Record) -> Result<Input, Unreadable> {
     let event = gate::AnswerEvent::decode(record.payload.clone())?;
-    let verdict = match wire::known("verdict", event.verdict)? {
+    let verdict = match event::known("verdict", event.verdict)? {
         gate::AnswerVerdict::Applied => Verdict::Applied,
         gate::AnswerVerdict::TooLate => Verdict::TooLate,
         gate::AnswerVerdict::Unspecified => {
@@ -24,14 +24,14 @@ pub fn read(record: &Record) -> Result<Input, Unreadable> {
             ));
         }
     };
-    let recorded_at = wire::time("recorded_at", event.recorded_at.as_ref())?;
+    let recorded_at = event::time("recorded_at", event.recorded_at.as_ref())?;
     let fact = match verdict {
         Verdict::Applied => "REVOCATION_APPLIED",
         Verdict::TooLate => "REVOCATION_TOO_LATE",
     };
     let heading = Heading {
         fact: fact.to_owned(),
-        observed_at: wire::observed(event.observed_at.as_ref(), recorded_at)?,
+        observed_at: event::observed(event.observed_at.as_ref(), recorded_at)?,
         recorded_at,
         party: String::new(),
         restated: false,

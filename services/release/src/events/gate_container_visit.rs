@@ -1,5 +1,6 @@
 //! `gate.container-visit`: stays of containers.
 
+use chassis::event;
 use fabric::{Record, Unreadable};
 use prost::Message;
 use proto::gate::events::v1 as gate;
@@ -15,16 +16,16 @@ use crate::domain::version::Version;
 /// If it cannot be understood.
 pub fn read(record: &Record) -> Result<Input, Unreadable> {
     let event = gate::ContainerVisitEvent::decode(record.payload.clone())?;
-    let fact: gate::ContainerVisitFact = wire::known("fact", event.fact)?;
-    let recorded_at = wire::time("recorded_at", event.recorded_at.as_ref())?;
+    let fact: gate::ContainerVisitFact = event::known("fact", event.fact)?;
+    let recorded_at = event::time("recorded_at", event.recorded_at.as_ref())?;
     let heading = Heading {
         fact: wire::fact_name(fact.as_str_name())?,
-        observed_at: wire::observed(event.observed_at.as_ref(), recorded_at)?,
+        observed_at: event::observed(event.observed_at.as_ref(), recorded_at)?,
         recorded_at,
         party: event.recorded_by_party.clone(),
         restated: false,
     };
-    let visit = wire::required("visit", event.visit)?;
+    let visit = event::required("visit", event.visit)?;
     let mut stay = stay(visit, record)?;
     // What has left has left, even if nobody wrote down when: a release that it left on is used up.
     if stay.phase == Phase::Departed && stay.departed_at.is_none() {
@@ -36,13 +37,13 @@ pub fn read(record: &Record) -> Result<Input, Unreadable> {
 
 fn stay(visit: gate::ContainerVisit, record: &Record) -> Result<Stay, Unreadable> {
     Ok(Stay {
-        container_visit_id: wire::filled("container_visit_id", &visit.container_visit_id)?,
-        site_id: wire::filled("site_id", &visit.site_id)?,
-        container_number: wire::filled("container_number", &visit.container_number)?,
+        container_visit_id: event::filled("container_visit_id", &visit.container_visit_id)?,
+        site_id: event::filled("site_id", &visit.site_id)?,
+        container_number: event::filled("container_number", &visit.container_number)?,
         version: Version::new(record.epoch, visit.version),
         event_id: record.event_id.clone(),
-        phase: phase(wire::known("phase", visit.phase)?)?,
-        came_by: mode(wire::known("arrival_mode", visit.arrival_mode)?),
+        phase: phase(event::known("phase", visit.phase)?)?,
+        came_by: mode(event::known("arrival_mode", visit.arrival_mode)?),
         manifest_lines: visit
             .manifest_lines
             .into_iter()
@@ -54,8 +55,8 @@ fn stay(visit: gate::ContainerVisit, record: &Record) -> Result<Stay, Unreadable
         available: visit.available,
         empty: visit.empty,
         list_number: visit.list_number,
-        arrived_at: wire::optional_time("arrived_at", visit.arrived_at.as_ref())?,
-        departed_at: wire::optional_time("departed_at", visit.departed_at.as_ref())?,
+        arrived_at: event::optional_time("arrived_at", visit.arrived_at.as_ref())?,
+        departed_at: event::optional_time("departed_at", visit.departed_at.as_ref())?,
         over_since: None,
     })
 }

@@ -1,5 +1,6 @@
 //! `gate.list-passage`: what passes a bonded centre's gate of a stock list.
 
+use chassis::event;
 use fabric::{Record, Unreadable};
 use prost::Message;
 use proto::gate::events::v1 as gate;
@@ -19,12 +20,12 @@ const PASSED: &str = "PASSED";
 /// If it cannot be understood.
 pub fn read(record: &Record) -> Result<Input, Unreadable> {
     let event = gate::ListPassageEvent::decode(record.payload.clone())?;
-    let fact: gate::ListPassageFact = wire::known("fact", event.fact)?;
-    let passage = wire::required("passage", event.passage)?;
-    let recorded_at = wire::time("recorded_at", event.recorded_at.as_ref())?;
+    let fact: gate::ListPassageFact = event::known("fact", event.fact)?;
+    let passage = event::required("passage", event.passage)?;
+    let recorded_at = event::time("recorded_at", event.recorded_at.as_ref())?;
     let heading = Heading {
         fact: wire::fact_name(fact.as_str_name())?,
-        observed_at: wire::observed(event.observed_at.as_ref(), recorded_at)?,
+        observed_at: event::observed(event.observed_at.as_ref(), recorded_at)?,
         recorded_at,
         party: String::new(),
         restated: false,

@@ -1,5 +1,6 @@
 //! `gate.pre-arrival`: whose truck comes for what.
 
+use chassis::event;
 use fabric::{Record, Unreadable};
 use prost::Message;
 use proto::gate::events::v1 as gate;
@@ -15,19 +16,19 @@ use crate::domain::version::Version;
 /// If it cannot be understood.
 pub fn read(record: &Record) -> Result<Input, Unreadable> {
     let event = gate::PreArrivalEvent::decode(record.payload.clone())?;
-    let fact: gate::PreArrivalFact = wire::known("fact", event.fact)?;
-    let state = wire::required("pre_arrival", event.pre_arrival)?;
-    let recorded_at = wire::time("recorded_at", event.recorded_at.as_ref())?;
+    let fact: gate::PreArrivalFact = event::known("fact", event.fact)?;
+    let state = event::required("pre_arrival", event.pre_arrival)?;
+    let recorded_at = event::time("recorded_at", event.recorded_at.as_ref())?;
     let heading = Heading {
         fact: wire::fact_name(fact.as_str_name())?,
-        observed_at: wire::observed(event.observed_at.as_ref(), recorded_at)?,
+        observed_at: event::observed(event.observed_at.as_ref(), recorded_at)?,
         recorded_at,
         party: state.haulier_party.clone(),
         restated: false,
     };
     let conditions = wire::conditions(&state.conditions)?;
     let pre_arrival = PreArrival {
-        pre_arrival_id: wire::filled("pre_arrival_id", &state.pre_arrival_id)?,
+        pre_arrival_id: event::filled("pre_arrival_id", &state.pre_arrival_id)?,
         version: Version::new(record.epoch, state.version),
         site_id: state.site_id,
         second_site_id: state.second_site_id,

@@ -1,5 +1,6 @@
 //! `gate.hold`, `customs.hold` and our own `release.hold`: one message, three keepers.
 
+use chassis::event;
 use fabric::{Record, Unreadable};
 use prost::Message;
 use proto::common::v1 as common;
@@ -14,16 +15,16 @@ use crate::domain::hold::{Hold, HoldId, HoldKind, Lifted, Scope, ScopeKind};
 /// If it cannot be understood.
 pub fn read(service: &str, record: &Record) -> Result<Input, Unreadable> {
     let event = common::HoldEvent::decode(record.payload.clone())?;
-    let fact: common::HoldFact = wire::known("fact", event.fact)?;
-    let recorded_at = wire::time("recorded_at", event.recorded_at.as_ref())?;
-    let observed_at = wire::observed(event.observed_at.as_ref(), recorded_at)?;
-    let message = wire::required("hold", event.hold)?;
-    let scope = scope(wire::required("scope", message.scope.as_ref())?)?;
-    let kind = kind(wire::known("kind", message.kind)?)
+    let fact: common::HoldFact = event::known("fact", event.fact)?;
+    let recorded_at = event::time("recorded_at", event.recorded_at.as_ref())?;
+    let observed_at = event::observed(event.observed_at.as_ref(), recorded_at)?;
+    let message = event::required("hold", event.hold)?;
+    let scope = scope(event::required("scope", message.scope.as_ref())?)?;
+    let kind = kind(event::known("kind", message.kind)?)
         .ok_or_else(|| Unreadable("the hold does not say its kind".to_owned()))?;
     let lifted = match fact {
         common::HoldFact::Lifted => Some(Lifted {
-            at: wire::optional_time("lifted_at", message.lifted_at.as_ref())?
+            at: event::optional_time("lifted_at", message.lifted_at.as_ref())?
                 .unwrap_or(observed_at),
             by_subject: message.lifted_by_subject,
             reason: message.lift_reason,
@@ -47,7 +48,7 @@ pub fn read(service: &str, record: &Record) -> Result<Input, Unreadable> {
         Hold {
             id: HoldId {
                 service: service.to_owned(),
-                id: wire::filled("hold_id", &message.hold_id)?,
+                id: event::filled("hold_id", &message.hold_id)?,
             },
             scope,
             kind,
@@ -55,7 +56,7 @@ pub fn read(service: &str, record: &Record) -> Result<Input, Unreadable> {
             placed_by_role: String::new(),
             placed_by_subject: message.placed_by_subject,
             reason: message.reason,
-            placed_at: wire::optional_time("placed_at", message.placed_at.as_ref())?
+            placed_at: event::optional_time("placed_at", message.placed_at.as_ref())?
                 .unwrap_or(observed_at),
             lifted,
             event_id: record.event_id.clone(),
@@ -68,10 +69,10 @@ pub fn read(service: &str, record: &Record) -> Result<Input, Unreadable> {
 /// # Errors
 /// If it does not say.
 pub fn scope(scope: &common::HoldScope) -> Result<Scope, Unreadable> {
-    let kind = scope_kind(wire::known("scope.kind", scope.kind)?).ok_or_else(|| {
+    let kind = scope_kind(event::known("scope.kind", scope.kind)?).ok_or_else(|| {
         Unreadable("the hold does not say on what kind of thing it is".to_owned())
     })?;
-    Ok(Scope::new(kind, wire::filled("scope.key", &scope.key)?))
+    Ok(Scope::new(kind, event::filled("scope.key", &scope.key)?))
 }
 
 /// The kind of a scope; none if it is not said.

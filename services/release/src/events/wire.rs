@@ -1,63 +1,10 @@
-//! What all topics have in common on the wire: times, conditions, names of facts.
+//! What release's topics have in common on the wire beyond `chassis::event`: conditions and names of facts.
 
-use chassis::convert;
-use chrono::{DateTime, Utc};
+use chassis::{convert, event};
 use fabric::Unreadable;
-use kernel::Fault;
-use prost_types::Timestamp;
 use proto::common::v1 as common;
 
 use crate::domain::condition::{Condition, Who};
-
-/// A time that must be there.
-///
-/// # Errors
-/// If it is missing or out of bounds.
-pub fn time(field: &str, timestamp: Option<&Timestamp>) -> Result<DateTime<Utc>, Unreadable> {
-    convert::time(field, timestamp).map_err(unreadable)
-}
-
-/// A time that may be missing.
-///
-/// # Errors
-/// If it is out of bounds.
-pub fn optional_time(
-    field: &str,
-    timestamp: Option<&Timestamp>,
-) -> Result<Option<DateTime<Utc>>, Unreadable> {
-    convert::optional_time(field, timestamp).map_err(unreadable)
-}
-
-/// When something happened: where nobody says, when it was recorded.
-///
-/// # Errors
-/// If it is out of bounds.
-pub fn observed(
-    observed_at: Option<&Timestamp>,
-    recorded_at: DateTime<Utc>,
-) -> Result<DateTime<Utc>, Unreadable> {
-    Ok(optional_time("observed_at", observed_at)?.unwrap_or(recorded_at))
-}
-
-/// A message that must be there.
-///
-/// # Errors
-/// If it is missing.
-pub fn required<T>(field: &str, message: Option<T>) -> Result<T, Unreadable> {
-    message.ok_or_else(|| Unreadable(format!("{field} is missing")))
-}
-
-/// A text that must not be empty.
-///
-/// # Errors
-/// If it is.
-pub fn filled(field: &str, text: &str) -> Result<String, Unreadable> {
-    if text.is_empty() {
-        Err(Unreadable(format!("{field} is empty")))
-    } else {
-        Ok(text.to_owned())
-    }
-}
 
 /// The name of a fact as notices and timelines have it: "CONTAINER_VISIT_FACT_ARRIVED" is "CONTAINER_VISIT_ARRIVED".
 ///
@@ -72,18 +19,6 @@ pub fn fact_name(enum_name: &str) -> Result<String, Unreadable> {
     Ok(enum_name.replacen("_FACT_", "_", 1))
 }
 
-/// A value of an enum that this version knows.
-///
-/// # Errors
-/// If it is newer than this version.
-pub fn known<E: TryFrom<i32>>(field: &str, value: i32) -> Result<E, Unreadable> {
-    E::try_from(value).map_err(|_| {
-        Unreadable(format!(
-            "{field} {value} is not known to this version; upgrade it and retry the record"
-        ))
-    })
-}
-
 /// A condition as another service states it; `who` says what its text means.
 ///
 /// # Errors
@@ -96,7 +31,7 @@ pub fn condition(
         code: condition.code.clone(),
         subject: condition.subject.clone(),
         who: who(&condition.who),
-        since: optional_time("since", condition.since.as_ref())?,
+        since: event::optional_time("since", condition.since.as_ref())?,
         evidence: condition.evidence.clone(),
         description: condition.description.clone(),
     })
@@ -131,8 +66,4 @@ pub fn public_conditions(conditions: &[Condition]) -> Vec<common::Condition> {
         .iter()
         .map(|condition| condition_message(condition, condition.who.public()))
         .collect()
-}
-
-fn unreadable(fault: Fault) -> Unreadable {
-    Unreadable(format!("{}: {}", fault.path, fault.description))
 }

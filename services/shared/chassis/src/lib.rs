@@ -10,6 +10,7 @@ pub mod command;
 pub mod config;
 pub mod convert;
 pub mod errors;
+pub mod event;
 pub mod fabric_admin;
 pub mod identity;
 pub mod page;

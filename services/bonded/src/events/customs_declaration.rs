@@ -1,11 +1,11 @@
 //! `customs.declaration`: whose declaration it is and for what, which lists it names, and whether it is released.
 
+use chassis::event;
 use fabric::{Record, Unreadable};
 use kernel::StockListNumber;
 use prost::Message;
 use proto::customs::events::v1 as wire;
 
-use super::{optional_time, required, time};
 use crate::app::Input;
 use crate::domain::declaration::KnownDeclaration;
 
@@ -19,14 +19,14 @@ const RELEASED: [&str; 2] = ["RELEASED", "CLEARED"];
 ///
 /// # Errors
 /// It is no declaration event, or one that says nothing we understand.
-pub fn decode(record: &Record) -> Result<Input, Unreadable> {
+pub fn read(record: &Record) -> Result<Input, Unreadable> {
     let event = wire::DeclarationEvent::decode(record.payload.clone())?;
-    let state = required(event.declaration, "declaration")?;
+    let state = event::required("declaration", event.declaration)?;
     if state.declaration_id.is_empty() {
         return Err(Unreadable("the declaration has no id".into()));
     }
-    let recorded_at = time(event.recorded_at.as_ref(), "recorded_at")?;
-    let observed_at = optional_time(event.observed_at.as_ref(), "observed_at")?;
+    let recorded_at = event::time("recorded_at", event.recorded_at.as_ref())?;
+    let observed_at = event::optional_time("observed_at", event.observed_at.as_ref())?;
     let released = RELEASED.contains(&state.state.as_str());
     Ok(Input::Declaration(KnownDeclaration {
         version: (record.epoch, state.version),

@@ -1,11 +1,11 @@
 //! `customs.party`: who somebody is, and who may file lists for whom.
 
+use chassis::event;
 use fabric::{Record, Unreadable};
 use prost::Message;
 use proto::customs::events::v1 as wire;
 use proto::customs::events::v1::party_event::Fact;
 
-use super::{optional_time, time};
 use crate::app::Input;
 use crate::domain::mandate::KnownMandate;
 use crate::domain::party::KnownParty;
@@ -20,7 +20,7 @@ const FILE_STOCK_LIST: &str = "FILE_STOCK_LIST";
 ///
 /// # Errors
 /// It is no party event, or one that says nothing we understand.
-pub fn decode(record: &Record) -> Result<Input, Unreadable> {
+pub fn read(record: &Record) -> Result<Input, Unreadable> {
     let event = wire::PartyEvent::decode(record.payload.clone())?;
     match event.fact {
         Some(Fact::Party(party)) if party.party_id.is_empty() => {
@@ -39,9 +39,9 @@ pub fn decode(record: &Record) -> Result<Input, Unreadable> {
                 .actions
                 .iter()
                 .any(|action| action == FILE_STOCK_LIST),
-            valid_from: time(mandate.valid_from.as_ref(), "valid_from")?,
-            valid_until: optional_time(mandate.valid_until.as_ref(), "valid_until")?,
-            revoked_at: optional_time(mandate.revoked_at.as_ref(), "revoked_at")?,
+            valid_from: event::time("valid_from", mandate.valid_from.as_ref())?,
+            valid_until: event::optional_time("valid_until", mandate.valid_until.as_ref())?,
+            revoked_at: event::optional_time("revoked_at", mandate.revoked_at.as_ref())?,
             mandate_id: mandate.mandate_id,
             grantor_party: mandate.grantor_party,
             agent_party: mandate.agent_party,

@@ -1,10 +1,11 @@
 //! `gate.list-passage`: what has passed of a list, whether more can, and how gate answered an ask.
 
+use chassis::event;
 use fabric::{Record, Unreadable};
 use prost::Message;
 use proto::gate::events::v1 as wire;
 
-use super::{list_number, optional_time, required};
+use super::list_number;
 use crate::app::Input;
 use crate::domain::passage::{Pass, PassState, Passage};
 
@@ -15,9 +16,9 @@ pub const TOPIC: &str = "gate.list-passage";
 ///
 /// # Errors
 /// It is no passage event, or one that says something we do not understand.
-pub fn decode(record: &Record) -> Result<Input, Unreadable> {
+pub fn read(record: &Record) -> Result<Input, Unreadable> {
     let event = wire::ListPassageEvent::decode(record.payload.clone())?;
-    let passage = required(event.passage, "passage")?;
+    let passage = event::required("passage", event.passage)?;
     let mut passes = passage
         .passes
         .into_iter()
@@ -63,7 +64,7 @@ fn pass(pass: wire::ListPass) -> Result<Pass, Unreadable> {
     }
     Ok(Pass {
         state,
-        passed_at: optional_time(pass.passed_at.as_ref(), "passed_at")?,
+        passed_at: event::optional_time("passed_at", pass.passed_at.as_ref())?,
         pre_arrival_id: pass.pre_arrival_id,
         pass_number: pass.pass_number,
         lines,
