@@ -208,7 +208,7 @@ fn of_declarations(view: &View<'_>) -> Vec<Condition> {
                     code::CONTAINER_NOT_DECLARED,
                     container.number.as_str(),
                     "haulier",
-                    "No declaration that the filing names is of this container; name the right one, or have the broker amend it.",
+                    "No declaration that the filing names is of this container; name the right one, or have the broker file one that is.",
                 )],
             );
         }
@@ -259,7 +259,7 @@ fn of_reference(reference: &Reference<'_>, view: &View<'_>) -> Option<Condition>
         _ if !containers.any(|container| declaration.covers(container)) => (
             code::DECLARATION_OF_OTHER_CONTAINER,
             declaration.filer_party.as_str(),
-            "It names other containers; its filer amends it, or the haulier names another.",
+            "It names other containers; the haulier names another, or its filer files one for these.",
         ),
         _ => return None,
     };

@@ -260,7 +260,7 @@ fn not_announced(container_number: &str, filed: &Filed, list: &StockList) -> Con
         since: Some(list.known_since),
         evidence: vec![filed.event_id.clone()],
         description: format!(
-            "Container {container_number}, which the declaration of the list names, is not known where its goods come from. The terminal announces it, or the declaration's filer amends it."
+            "Container {container_number}, which the declaration of the list names, is not known where its goods come from. The terminal announces it; if the number is wrong, the declaration's filer asks an officer to invalidate it and files anew."
         ),
     }
 }

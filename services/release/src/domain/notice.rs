@@ -354,7 +354,7 @@ const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "DECLARATION_MISMATCHED",
-        "The declaration does not agree with the manifest; amend it, or ask an officer.",
+        "The declaration does not agree with the manifest; the line corrects the manifest, or an officer decides.",
     ),
     (
         "DECLARATION_MATCH_OVERRIDDEN",
