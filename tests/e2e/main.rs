@@ -22,7 +22,8 @@ mod metrics;
 mod parked;
 mod readme;
 mod reflection;
-mod site;
 mod tracing;
 mod up;
 mod world;
+
+use torture::site;

@@ -7,15 +7,10 @@ use std::fmt::Write as _;
 use prost::Message as _;
 use proto::release::events::v1::NoticeEvent;
 use rust_decimal::Decimal;
-use sqlx::postgres::{PgPool, PgPoolOptions};
+use torture::play::settling::{self, Databases};
 
 use crate::journey::Journey;
 use crate::site::Site;
-use crate::waiting::{if_so, seen};
-
-const SERVICES: [&str; 4] = ["gate", "customs", "bonded", "release"];
-/// Queries come one after the other.
-const CONNECTIONS_MAX: u32 = 1;
 
 /// What is read, by database: each statement gives lines of text. `$1` is the journeys' containers, transport
 /// documents and stock lists; the names are put out of the lines afterwards.
@@ -269,32 +264,17 @@ impl Digest {
 pub type Figures = BTreeMap<String, Decimal>;
 
 /// The four databases.
-pub struct Ledgers(BTreeMap<&'static str, PgPool>);
+pub struct Ledgers(Databases);
 
 impl Ledgers {
     /// Those of a site that runs.
     pub fn open(site: &Site) -> Ledgers {
-        let endpoints = site.endpoints().expect("up has published its endpoints");
-        let open = |service: &'static str| {
-            let url = endpoints["postgres"][service].as_str().unwrap();
-            let pool = PgPoolOptions::new().max_connections(CONNECTIONS_MAX);
-            (service, pool.connect_lazy(url).unwrap())
-        };
-        Ledgers(SERVICES.into_iter().map(open).collect())
+        Ledgers(settling::open(site))
     }
 
     /// Waits until everybody has read all that the others published, and nothing new came of it.
     pub async fn settled(&self) {
-        seen("everything is read by everybody", async || {
-            let before = self.heads().await;
-            let behind = self.behind(&before).await;
-            let quiet = self.heads().await == before;
-            Ok(match behind {
-                Some(behind) => Err(behind),
-                None => if_so(quiet, (), "more is being published"),
-            })
-        })
-        .await;
+        settling::settled(&self.0).await;
     }
 
     /// The figures as they are now.
@@ -388,52 +368,6 @@ impl Ledgers {
         }
         told.into_values().collect()
     }
-
-    async fn heads(&self) -> BTreeMap<(String, i32), (i64, i64)> {
-        let mut heads = BTreeMap::new();
-        for pool in self.0.values() {
-            heads.extend(
-                standing(pool, "select topic, partition, epoch, seq from fabric.head").await,
-            );
-        }
-        heads
-    }
-
-    /// The first partition that somebody has not read to its end, has stopped reading, or put records of aside.
-    async fn behind(&self, heads: &BTreeMap<(String, i32), (i64, i64)>) -> Option<String> {
-        for (service, pool) in &self.0 {
-            let parked: Vec<String> =
-                sqlx::query_scalar("select event_id || ': ' || cause from fabric.parked")
-                    .fetch_all(pool)
-                    .await
-                    .unwrap();
-            if !parked.is_empty() {
-                return Some(format!("{service} has parked {parked:?}"));
-            }
-            let positions = standing(
-                pool,
-                "select topic, partition, epoch, seq from fabric.position",
-            )
-            .await;
-            for (partition, applied) in positions {
-                let head = heads.get(&partition);
-                if head.is_some_and(|head| *head != applied) {
-                    return Some(format!(
-                        "{service} has read {partition:?} up to {applied:?} of {head:?}"
-                    ));
-                }
-            }
-        }
-        None
-    }
-}
-
-async fn standing(pool: &PgPool, statement: &'static str) -> BTreeMap<(String, i32), (i64, i64)> {
-    let rows: Vec<(String, i32, i64, i64)> =
-        sqlx::query_as(statement).fetch_all(pool).await.unwrap();
-    rows.into_iter()
-        .map(|(topic, partition, epoch, seq)| ((topic, partition), (epoch, seq)))
-        .collect()
 }
 
 /// What differs from run to run, put out of a line: the names of containers, documents and filings.

@@ -8,19 +8,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod barrier;
-mod chance;
 mod digest;
-mod journey;
-mod outage;
-mod parties;
 mod performance;
-mod script;
 mod sites;
-// The end-to-end tests' way to run `up`; these tests need less of it than those.
-#[allow(dead_code)]
-#[path = "../e2e/site.rs"]
-mod site;
-mod waiting;
 
 use chance::Chance;
 use digest::Digest;
@@ -31,6 +21,8 @@ use performance::{Plan, Stage};
 use proto::gate::v1::{CheckOutOutcome, TruckVisitState};
 use script::{Closing, Step};
 use tokio::sync::OnceCell;
+use torture::play::{chance, journey, outage, parties, script, waiting};
+use torture::site;
 
 #[test]
 fn whenever_gate_is_stopped_the_final_state_is_the_same() {

@@ -1,19 +1,15 @@
 //! The sites that are played on, each for one test at a time: what one test stops, another would miss. There are
 //! three, because a test mostly waits. This file must not know what is played.
 
-use std::cell::Cell;
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::site::Site;
+use torture::play::waiting;
+use torture::site::Site;
 
 static SITES: [OnceLock<Site>; 3] = [const { OnceLock::new() }; 3];
 /// Which of them nobody plays on.
 static FREE: Mutex<[bool; SITES.len()]> = Mutex::new([true; SITES.len()]);
 static FREED: Condvar = Condvar::new();
-
-thread_local! {
-    static PRESENT: Cell<Option<usize>> = const { Cell::new(None) };
-}
 
 /// A site that a test has for itself until it drops this.
 pub struct Alone(usize);
@@ -28,19 +24,15 @@ pub fn alone() -> Alone {
         }
     };
     free[place] = false;
-    PRESENT.set(Some(place));
     Alone(place)
-}
-
-/// The site that the test on this thread plays on, if it runs.
-pub fn present() -> Option<&'static Site> {
-    SITES[PRESENT.get()?].get()
 }
 
 impl Alone {
     /// The site.
     pub fn get(&self) -> &'static Site {
-        SITES[self.0].get_or_init(Site::start)
+        let site = SITES[self.0].get_or_init(Site::start);
+        waiting::on_site(site);
+        site
     }
 }
 

@@ -6,21 +6,43 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use torture::checker;
 use torture::evidence::Evidence;
+use torture::play::chance::Chance;
+use torture::rig;
 
-/// Looks for what may never happen
+/// Disturbs a site of its own while all journeys are played on it, and looks for what may never happen
 #[derive(Parser)]
 #[command(
     name = "cargo torture",
-    after_help = "Example: cargo torture check --state ~/.greenlane"
+    args_conflicts_with_subcommands = true,
+    after_help = "\
+Example: cargo torture --minutes 10
+         cargo torture --seed 42 --minutes 1
+         cargo torture check --state ~/.greenlane"
 )]
 struct Arguments {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+    #[command(flatten)]
+    run: RunArguments,
+}
+
+#[derive(Args)]
+struct RunArguments {
+    /// What chance follows from; a new one each time if not given
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+    /// How long it is disturbed
+    #[arg(long, default_value_t = 5, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..=1_440))]
+    minutes: u64,
+    /// How many journeys are on their way at once
+    #[arg(long, default_value_t = 12, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=200))]
+    players: u16,
 }
 
 #[derive(Subcommand)]
@@ -33,10 +55,13 @@ enum Command {
     },
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let Command::Check { state } = Arguments::parse().command;
-    match check(&state).await {
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let found = match arguments.command {
+        Some(Command::Check { state }) => on_this_thread(check(&state)),
+        None => run(&arguments.run),
+    };
+    match found {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
@@ -44,6 +69,37 @@ async fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Journeys are played by one thread: what they wait for is done by others.
+fn on_this_thread<T>(looking: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().build()?.block_on(looking)
+}
+
+fn run(arguments: &RunArguments) -> anyhow::Result<bool> {
+    build()?;
+    let options = rig::Options {
+        seed: arguments.seed.unwrap_or_else(Chance::seed),
+        duration: Duration::from_secs(arguments.minutes * 60),
+        players: arguments.players.into(),
+    };
+    let verdict = on_this_thread(rig::run(options))?;
+    for violation in &verdict.violations {
+        println!("{violation}");
+    }
+    println!("{verdict}");
+    Ok(verdict.violations.is_empty())
+}
+
+/// What is disturbed is what stands in the sources now; built as the tests build it, so that both share it.
+fn build() -> anyhow::Result<()> {
+    let cargo = std::env::var_os("CARGO").context("start it as `cargo torture`")?;
+    let mut build = std::process::Command::new(cargo);
+    build.args(["test", "--quiet", "--no-run", "--package", "greenlane"]);
+    let built = build.status().context("cargo does not start")?;
+    anyhow::ensure!(built.success(), "greenlane cannot be built");
+    Ok(())
 }
 
 async fn check(state: &std::path::Path) -> anyhow::Result<bool> {

@@ -1,5 +1,6 @@
 //! What may never happen, one name for each, and whether it did. Pure: the same evidence gives the same violations.
 
+mod barrier;
 mod exchange;
 mod facts;
 mod stock;
@@ -38,6 +39,16 @@ pub enum Kind {
     DecisionCarriedOver,
     /// Gate has answered one ask both ways.
     AskAnsweredTwice,
+    /// Goods passed a barrier, or left by train or barge, and nobody had released them.
+    PassedWithoutRelease,
+    /// Goods passed on a release that gate had taken back.
+    PassedOnRevokedRelease,
+    /// Goods left with another haulier than their release names.
+    PassedWithOtherHaulier,
+    /// A truck that had been recalled was let out.
+    LetOutWhileRecalled,
+    /// A stay has ended twice.
+    DepartedTwice,
     /// A party was told twice of one fact, under two ids.
     NoticeRepeated,
     /// The message of a published fact cannot be read.
@@ -81,6 +92,7 @@ pub fn violations(evidence: &Evidence) -> Vec<Violation> {
     let mut found = exchange::violations(evidence);
     found.extend(topics::violations(evidence));
     found.extend(facts::violations(evidence));
+    found.extend(barrier::violations(evidence));
     found.extend(stock::violations(&evidence.ledger));
     found
 }

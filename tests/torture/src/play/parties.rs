@@ -1,6 +1,7 @@
 //! Who speaks to the services: each party with its development token, over channels that connect again by
 //! themselves. It must not know what is said.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
-use crate::outage::Victim;
+use crate::play::outage::Victim;
 use crate::site::Site;
 
 /// A frozen service does not answer: the call is given up after so long, and made again.
@@ -58,7 +59,13 @@ pub struct Parties {
 impl Parties {
     /// Everybody, at a site that runs.
     pub fn of(site: &Site) -> Parties {
-        let channels = Arc::new(Channels::of(site));
+        Parties::at(site, &BTreeMap::new())
+    }
+
+    /// Everybody, at a site whose services answer at these further addresses too, by service: each call goes to one
+    /// that can be reached.
+    pub fn at(site: &Site, further: &BTreeMap<&'static str, String>) -> Parties {
+        let channels = Arc::new(Channels::of(site, further));
         let party = |name| Party::of(site, name, &channels);
         Parties {
             terminal: party("terminal"),
@@ -100,7 +107,7 @@ impl Parties {
                     .await
                     .map(drop)
             }
-            Victim::Kafka => Ok(()),
+            Victim::Kafka | Victim::Postgres => Ok(()),
         }
     }
 
@@ -175,15 +182,20 @@ impl Channels {
         }
     }
 
-    fn of(site: &Site) -> Channels {
+    fn of(site: &Site, further: &BTreeMap<&'static str, String>) -> Channels {
         let endpoints = site.endpoints().expect("up has published its endpoints");
-        let channel = |service: &str| {
-            let url = endpoints[service]["grpc"].as_str().unwrap().to_owned();
-            Endpoint::from_shared(url)
+        let endpoint = |url: &str| {
+            Endpoint::from_shared(url.to_owned())
                 .unwrap()
                 .connect_timeout(CONNECT_TIMEOUT)
                 .timeout(ANSWER_TIMEOUT)
-                .connect_lazy()
+        };
+        let channel = |service: &str| {
+            let first = endpoint(endpoints[service]["grpc"].as_str().unwrap());
+            match further.get(service) {
+                None => first.connect_lazy(),
+                Some(url) => Channel::balance_list([first, endpoint(url)].into_iter()),
+            }
         };
         Channels {
             gate: channel("gate"),

@@ -8,8 +8,8 @@ use proto::release::v1 as release;
 
 use super::lane::all_is_read;
 use super::{Journey, PORT, codes, request_id};
-use crate::script::Closing;
-use crate::waiting::{answered, if_so, seen};
+use crate::play::script::Closing;
+use crate::play::waiting::{answered, if_so, seen};
 
 impl Journey<'_> {
     /// Closes the barrier for a truck that is inside.

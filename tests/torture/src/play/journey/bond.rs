@@ -7,8 +7,8 @@ use proto::release::v1 as release;
 
 use super::lane::all_is_read;
 use super::{Journey, kilograms, request_id};
-use crate::parties::Parties;
-use crate::waiting::{answered, if_so, seen};
+use crate::play::parties::Parties;
+use crate::play::waiting::{answered, if_so, seen};
 
 /// A line of a seeded account book, and how much of it a journey moves.
 struct Stock {

@@ -13,14 +13,23 @@ pub struct Chance {
 }
 
 impl Chance {
-    /// From the environment's seed, or a new one. Each purpose has a sequence of its own, so that tests run
-    /// in any order.
+    /// From the environment's seed, or a new one.
     pub fn from_environment(purpose: &str) -> Chance {
         let seed = match std::env::var(SEED_VARIABLE) {
             Ok(text) => text.parse().expect("FAULTS_SEED is a number"),
-            // The random half of an id.
-            Err(_) => kernel::new_id().as_u64_pair().1 & 0xffff_ffff,
+            Err(_) => Chance::seed(),
         };
+        Chance::of(seed, purpose)
+    }
+
+    /// A seed that nobody has chosen.
+    pub fn seed() -> u64 {
+        // The random half of an id.
+        kernel::new_id().as_u64_pair().1 & 0xffff_ffff
+    }
+
+    /// From a seed. Each purpose has a sequence of its own, so that they may be played in any order.
+    pub fn of(seed: u64, purpose: &str) -> Chance {
         let state = purpose.bytes().fold(seed, |state, byte| {
             state.wrapping_mul(31).wrapping_add(u64::from(byte))
         });

@@ -6,7 +6,7 @@ use std::fs;
 use proto::customs::v1::{DebtState, FilingOutcome};
 
 use super::Journey;
-use crate::script::Script;
+use crate::play::script::Script;
 use crate::site::document;
 
 /// A real declaration and its goods.

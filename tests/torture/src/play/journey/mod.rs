@@ -19,8 +19,8 @@ use kernel::ContainerNumber;
 use proto::common::v1::{Condition, Quantity};
 use proto::gate::v1 as gate;
 
-use crate::parties::{Parties, Party};
-use crate::script::{Script, Step};
+use crate::play::parties::{Parties, Party};
+use crate::play::script::{Script, Step};
 pub use bond::stock_is_seeded;
 use cargo::Cargo;
 pub use lane::knowledge_is_old;
@@ -198,7 +198,11 @@ fn kilograms(value: u32) -> Quantity {
 }
 
 fn from_now(later: TimeDelta) -> prost_types::Timestamp {
-    chassis::convert::timestamp(Utc::now() + later)
+    let time = Utc::now() + later;
+    prost_types::Timestamp {
+        seconds: time.timestamp(),
+        nanos: 0,
+    }
 }
 
 /// The number of this serial, with its right check digit: of ten digits one passes.

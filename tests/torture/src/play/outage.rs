@@ -3,7 +3,6 @@
 //! happens or what is done meanwhile.
 
 use std::fmt;
-use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -11,13 +10,14 @@ use std::time::Duration;
 
 use stack::process::Signal;
 
+use crate::play::waiting::{if_so, seen};
 use crate::site::{Process, Site};
-use crate::waiting::{if_so, seen};
 
 /// How often it is looked for a successor.
 const WATCH: Duration = Duration::from_millis(10);
 
 /// Who can be stopped.
+#[allow(missing_docs)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Victim {
     Gate,
@@ -25,6 +25,7 @@ pub enum Victim {
     Bonded,
     Release,
     Kafka,
+    Postgres,
 }
 
 impl Victim {
@@ -36,16 +37,19 @@ impl Victim {
             Victim::Bonded => "bonded",
             Victim::Release => "release",
             Victim::Kafka => "kafka",
+            Victim::Postgres => "postgres",
         }
     }
 
     /// Its process, if there is one now.
-    fn process(self, site: &Site) -> Option<Process> {
+    pub fn process(self, site: &Site) -> Option<Process> {
         let wanted = match self {
             Victim::Kafka => "kafka.Kafka\0".to_owned(),
+            // Its processes for connections have other names.
+            Victim::Postgres => "/postgres\0-D\0".to_owned(),
             service => format!("serve\0{}\0", service.name()),
         };
-        let is_it = |process: &Process| command_line(process).contains(&wanted);
+        let is_it = |process: &Process| process.command_line().contains(&wanted);
         site.children()
             .into_iter()
             .find(|process| process.lives() && is_it(process))
@@ -114,7 +118,7 @@ impl Outage {
             Way::End => Signal::SIGTERM,
             Way::Freeze => Signal::SIGSTOP,
         };
-        send(&process, signal);
+        process.signal(signal);
         if way != Way::Freeze {
             seen(&format!("{victim} has ended"), async || {
                 Ok(if_so(!process.lives(), (), "it lives"))
@@ -168,24 +172,13 @@ fn keep_away(site: &Site, victim: Victim, mut frozen: Option<Process>, over: &At
             && let Some(present) = victim.process(site)
             && frozen.as_ref() != Some(&present)
         {
-            send(&present, Signal::SIGSTOP);
+            present.signal(Signal::SIGSTOP);
             frozen = Some(present);
         }
         std::thread::sleep(WATCH);
     }
     // Only one can be there: `up` starts none beside one that lives.
     if let Some(process) = &frozen {
-        send(process, Signal::SIGCONT);
+        process.signal(Signal::SIGCONT);
     }
-}
-
-fn send(process: &Process, signal: Signal) {
-    let pid = nix::unistd::Pid::from_raw(i32::try_from(process.pid).unwrap());
-    // One that ended meanwhile needs no signal any more.
-    let _ = nix::sys::signal::kill(pid, signal);
-}
-
-fn command_line(process: &Process) -> String {
-    let bytes = fs::read(format!("/proc/{}/cmdline", process.pid)).unwrap_or_default();
-    String::from_utf8_lossy(&bytes).into_owned()
 }

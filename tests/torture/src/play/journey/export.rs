@@ -6,7 +6,7 @@ use tonic::Status;
 
 use super::lane::{is_fresh, knowledge_is_fresh};
 use super::{Journey, PORT, SEAL, accepted_line, codes, only_line, request_id};
-use crate::waiting::{answered, if_so, seen};
+use crate::play::waiting::{answered, if_so, seen};
 
 impl Journey<'_> {
     /// A load is refused for the hold: the container stays in the yard.

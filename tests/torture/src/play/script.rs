@@ -1,7 +1,7 @@
 //! The journeys as lists of steps, and for each step whom it calls and whom its consequence rests on: so
 //! that it is known who may be away meanwhile. It must not know how a step is done.
 
-use crate::outage::Victim;
+use crate::play::outage::Victim;
 use Step::{
     Accepted, Announce, ApproveList, CheckIn, CheckInAtCentre, CheckOut, CheckOutAtCentre, Cleared,
     ComeInVain, CommercialRelease, CompleteControls, Count, Departed, Exited, FileList,

@@ -1,6 +1,8 @@
-//! A running `greenlane up`, for tests: in a temporary folder, small and quick to start, gone with the
-//! test process however that ends. Most tests share one; those that kill or stop it have
-//! their own. It must not know what the commands do.
+//! A running `greenlane up`, for tests and for the rig: in a temporary folder, small and quick to start, gone with the
+//! process that started it however that ends. It must not know what the commands do.
+
+// Whoever starts a site is a test, or wants to end like one.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -20,9 +22,16 @@ const POLL: Duration = Duration::from_millis(20);
 /// ... but never longer than this.
 const POLL_MAX: Duration = Duration::from_millis(200);
 
-/// The binary under test.
+/// The binary under test: built with whatever runs here, and beside it or, of a test, in the folder above.
 pub fn binary() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_greenlane"));
+    let here = std::env::current_exe().expect("this program has a name");
+    let program = here
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join("greenlane"))
+        .find(|program| program.is_file());
+    let mut command = Command::new(program.expect("greenlane is built: cargo build -p greenlane"));
     // What stands in the developer's environment is not under test.
     for name in [
         "GREENLANE_STATE",
@@ -289,7 +298,7 @@ pub struct Process {
 
 impl Process {
     /// Every process below another.
-    fn below(parent: u32) -> BTreeSet<Process> {
+    pub fn below(parent: u32) -> BTreeSet<Process> {
         let all: Vec<(u32, Process)> = fs::read_dir("/proc")
             .unwrap()
             .filter_map(|entry| {
@@ -321,7 +330,24 @@ impl Process {
         nix::sys::signal::kill(pid, Signal::SIGKILL).unwrap();
     }
 
-    fn command_line(&self) -> String {
+    /// A signal; one that ended meanwhile needs none any more.
+    pub fn signal(&self, signal: Signal) {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.pid).unwrap());
+        let _ = nix::sys::signal::kill(pid, signal);
+    }
+
+    /// The environment that it was started with.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let bytes = fs::read(format!("/proc/{}/environ", self.pid)).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        let pairs = text.split('\0').filter_map(|pair| pair.split_once('='));
+        pairs
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
+    }
+
+    /// Its command line, a zero byte after each word.
+    pub fn command_line(&self) -> String {
         let bytes = fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
@@ -339,13 +365,17 @@ fn stat(pid: u32) -> Option<(u32, String)> {
 }
 
 /// Waits for a condition.
+///
+/// # Panics
+/// If it does not come.
 #[track_caller]
 pub fn until(what: &str, condition: impl FnMut() -> bool) {
     until_within(DEADLINE, what, condition);
 }
 
+/// As [`until`], for as long as is said.
 #[track_caller]
-fn until_within(deadline: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+pub fn until_within(deadline: Duration, what: &str, mut condition: impl FnMut() -> bool) {
     let end = Instant::now() + deadline;
     let mut poll = POLL;
     while !condition() {
@@ -362,7 +392,7 @@ fn until_within(deadline: Duration, what: &str, mut condition: impl FnMut() -> b
 /// A document of the project's own copy of real declarations.
 pub fn document(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../tests/data/declarations")
+        .join("../data/declarations")
         .join(path);
     path.canonicalize().unwrap().to_str().unwrap().to_owned()
 }

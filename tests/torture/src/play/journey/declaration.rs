@@ -4,7 +4,7 @@ use proto::customs::v1 as customs;
 use tonic::Status;
 
 use super::{Journey, request_id};
-use crate::waiting::{if_so, seen};
+use crate::play::waiting::{if_so, seen};
 
 impl Journey<'_> {
     /// Customs has heard all that it answers to the declaration on.

@@ -9,8 +9,8 @@ use proto::gate::v1 as gate;
 use tonic::Status;
 
 use super::{CENTRE, Journey, PORT, SEAL, codes, from_now, kilograms, request_id};
-use crate::parties::{Parties, Party};
-use crate::waiting::{answered, if_so, seen};
+use crate::play::parties::{Parties, Party};
+use crate::play::waiting::{answered, if_so, seen};
 
 /// The mass of the truck with its empty chassis, in kilograms.
 const TRUCK_KILOGRAMS: u32 = 15_200;

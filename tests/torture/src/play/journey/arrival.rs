@@ -8,7 +8,7 @@ use tonic::Status;
 
 use super::lane::all_is_read;
 use super::{Journey, PORT, SEAL, accepted_line, codes, from_now, kilograms, request_id};
-use crate::waiting::{answered, if_so, seen};
+use crate::play::waiting::{answered, if_so, seen};
 
 impl Journey<'_> {
     pub(super) async fn announce(&mut self) {

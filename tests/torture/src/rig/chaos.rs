@@ -1,0 +1,192 @@
+//! What is done to the site: at times that follow from a seed a process is killed, told to end or stopped for a while,
+//! or a second instance of a service comes and goes. Each fault is told as it is made. It must not know what is played
+//! meanwhile.
+
+use std::fmt;
+use std::time::Duration;
+
+use stack::process::Signal;
+use tokio::time::{Instant, sleep};
+
+use super::instance::Second;
+use crate::play::chance::Chance;
+use crate::play::outage::{Outage, Target, Victim, Way};
+use crate::site::{Process, Site};
+
+/// Between two faults passes at least so long, and ...
+const PAUSE_MILLIS_MIN: usize = 500;
+/// ... less than so much more. Much of it is needed for anything to be played at all.
+const PAUSE_MILLIS_MORE: usize = 6_000;
+/// Who is stopped is stopped for less than so long: beyond its limit gate sends trucks to a person, and nobody plays one.
+const FROZEN_MILLIS_MAX: usize = 8_000;
+
+/// Everybody who may be killed or stopped; services more often than servers, whose way back takes seconds.
+const VICTIMS: [Victim; 10] = [
+    Victim::Gate,
+    Victim::Gate,
+    Victim::Customs,
+    Victim::Customs,
+    Victim::Bonded,
+    Victim::Bonded,
+    Victim::Release,
+    Victim::Release,
+    Victim::Kafka,
+    Victim::Postgres,
+];
+
+/// One fault.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    /// `kill -9`; `up` starts it again.
+    Kill(Victim),
+    /// `SIGTERM` to a service; `up` starts it again.
+    End(Victim),
+    /// `SIGSTOP`, and later `SIGCONT`.
+    Freeze(Victim, Duration),
+    /// The second instance of a service comes, or goes if it is there: killed, or told to end.
+    Second(usize, Signal),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Kill(victim) => write!(formatter, "kill -9 {victim}"),
+            Fault::End(victim) => write!(formatter, "kill -TERM {victim}"),
+            Fault::Freeze(victim, time) => {
+                write!(
+                    formatter,
+                    "kill -STOP {victim}, for {} ms",
+                    time.as_millis()
+                )
+            }
+            Fault::Second(..) => write!(formatter, "a second instance"),
+        }
+    }
+}
+
+/// All faults of a run.
+pub struct Chaos {
+    site: &'static Site,
+    seconds: Vec<Second>,
+    chance: Chance,
+    began: Instant,
+    faults: usize,
+}
+
+impl Chaos {
+    /// Nothing is done yet.
+    pub fn new(site: &'static Site, seconds: Vec<Second>, chance: Chance, began: Instant) -> Chaos {
+        Chaos {
+            site,
+            seconds,
+            chance,
+            began,
+            faults: 0,
+        }
+    }
+
+    /// How many faults there were.
+    pub fn faults(&self) -> usize {
+        self.faults
+    }
+
+    /// Disturbs for so long; what was stopped goes on again before it returns, what was killed is being started.
+    pub async fn disturb(&mut self, duration: Duration) {
+        while self.began.elapsed() < duration {
+            let pause = PAUSE_MILLIS_MIN + self.chance.below(PAUSE_MILLIS_MORE);
+            sleep(millis(pause)).await;
+            let fault = self.draw();
+            self.faults += 1;
+            self.make(fault).await;
+        }
+        for place in 0..self.seconds.len() {
+            self.end_second(place, Signal::SIGTERM).await;
+        }
+    }
+
+    fn draw(&self) -> Fault {
+        let victim = self.chance.one_of(&VICTIMS);
+        let time = millis(1 + self.chance.below(FROZEN_MILLIS_MAX));
+        let place = self.chance.below(self.seconds.len());
+        let signal = self.chance.one_of(&[Signal::SIGKILL, Signal::SIGTERM]);
+        match self.chance.below(4) {
+            0 => Fault::Freeze(victim, time),
+            1 => Fault::Second(place, signal),
+            // PostgreSQL that is told to end waits for whoever is connected.
+            2 if victim != Victim::Postgres => Fault::End(victim),
+            _ => Fault::Kill(victim),
+        }
+    }
+
+    async fn make(&mut self, fault: Fault) {
+        match fault {
+            Fault::Second(place, signal) => {
+                let Some(second) = self.seconds.get_mut(place) else {
+                    return;
+                };
+                if second.runs() {
+                    self.tell(&format!(
+                        "{signal} to the second {}",
+                        self.seconds[place].service
+                    ));
+                    self.end_second(place, signal).await;
+                } else {
+                    let started = second.start();
+                    let service = second.service;
+                    self.tell(&format!("a second {service} comes"));
+                    started.unwrap_or_else(|error| panic!("{error:#}"));
+                }
+            }
+            Fault::Freeze(Victim::Postgres, time) => {
+                self.tell(&fault.to_string());
+                freeze_all(self.site, time).await;
+            }
+            Fault::Freeze(victim, time) => {
+                let target = Target::find(self.site, victim).await;
+                self.tell(&fault.to_string());
+                let outage = Outage::begin(target, Way::Freeze, true).await;
+                sleep(time).await;
+                outage.end().await;
+            }
+            Fault::Kill(victim) => self.stop(fault, victim, Way::Kill).await,
+            Fault::End(victim) => self.stop(fault, victim, Way::End).await,
+        }
+    }
+
+    async fn stop(&self, fault: Fault, victim: Victim, way: Way) {
+        let target = Target::find(self.site, victim).await;
+        self.tell(&fault.to_string());
+        Outage::begin(target, way, false).await.end().await;
+    }
+
+    async fn end_second(&mut self, place: usize, signal: Signal) {
+        if let Some(second) = self.seconds.get_mut(place) {
+            let ended = second.end(signal).await;
+            ended.unwrap_or_else(|error| panic!("{error:#}"));
+        }
+    }
+
+    fn tell(&self, what: &str) {
+        println!("{:7.1} s  {what}", self.began.elapsed().as_secs_f64());
+    }
+}
+
+/// Stops PostgreSQL with all its connections, and lets it go on.
+async fn freeze_all(site: &Site, time: Duration) {
+    let Some(postgres) = Victim::Postgres.process(site) else {
+        return;
+    };
+    let mut frozen = Process::below(postgres.pid);
+    frozen.insert(postgres);
+    for process in &frozen {
+        process.signal(Signal::SIGSTOP);
+    }
+    sleep(time).await;
+    for process in &frozen {
+        process.signal(Signal::SIGCONT);
+    }
+}
+
+fn millis(count: usize) -> Duration {
+    Duration::from_millis(u64::try_from(count).unwrap_or(u64::MAX))
+}
