@@ -255,6 +255,15 @@ impl Site {
             .find(|child| child.command_line().contains("kafka.Kafka\0"))
     }
 
+    /// A signal to `up`.
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub fn signal(&self, signal: Signal) {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.pid()).unwrap());
+        nix::sys::signal::kill(pid, signal).unwrap();
+    }
+
     /// `kill -9` to `up`.
     pub fn kill(&mut self) {
         let mut up = self.up.take().expect("up runs");

@@ -77,7 +77,8 @@ pub enum Way {
 pub struct Target {
     site: &'static Site,
     victim: Victim,
-    process: Process,
+    /// Its process.
+    pub process: Process,
 }
 
 impl Target {

@@ -9,6 +9,7 @@ use stack::process::Signal;
 use tokio::time::{Instant, sleep};
 
 use super::instance::Second;
+use super::log_loss::{Loss, lose};
 use crate::play::chance::Chance;
 use crate::play::outage::{Outage, Target, Victim, Way};
 use crate::site::{Process, Site};
@@ -17,6 +18,8 @@ use crate::site::{Process, Site};
 const PAUSE_MILLIS_MIN: usize = 500;
 /// ... less than so much more. Much of it is needed for anything to be played at all.
 const PAUSE_MILLIS_MORE: usize = 6_000;
+/// So many records are lost of the end of each partition.
+const RECORDS_LOST: u64 = 100;
 /// Who is stopped is stopped for less than so long: beyond its limit gate sends trucks to a person, and nobody plays one.
 const FROZEN_MILLIS_MAX: usize = 8_000;
 
@@ -45,6 +48,8 @@ enum Fault {
     Freeze(Victim, Duration),
     /// The second instance of a service comes, or goes if it is there: killed, or told to end.
     Second(usize, Signal),
+    /// The broker loses records that it had acknowledged.
+    Lose(Loss),
 }
 
 impl fmt::Display for Fault {
@@ -60,6 +65,13 @@ impl fmt::Display for Fault {
                 )
             }
             Fault::Second(..) => write!(formatter, "a second instance"),
+            Fault::Lose(Loss::Whole) => write!(formatter, "Kafka loses its whole log"),
+            Fault::Lose(Loss::Tails(count)) => {
+                write!(
+                    formatter,
+                    "Kafka loses the last {count} records of each partition"
+                )
+            }
         }
     }
 }
@@ -109,11 +121,13 @@ impl Chaos {
         let time = millis(1 + self.chance.below(FROZEN_MILLIS_MAX));
         let place = self.chance.below(self.seconds.len());
         let signal = self.chance.one_of(&[Signal::SIGKILL, Signal::SIGTERM]);
-        match self.chance.below(4) {
-            0 => Fault::Freeze(victim, time),
-            1 => Fault::Second(place, signal),
+        match self.chance.below(16) {
+            0..4 => Fault::Freeze(victim, time),
+            4..8 => Fault::Second(place, signal),
+            8 => Fault::Lose(Loss::Whole),
+            9 => Fault::Lose(Loss::Tails(RECORDS_LOST)),
             // PostgreSQL that is told to end waits for whoever is connected.
-            2 if victim != Victim::Postgres => Fault::End(victim),
+            10..13 if victim != Victim::Postgres => Fault::End(victim),
             _ => Fault::Kill(victim),
         }
     }
@@ -147,6 +161,11 @@ impl Chaos {
                 let outage = Outage::begin(target, Way::Freeze, true).await;
                 sleep(time).await;
                 outage.end().await;
+            }
+            Fault::Lose(loss) => {
+                self.tell(&fault.to_string());
+                let lost = lose(self.site, loss).await;
+                lost.unwrap_or_else(|error| panic!("{error:#}"));
             }
             Fault::Kill(victim) => self.stop(fault, victim, Way::Kill).await,
             Fault::End(victim) => self.stop(fault, victim, Way::End).await,
@@ -187,6 +206,7 @@ async fn freeze_all(site: &Site, time: Duration) {
     }
 }
 
-fn millis(count: usize) -> Duration {
+/// So many milliseconds.
+pub fn millis(count: usize) -> Duration {
     Duration::from_millis(u64::try_from(count).unwrap_or(u64::MAX))
 }

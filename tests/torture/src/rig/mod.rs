@@ -9,6 +9,7 @@
 mod chaos;
 mod instance;
 mod load;
+mod log_loss;
 
 use std::cell::Cell;
 use std::fmt;
