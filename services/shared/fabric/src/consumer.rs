@@ -100,6 +100,10 @@ async fn read<I>(
                     metrics::counter!("greenlane_deaf_readers_total").increment(1);
                     return Err(format!("the broker has records of {topic}/{partition} that its client does not give"));
                 }
+                if let Some((topic, partition)) = hearing.cut_short(now) {
+                    metrics::counter!("greenlane_deaf_readers_total").increment(1);
+                    return Err(format!("the broker has lost records of {topic}/{partition} that were read; reading on from its end"));
+                }
                 if hearing.cut_off(now) {
                     return Err("the broker's client gives no record and no answer".into());
                 }

@@ -1,5 +1,6 @@
 //! Which record of each partition comes next, and whether one has fallen silent
-//! although the broker has more of it, or the broker's client answers nothing at all.
+//! although the broker has more of it, or because it has less than was read of it,
+//! or whether the broker's client answers nothing at all.
 //! Pure: it must not know how anything is read.
 
 use std::collections::BTreeMap;
@@ -115,6 +116,21 @@ impl Hearing {
             .map(|(part, _)| part)
     }
 
+    /// A silent partition of which the broker had less at the last look than was read: it has lost records, and
+    /// the client may wait until there are as many again. All such are read on from where they end now; what was
+    /// sent again before that is missed, found missing, and asked for.
+    pub(super) fn cut_short(&mut self, now: Instant) -> Option<Part> {
+        let mut first = None;
+        for (part, heard) in &mut self.parts {
+            let silent = now.saturating_duration_since(heard.at) >= self.silent_after;
+            if let Some(end) = heard.end.filter(|end| silent && *end < heard.next) {
+                *heard = Heard::from(end, now);
+                first.get_or_insert_with(|| part.clone());
+            }
+        }
+        first
+    }
+
     /// Neither a record nor an answer has come for long. The broker may be away, or the client may have
     /// lost it for good: a new one finds out.
     pub(super) fn cut_off(&self, now: Instant) -> bool {
@@ -158,6 +174,19 @@ mod tests {
         hearing.told(vec![(part(), 7)], start);
         assert_eq!(hearing.silent(start + SILENT_AFTER), [part()]);
         assert_eq!(hearing.deaf_to(start + SILENT_AFTER), None);
+    }
+
+    #[test]
+    fn a_partition_of_which_the_broker_has_lost_records_is_read_on_from_its_end() {
+        let start = Instant::now();
+        let mut hearing = reading_from_behind(283, start);
+        hearing.told(vec![(part(), 250)], start);
+        assert_eq!(hearing.cut_short(start), None, "it is not silent");
+        let later = start + SILENT_AFTER;
+        assert_eq!(hearing.deaf_to(later), None);
+        assert_eq!(hearing.cut_short(later), Some(part()));
+        assert_eq!(hearing.next().collect::<Vec<_>>(), [(&part(), 250)]);
+        assert_eq!(hearing.cut_short(later + SILENT_AFTER), None);
     }
 
     #[test]
