@@ -154,6 +154,12 @@ pub static CATALOGUE: &[Entry] = &[
         "Nothing of the debt is to be paid now.",
     ),
     reason(
+        "PAYMENT_REFERENCE_USED",
+        Code::AlreadyExists,
+        "the payer",
+        "Another amount was credited under the payment's reference.",
+    ),
+    reason(
         "PAYMENT_EXCEEDS_DEBT",
         Code::FailedPrecondition,
         "the payer",

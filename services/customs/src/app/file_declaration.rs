@@ -9,6 +9,7 @@ use prost::Message;
 use proto::customs::v1 as wire;
 
 use super::desk::{Desk, respond};
+use super::holds::party_subject;
 use super::state::{Document, LrnClaim, subject};
 use crate::domain::Actor;
 use crate::domain::declaration::{Declaration, Lodging};
@@ -70,6 +71,7 @@ impl FileDeclaration {
             .write(subject::INBOX, filer)
             .write(subject::ACCOUNT, filer)
             .read(subject::PARTY, filer)
+            .read(subject::SCOPE, party_subject(filer))
             .read(subject::SITES, subject::ALL);
         for container in self.filing.usable_containers() {
             subjects = subjects.write(subject::KEY, container_key(&container));
@@ -89,6 +91,7 @@ impl FileDeclaration {
         for party in &self.parties {
             subjects = subjects
                 .read(subject::PARTY, party)
+                .read(subject::SCOPE, party_subject(party))
                 .write(subject::ACCOUNT, party);
         }
         subjects

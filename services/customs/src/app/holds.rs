@@ -1,6 +1,8 @@
 //! Placing and lifting customs' and quarantine's holds. A hold on a declaration or on a container visit also
-//! withholds customs' own release, so these name the declarations that it concerns; others are published
-//! and weighed by gate and release.
+//! withholds customs' own release, so these name the declarations that it concerns. So does one on a party, which
+//! may concern very many: the oldest are decided with the hold, the timer goes on with the rest. Until then what
+//! is released of them stays so to others; nothing more is, for every decision looks at the holds themselves.
+//! Others are published and weighed by gate and release.
 
 use fabric::{Decision, Subjects};
 use kernel::{ContainerNumber, Fault, Refusal};
@@ -14,6 +16,9 @@ use crate::domain::hold::{Hold, HoldKind, Scope, ScopeKind};
 use crate::domain::matching::container_key;
 use crate::domain::visit::container_of;
 use crate::grpc::response;
+
+/// The most declarations of a party that one hold, or one turn of the timer, has decided again.
+pub const HELD_DECLARATIONS_MAX: i64 = 200;
 
 /// Places a hold.
 #[derive(Clone, Debug)]
@@ -201,6 +206,27 @@ fn advance_held(desk: &mut Desk<'_>, scope: &Scope) {
     for id in concerned {
         desk.advance(id);
     }
+}
+
+/// Has declarations decided again that were last decided before a hold on a party of theirs came or went.
+pub fn weigh_party_holds(mut desk: Desk<'_>) -> Decision {
+    let holds = |scope: &_| desk.state.holds_on(scope);
+    let concerned: Vec<Uuid> = desk
+        .state
+        .declarations
+        .iter()
+        .filter(|(_, declaration)| declaration.party_held != declaration.has_held_party(&holds))
+        .map(|(id, _)| *id)
+        .collect();
+    for id in concerned {
+        desk.advance(id);
+    }
+    Decision::applied().with_facts(desk.facts)
+}
+
+/// The subject whose holds are those on a party.
+pub fn party_subject(party: &str) -> String {
+    Scope::new(ScopeKind::Party, party).topic_key()
 }
 
 /// What a hold on this scope touches.

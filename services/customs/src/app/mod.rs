@@ -6,13 +6,13 @@
 //! | filing | reference, inbox, account and party of the filer, every container, transport document and stock list, identifiers with the parties and accounts they lead to, sites | of an export without a container, those that a truck brought under its reference |
 //! | command on a declaration | the declaration | its containers, documents, lists and names, inbox, account |
 //! | override of a match | the visit and its container too | as above |
-//! | hold | the container, declaration or other scope | the declarations there, each with all of its own |
-//! | payment, guarantee | the account or the declaration | the debts that wait for the account |
+//! | hold | the container, declaration or other scope | the declarations there, or of the party, each with all of its own |
+//! | payment, guarantee | the account or the declaration, the payment's reference | the debts that wait for the account |
 //! | party, mandate | party, identifiers | the mandate's grantor |
 //! | site | the sites | |
 //! | container visit | the container, the visit, the declarations that its truck's filing named | the open declarations that name the container or are named |
 //! | stock list; answer of gate | the list; nothing | the open declarations that name the list; the one that waits for the answer |
-//! | timers | nothing | the debts that an account has become large enough for; the exports that have not left |
+//! | timers | nothing | the debts that an account has become large enough for; the exports that have not left; the declarations of a party that was held or is no longer |
 
 mod controls;
 mod desk;
@@ -39,7 +39,7 @@ use sqlx::PgConnection;
 pub use controls::{CompleteControl, OpenControl, Release, Reroute};
 pub use desk::DeclarationCommand;
 pub use file_declaration::{AnswerUnfit, FileDeclaration, told};
-pub use holds::{LiftHold, PlaceHold, Target};
+pub use holds::{HELD_DECLARATIONS_MAX, LiftHold, PlaceHold, Target};
 pub use officers::{Detain, EndDetention, Invalidate};
 pub use override_match::OverrideMatch;
 pub use parties::{GrantMandateCommand, PutPartyCommand, RevokeMandateCommand};
@@ -48,6 +48,7 @@ pub use put_guarantee::PutGuarantee;
 pub use record_payment::{DEBTS_SECURED_MAX, RecordPayment};
 
 use crate::domain::assessing::Books;
+use crate::domain::hold::ScopeKind;
 use crate::domain::matching::container_key;
 use crate::domain::stock_list::StockList;
 use crate::domain::visit::{Site, Visit};
@@ -58,6 +59,9 @@ use state::{State, subject};
 
 /// How often debts are looked at that an account has become large enough for.
 const SECURE_WAITING_EVERY: Duration = Duration::from_secs(60);
+
+/// How often declarations are looked at of which a party was held or is no longer.
+const WEIGH_PARTY_HOLDS_EVERY: Duration = Duration::from_secs(10);
 
 /// How often it is looked whether exports have left in time.
 const LOOK_FOR_EXITS_EVERY: Duration = Duration::from_secs(600);
@@ -124,6 +128,8 @@ pub enum Input {
     LookForExits,
     /// The timer looks for debts that an account has become large enough for.
     SecureWaiting,
+    /// The timer looks for declarations of which a party was held or is no longer.
+    WeighPartyHolds,
 }
 
 impl Service for Customs {
@@ -169,6 +175,11 @@ impl Service for Customs {
                 input: || Input::SecureWaiting,
             },
             Timer {
+                name: "weigh-party-holds",
+                every: WEIGH_PARTY_HOLDS_EVERY,
+                input: || Input::WeighPartyHolds,
+            },
+            Timer {
                 name: "look-for-exits",
                 every: LOOK_FOR_EXITS_EVERY,
                 input: || Input::LookForExits,
@@ -192,6 +203,7 @@ impl Service for Customs {
             Input::File(filing) => filing.subjects(),
             Input::AnswerUnfit(_)
             | Input::SecureWaiting
+            | Input::WeighPartyHolds
             | Input::LookForExits
             | Input::Answer(_) => Subjects::new(),
             Input::PresentGoods(asked) => of(&asked.command),
@@ -268,6 +280,7 @@ impl Service for Customs {
             Input::StockList(list) => learn::list(desk, list),
             Input::Answer(answer) => learn::answer(desk, answer),
             Input::LookForExits => learn::look_for_exits(desk),
+            Input::WeighPartyHolds => holds::weigh_party_holds(desk),
             Input::SecureWaiting => {
                 record_payment::secure_waiting(&mut desk, None);
                 Decision::applied().with_facts(desk.facts)
@@ -302,6 +315,10 @@ impl Customs {
             Input::Invalidate(asked) => on(&asked.command),
             Input::PlaceHold(asked) => match &asked.target {
                 Target::Declaration(id) => Some(Lead::Declaration(*id)),
+                Target::Other(scope) if scope.kind == ScopeKind::Party => Some(Lead::OfParty {
+                    party: scope.key.clone(),
+                    held: false,
+                }),
                 _ => asked
                     .container()
                     .map(|container| Lead::Found(vec![container_key(container)])),
@@ -317,6 +334,7 @@ impl Customs {
             Input::StockList(list) => Some(Lead::Found(vec![learn::list_reference(list)])),
             Input::Answer(answer) => Some(Lead::Found(vec![answer.reference()])),
             Input::SecureWaiting => Some(Lead::WaitingDebts),
+            Input::WeighPartyHolds => Some(Lead::PartyHolds),
             Input::LookForExits => Some(Lead::AwaitedExits(self.exit_overdue_days)),
             Input::AnswerUnfit(_)
             | Input::PutParty(_)

@@ -1,8 +1,9 @@
 //! Money received: on a payer's account, which then secures the debts it was too small for, or for the debt of
-//! one declaration. Names the account or the declaration; the debts that wait for the account follow.
+//! one declaration. Names the account or the declaration; the debts that wait for the account follow. A bank names
+//! every payment by a reference of its own: what is sent again under one that was credited is not credited again.
 
 use fabric::{Decision, Subjects};
-use kernel::{Money, Refusal};
+use kernel::{Fault, Money, Refusal};
 use proto::customs::v1 as wire;
 use uuid::Uuid;
 
@@ -11,6 +12,7 @@ use super::state::subject;
 use crate::domain::Actor;
 use crate::domain::account::Account;
 use crate::domain::debt::DebtState;
+use crate::domain::declaration::Declaration;
 use crate::grpc::response;
 
 /// The most debts that one payment, or one turn of the timer, has secured; the timer goes on with the rest.
@@ -40,7 +42,11 @@ impl RecordPayment {
             Some(id) => Subjects::new().write(subject::DECLARATION, id.to_string()),
             None => Subjects::new()
                 .write(subject::ACCOUNT, &self.payer)
-                .read(subject::PARTY, &self.payer),
+                .read(subject::PARTY, &self.payer)
+                .read(
+                    subject::PAYMENT,
+                    format!("{}/{}", self.payer, self.reference),
+                ),
         }
     }
 
@@ -64,6 +70,15 @@ impl RecordPayment {
         let Some(mut declaration) = found.cloned() else {
             return Decision::refuse(Refusal::not_found("declaration", id.to_string()));
         };
+        let mut payments = declaration.debt.payments.iter();
+        let credited = payments
+            .find(|payment| payment.reference == self.reference)
+            .map(|payment| &payment.amount);
+        match self.is_known(credited) {
+            Err(refusal) => return Decision::refuse(refusal),
+            Ok(true) => return answer_for_debt(&declaration, desk),
+            Ok(false) => {}
+        }
         let before = declaration.clearance_keys();
         let (outcome, funds) = desk.decide(Some(&self.payer), Some(&self.actor), |world| {
             declaration.pay(&self.amount, &self.reference, world)
@@ -71,20 +86,19 @@ impl RecordPayment {
         if let Err(refusal) = outcome {
             return Decision::refuse(refusal);
         }
-        let debt = response::debt_state(declaration.debt.state());
-        desk.commit(declaration, funds, before);
-        respond(
-            &wire::RecordPaymentResponse {
-                account: None,
-                debt: debt.into(),
-            },
-            desk.facts,
-        )
+        desk.commit(declaration.clone(), funds, before);
+        answer_for_debt(&declaration, desk)
     }
 
     fn pay_in(&self, mut desk: Desk<'_>) -> Decision {
         if desk.state.parties.get(&self.payer).is_none() {
             return Decision::refuse(Refusal::not_found("party", &self.payer));
+        }
+        let key = (self.payer.clone(), self.reference.clone());
+        match self.is_known(desk.state.payments.get(&key)) {
+            Err(refusal) => return Decision::refuse(refusal),
+            Ok(true) => return self.answer_for_account(desk),
+            Ok(false) => {}
         }
         let currency = desk.customs.books.currency().clone();
         let mut account = desk
@@ -95,7 +109,37 @@ impl RecordPayment {
             return Decision::refuse(Refusal::invalid("MONEY_INVALID", error.to_string()));
         }
         desk.state.accounts.put(self.payer.clone(), account);
+        // Later payments of the batch see that the reference was credited.
+        desk.state.payments.put(key, self.amount.clone());
         secure_waiting(&mut desk, Some(&self.payer));
+        self.answer_for_account(desk)
+    }
+
+    /// Whether the payment was credited before, by what was credited under its reference. An empty one names none.
+    fn is_known(&self, credited: Option<&Money>) -> Result<bool, Refusal> {
+        match credited.filter(|_| !self.reference.is_empty()) {
+            None => Ok(false),
+            Some(credited) if *credited == self.amount => Ok(true),
+            Some(credited) => {
+                let message = format!(
+                    "{credited} of {} was credited under the reference {}; send another payment under its own reference at the bank, or this one with its amount.",
+                    self.payer, self.reference
+                );
+                let fault = Fault::new(
+                    "PAYMENT_REFERENCE_USED",
+                    "reference",
+                    &self.reference,
+                    "payments",
+                    &message,
+                );
+                Err(Refusal::already_exists("PAYMENT_REFERENCE_USED", message)
+                    .with_resource("payment", &self.reference)
+                    .with_fault(fault))
+            }
+        }
+    }
+
+    fn answer_for_account(&self, desk: Desk<'_>) -> Decision {
         let after = desk
             .state
             .account_of(Some(&self.payer))
@@ -108,6 +152,17 @@ impl RecordPayment {
             desk.facts,
         )
     }
+}
+
+fn answer_for_debt(declaration: &Declaration, desk: Desk<'_>) -> Decision {
+    let debt = response::debt_state(declaration.debt.state());
+    respond(
+        &wire::RecordPaymentResponse {
+            account: None,
+            debt: debt.into(),
+        },
+        desk.facts,
+    )
 }
 
 /// Has debts secured that accounts or guarantees were too small for, oldest first.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use fabric::Working;
-use kernel::{ContainerNumber, StockListNumber};
+use kernel::{ContainerNumber, Money, StockListNumber};
 use uuid::Uuid;
 
 use crate::domain::account::Account;
@@ -42,6 +42,8 @@ pub mod subject {
     pub const MANDATE: &str = "mandate";
     /// A payer's account and guarantee.
     pub const ACCOUNT: &str = "account";
+    /// A payment onto an account, by payer and reference at the bank: `PAYER/REFERENCE`.
+    pub const PAYMENT: &str = "payment";
     /// A stock list.
     pub const LIST: &str = "stock-list";
     /// A number by which a truck's filing names an export, with the visits that it named.
@@ -81,6 +83,8 @@ pub struct State {
     pub mandates: Working<Uuid, Mandate>,
     /// Accounts, by payer.
     pub accounts: Working<String, Account>,
+    /// What was first credited under a payment's reference, by payer and reference.
+    pub payments: Working<(String, String), Money>,
     /// Guarantees, by trader.
     pub guarantees: Working<String, Guarantee>,
     /// The last number given out in each inbox.

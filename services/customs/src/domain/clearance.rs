@@ -33,7 +33,7 @@ pub struct Position {
     pub mrn: String,
     /// The container visit, once bound.
     pub visit_id: String,
-    /// Why it is not bound.
+    /// Why it is not bound, in a sentence; empty once it is.
     pub unbound_because: String,
     /// Released, and not held by customs.
     pub released: bool,

@@ -273,11 +273,9 @@ pub enum Stage {
     Supplementary,
 }
 
-/// What the procedure does with the goods.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What the procedure does with the goods; first what binds them most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ProcedureKind {
-    /// 40 and its like: free circulation or home use.
-    HomeUse,
     /// 71, 78: into bond.
     IntoBond,
     /// nn71, nn78: out of bond.
@@ -286,9 +284,15 @@ pub enum ProcedureKind {
     Export,
     /// 21, 22, 23, 31, 51, 53: temporary, processing, re-export.
     Temporary,
+    /// 40 and its like: free circulation or home use.
+    HomeUse,
     /// Everything else.
     Special,
 }
+
+/// The requested procedures by which goods go out for a time or again: outward processing, temporary export,
+/// re-export.
+const OUTWARD_FOR_A_TIME: [&str; 4] = ["21", "22", "23", "31"];
 
 impl TypeKind {
     /// Reads a TypeCode; none if it is no declaration that customs knows.
@@ -324,6 +328,18 @@ impl ProcedureKind {
         }
     }
 
+    /// Whether a procedure of four digits takes goods out of the country, for good or for a time, that do not lie
+    /// in bond. What does leaves under its stock list, whatever the procedure.
+    pub fn takes_out(procedure: &str) -> bool {
+        match Self::of(procedure) {
+            Self::Export => true,
+            Self::Temporary => OUTWARD_FOR_A_TIME
+                .iter()
+                .any(|requested| procedure.starts_with(requested)),
+            _ => false,
+        }
+    }
+
     /// The name in events and answers.
     pub fn name(self) -> &'static str {
         match self {
@@ -349,25 +365,28 @@ impl Filing {
         TypeKind::parse(&self.type_code)
     }
 
-    /// What the procedure of the first item does; a declaration does not mix them across the barrier.
+    /// What its procedures do; where its items have several, the one that binds its goods most, in whatever
+    /// order they stand.
     pub fn procedure_kind(&self) -> ProcedureKind {
+        self.procedures()
+            .map(ProcedureKind::of)
+            .min()
+            .unwrap_or(ProcedureKind::Special)
+    }
+
+    fn procedures(&self) -> impl Iterator<Item = &str> {
         self.items
-            .first()
-            .and_then(|item| item.procedure.as_deref())
-            .map_or(ProcedureKind::Special, ProcedureKind::of)
+            .iter()
+            .filter_map(|item| item.procedure.as_deref())
     }
 
     /// Whether its goods may be picked up once released: what goes into bond needs a transfer, and what goes
     /// out of the country is no import, whatever the type code says.
     pub fn is_for_pick_up(&self) -> bool {
-        let kinds = self
-            .items
-            .iter()
-            .filter_map(|item| item.procedure.as_deref())
-            .map(ProcedureKind::of);
-        !kinds
-            .into_iter()
-            .any(|kind| matches!(kind, ProcedureKind::IntoBond | ProcedureKind::Export))
+        !self.procedures().any(|procedure| {
+            ProcedureKind::of(procedure) == ProcedureKind::IntoBond
+                || ProcedureKind::takes_out(procedure)
+        })
     }
 
     /// The filer's reference in the one spelling by which it is unique (rule 7); what is no reference stands
@@ -383,6 +402,15 @@ impl Filing {
             .iter()
             .filter_map(|written| ContainerNumber::parse(written).ok())
             .filter(|number| seen.insert(number.clone()))
+            .collect()
+    }
+
+    /// What is named as a container and is none: nothing can be bound to it.
+    pub fn unusable_containers(&self) -> Vec<&str> {
+        self.containers
+            .iter()
+            .filter(|written| ContainerNumber::parse(written).is_err())
+            .map(String::as_str)
             .collect()
     }
 

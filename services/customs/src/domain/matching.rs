@@ -106,16 +106,20 @@ impl Obstacle {
     /// What it means and what to do, for a person.
     pub fn text(self) -> &'static str {
         match self {
-            Self::GoodsLocationElsewhere => "The goods location is none of our sites.",
-            Self::NoContainer => {
-                "The declaration names no container that can be bound; the goods are released by transport document."
+            Self::GoodsLocationElsewhere => {
+                "The goods location is none of our sites, so nothing of it is in a container here; if it is wrong, the filer has the declaration invalidated and files it again."
             }
-            Self::NoManifest => "What a truck brings for export is on no manifest.",
+            Self::NoContainer => {
+                "The declaration names no container, so its goods are released by transport document and count for no container; if they are in one, the filer has it invalidated and files it again with the number, or an officer decides the match."
+            }
+            Self::NoManifest => {
+                "What a truck brings for export is on no manifest; nobody has to act."
+            }
             Self::NoTransportDocument => {
-                "The declaration names no transport document, so nothing joins it to the manifest; an officer may decide the match."
+                "The declaration names no transport document, so nothing joins it to the manifest; the filer has it invalidated and files it again with the number, or an officer decides the match."
             }
             Self::ContainerUnknown => {
-                "No visit of this container is announced or present at the site."
+                "No visit of this container is announced or present at the site; the terminal announces or receives it, or the filer has a wrong number mended: invalidated and filed again."
             }
             Self::TwoCandidates => {
                 "More than one visit of this container carries the transport document; an officer must decide the match."
@@ -130,12 +134,14 @@ impl Obstacle {
                 "The declaration names no list that decreases the stock of the centre, so nothing sets its goods aside; have it invalidated and file it again with the list's number."
             }
             Self::StockListNotReserved => {
-                "The stock list is not known, or its goods are not set aside yet."
+                "The stock list is not known, or its goods are not set aside yet; the bonded centre sets them aside."
             }
             Self::StockListOfAnother => {
-                "The stock list is of another trader, or of another centre than the goods location names."
+                "The stock list is of another trader, or of another centre than the goods location names; the filer has the declaration invalidated and files it again with the right list."
             }
-            Self::StockListVoid => "The stock list is void: nothing will leave under it.",
+            Self::StockListVoid => {
+                "The stock list is void: nothing will leave under it; the filer has the declaration invalidated and files it again with another list."
+            }
         }
     }
 }

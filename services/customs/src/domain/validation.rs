@@ -219,7 +219,7 @@ const PROCEDURE_OTHER_WAY: Rule = rule(
     "PROCEDURE_OTHER_WAY",
     "DE 1/1 and 1/10",
     WARN,
-    "The type and the requested procedure go different ways: home use and bond are asked for by imports, 10 and 11 by exports; check both.",
+    "The type and the requested procedure go different ways: home use and bond are asked for by imports, 10, 11, 21, 22, 23 and 31 by exports; check both.",
 );
 const AMOUNT_FORM: Rule = rule(
     "AMOUNT_FORM",
@@ -860,12 +860,17 @@ impl Check<'_> {
         }
         let direction = filing.kind().map(|kind| kind.direction);
         let requested = ProcedureKind::of(procedure.get(..2).unwrap_or_default());
-        match (direction, requested) {
-            (Some(Direction::Export), ProcedureKind::HomeUse | ProcedureKind::IntoBond)
-            | (Some(Direction::Import), ProcedureKind::Export) => {
-                self.note(&PROCEDURE_OTHER_WAY, at.as_str(), procedure);
+        let other_way = match direction {
+            Some(Direction::Export) => {
+                matches!(requested, ProcedureKind::HomeUse | ProcedureKind::IntoBond)
             }
-            _ => {}
+            Some(Direction::Import) => {
+                requested == ProcedureKind::Export || ProcedureKind::takes_out(procedure)
+            }
+            _ => false,
+        };
+        if other_way {
+            self.note(&PROCEDURE_OTHER_WAY, at.as_str(), procedure);
         }
         let import = direction == Some(Direction::Import);
         let stated = statements
@@ -1312,6 +1317,11 @@ mod tests {
             ("EXD", "4071"),
             ("EXA", "7100"),
             ("IMA", "1040"),
+            ("IMA", "1071"),
+            ("IMA", "2100"),
+            ("IMA", "2200"),
+            ("IMD", "2300"),
+            ("IMA", "3151"),
         ] {
             let warnings = warned(type_code, procedure);
             assert_eq!(
@@ -1330,6 +1340,9 @@ mod tests {
             ("EXA", "3171"),
             ("EXA", "2100"),
             ("IMA", "4071"),
+            ("IMA", "3171"),
+            ("IMA", "5100"),
+            ("IMA", "5300"),
             ("COA", "1000"),
             ("IMA", "0012"),
         ] {

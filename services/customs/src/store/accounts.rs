@@ -26,7 +26,7 @@ pub async fn load(
         "select payer, version, currency, balance, secured from account where payer = any($1)",
         &payers
     )
-    .fetch_all(db)
+    .fetch_all(&mut *db)
     .await?;
     let mut found = Vec::with_capacity(rows.len());
     for row in rows {
@@ -39,7 +39,44 @@ pub async fn load(
         ));
     }
     state.accounts = Working::loaded(payers, found);
+    state.payments = payments(db, subjects, currency).await?;
     Ok(())
+}
+
+/// What was first credited under the references of payments.
+async fn payments(
+    db: &mut PgConnection,
+    subjects: &SubjectSet,
+    currency: &Currency,
+) -> Result<Working<(String, String), Money>, sqlx::Error> {
+    let keys: Vec<(String, String)> = subjects
+        .keys(subject::PAYMENT)
+        .iter()
+        .filter_map(|key| key.split_once('/'))
+        .map(|(payer, reference)| (payer.to_owned(), reference.to_owned()))
+        .collect();
+    if keys.is_empty() {
+        return Ok(Working::default());
+    }
+    let (payers, references): (Vec<String>, Vec<String>) = keys.iter().cloned().unzip();
+    let rows = sqlx::query!(
+        "select distinct on (payer, reference) payer, reference, amount from account_entry
+         where kind = 'PAID_IN' and (payer, reference) in (select * from unnest($1::text[], $2::text[]))
+         order by payer, reference, number",
+        &payers,
+        &references
+    )
+    .fetch_all(db)
+    .await?;
+    let found: Result<Vec<_>, sqlx::Error> = rows
+        .into_iter()
+        .map(|row| {
+            let amount = Money::new(row.amount, currency.clone())
+                .map_err(|error| unreadable("account_entry.amount", error))?;
+            Ok(((row.payer, row.reference), amount))
+        })
+        .collect();
+    Ok(Working::loaded(keys, found?))
 }
 
 /// An account from its columns.

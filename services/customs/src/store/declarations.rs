@@ -202,6 +202,7 @@ struct Columns {
     to_guarantee: Vec<Option<Decimal>>,
     exit_awaited_since: Vec<Option<DateTime<Utc>>>,
     open: Vec<bool>,
+    party_held: Vec<bool>,
     filed_at: Vec<DateTime<Utc>>,
     body: Vec<serde_json::Value>,
 }
@@ -239,6 +240,7 @@ impl Columns {
         self.exit_awaited_since
             .push(declaration.exit_awaited_since());
         self.open.push(declaration.is_open());
+        self.party_held.push(declaration.party_held);
         self.filed_at
             .push(declaration.facts.when(FactKind::Filed).unwrap_or(now));
         self.body.push(json(declaration)?);
@@ -261,17 +263,17 @@ async fn store_declarations(
     let done = sqlx::query!(
         "insert into declaration
              (id, version, mrn, lrn, type_code, filer, trader, payer, status, debt, outstanding, open, filed_at, recorded_at, body,
-              to_guarantee, exit_awaited_since)
+              to_guarantee, exit_awaited_since, party_held)
          select id, version, mrn, lrn, type_code, filer, trader, payer, status, debt, outstanding, open, filed_at, $15, body,
-                to_guarantee, exit_awaited_since
+                to_guarantee, exit_awaited_since, party_held
          from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
                      $9::text[], $10::text[], $11::numeric[], $12::boolean[], $13::timestamptz[], $14::jsonb[],
-                     $16::numeric[], $17::timestamptz[])
+                     $16::numeric[], $17::timestamptz[], $18::boolean[])
               as row (id, version, mrn, lrn, type_code, filer, trader, payer, status, debt, outstanding, open, filed_at, body,
-                      to_guarantee, exit_awaited_since)
+                      to_guarantee, exit_awaited_since, party_held)
          on conflict (id) do update set
              version = excluded.version, status = excluded.status, debt = excluded.debt, outstanding = excluded.outstanding,
-             to_guarantee = excluded.to_guarantee, exit_awaited_since = excluded.exit_awaited_since, open = excluded.open, recorded_at = excluded.recorded_at, body = excluded.body
+             to_guarantee = excluded.to_guarantee, exit_awaited_since = excluded.exit_awaited_since, party_held = excluded.party_held, open = excluded.open, recorded_at = excluded.recorded_at, body = excluded.body
          where declaration.version <= excluded.version",
         &rows.id,
         &rows.version,
@@ -290,6 +292,7 @@ async fn store_declarations(
         now,
         &rows.to_guarantee as &[Option<Decimal>],
         &rows.exit_awaited_since as &[Option<DateTime<Utc>>],
+        &rows.party_held,
     )
     .execute(db)
     .await?;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::unreadable;
 use crate::app::state::subject;
-use crate::app::{DEBTS_SECURED_MAX, holds};
+use crate::app::{DEBTS_SECURED_MAX, HELD_DECLARATIONS_MAX, holds};
 use crate::domain::hold::{Scope, ScopeKind};
 use crate::domain::matching::container_key;
 use crate::domain::visit::container_of;
@@ -40,6 +40,15 @@ pub enum Lead {
     WaitingDebts,
     /// The exports that have been released for so many days and have not left.
     AwaitedExits(u32),
+    /// The open declarations of a party that were last decided with one of their parties held, or with none, oldest first.
+    OfParty {
+        /// The party.
+        party: String,
+        /// With one held.
+        held: bool,
+    },
+    /// The open declarations that were last decided before a hold on a party of theirs came or went.
+    PartyHolds,
 }
 
 /// A declaration, as far as it names what must be locked with it.
@@ -56,6 +65,10 @@ impl Relations {
         let mut subjects = Subjects::new()
             .write(subject::DECLARATION, self.id.to_string())
             .write(subject::INBOX, &self.filer);
+        // Who pays is the trader where it is known.
+        for party in std::iter::once(&self.filer).chain(&self.payer) {
+            subjects = subjects.read(subject::SCOPE, holds::party_subject(party));
+        }
         if let Some(payer) = &self.payer {
             subjects = subjects.write(subject::ACCOUNT, payer);
         }
@@ -75,7 +88,7 @@ impl Relations {
     }
 }
 
-/// Follows every lead; one set of subjects each, in order. Eight statements at most, however many leads.
+/// Follows every lead; one set of subjects each, in order. Ten statements at most, however many leads.
 pub async fn follow(
     db: &mut PgConnection,
     leads: &[Option<Lead>],
@@ -110,6 +123,8 @@ pub async fn follow(
     by_payer(db, &wanted, &mut found).await?;
     waiting(db, &wanted, &mut found).await?;
     awaited_exits(db, &wanted, &mut found).await?;
+    of_parties(db, &wanted, &mut found).await?;
+    party_holds(db, &wanted, &mut found).await?;
     let brought = brought(db, &wanted).await?;
     for (subjects, lead) in &mut followed {
         for (_, relations) in found.iter().filter(|(by, _)| lead.as_ref() == Some(by)) {
@@ -133,7 +148,11 @@ fn of_scope(scope: &Scope) -> (Subjects, Option<Lead>) {
             container_of(&scope.key).map(|container| Lead::Found(vec![container_key(&container)]))
         }
         ScopeKind::Declaration => Uuid::parse_str(&scope.key).ok().map(Lead::Declaration),
-        ScopeKind::StockList | ScopeKind::Plate | ScopeKind::Party => None,
+        ScopeKind::Party => Some(Lead::OfParty {
+            party: scope.key.clone(),
+            held: true,
+        }),
+        ScopeKind::StockList | ScopeKind::Plate => None,
     };
     (subjects, lead)
 }
@@ -439,6 +458,100 @@ async fn waiting(
     found.extend(rows.into_iter().map(|row| {
         (
             Lead::WaitingDebts,
+            Relations {
+                id: row.id,
+                filer: row.filer,
+                payer: row.payer,
+                references: row.references,
+            },
+        )
+    }));
+    Ok(())
+}
+
+async fn of_parties(
+    db: &mut PgConnection,
+    leads: &[Lead],
+    found: &mut Vec<(Lead, Relations)>,
+) -> Result<(), sqlx::Error> {
+    let (parties, held): (Vec<String>, Vec<bool>) = leads
+        .iter()
+        .filter_map(|lead| match lead {
+            Lead::OfParty { party, held } => Some((party.clone(), *held)),
+            _ => None,
+        })
+        .unzip();
+    if parties.is_empty() {
+        return Ok(());
+    }
+    let rows = sqlx::query!(
+        r#"select n.party as "party!", n.held as "held!", d.id, d.filer, d.payer,
+                  array(select r.kind || '/' || r.value from declaration_reference r where r.declaration_id = d.id) as "references!: Vec<String>"
+           from (select distinct * from unnest($1::text[], $2::boolean[]) as n(party, held)) n
+           cross join lateral (
+               (select id from declaration where filer = n.party and open and party_held = n.held order by id limit $3)
+               union
+               (select id from declaration where payer = n.party and open and party_held = n.held order by id limit $3)
+               order by id limit $3
+           ) of_party
+           join declaration d on d.id = of_party.id"#,
+        &parties,
+        &held,
+        HELD_DECLARATIONS_MAX
+    )
+    .fetch_all(db)
+    .await?;
+    found.extend(rows.into_iter().map(|row| {
+        (
+            Lead::OfParty {
+                party: row.party,
+                held: row.held,
+            },
+            Relations {
+                id: row.id,
+                filer: row.filer,
+                payer: row.payer,
+                references: row.references,
+            },
+        )
+    }));
+    Ok(())
+}
+
+async fn party_holds(
+    db: &mut PgConnection,
+    leads: &[Lead],
+    found: &mut Vec<(Lead, Relations)>,
+) -> Result<(), sqlx::Error> {
+    if !leads.contains(&Lead::PartyHolds) {
+        return Ok(());
+    }
+    let rows = sqlx::query!(
+        r#"with held as materialized (
+               select distinct scope_key as party from hold where scope_kind = 'party' and lifted_at is null
+           ), other as (
+               (select d.id from declaration d
+                where d.open and d.party_held
+                  and not exists (select from held where held.party in (d.filer, d.payer))
+                order by d.id limit $1)
+               union
+               select of_party.id from held cross join lateral (
+                   (select id from declaration where filer = held.party and open and party_held = false order by id limit $1)
+                   union
+                   (select id from declaration where payer = held.party and open and party_held = false order by id limit $1)
+               ) of_party
+               order by id limit $1
+           )
+           select d.id, d.filer, d.payer,
+                  array(select r.kind || '/' || r.value from declaration_reference r where r.declaration_id = d.id) as "references!: Vec<String>"
+           from other join declaration d on d.id = other.id"#,
+        HELD_DECLARATIONS_MAX
+    )
+    .fetch_all(db)
+    .await?;
+    found.extend(rows.into_iter().map(|row| {
+        (
+            Lead::PartyHolds,
             Relations {
                 id: row.id,
                 filer: row.filer,

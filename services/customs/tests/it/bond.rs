@@ -90,6 +90,37 @@ async fn journey_c_into_bond_is_accepted_on_arrival_and_suspended_under_the_guar
 }
 
 #[tokio::test]
+async fn a_guarantee_is_said_not_to_be_checked_where_some_suspended_duty_has_none_whatever_the_order()
+ {
+    let scene = Scene::new().await;
+    scene.tell(&Told::arrived(&[("BL1", None)])).await;
+    for (first, second, warned) in [
+        ("7100", "4000", false),
+        ("4000", "7100", false),
+        ("7100", "5100", true),
+        ("5100", "7100", true),
+    ] {
+        let before = in_use(&scene, "trader-a").await;
+        let lrn = format!("MIX-{first}-{second}");
+        let mut declaration = into_bond(&lrn, 1);
+        let mut other = under(second, declaration.clone()).items.remove(0);
+        other.sequence = Some(2);
+        declaration = under(first, declaration);
+        declaration.items.push(other);
+        declaration.goods_item_quantity = Some(2);
+        let filing = scene.file(declaration).await;
+        assert_eq!(
+            codes(&filing.warnings).contains(&"GUARANTEE_NOT_CHECKED"),
+            warned,
+            "{lrn}"
+        );
+        assert_eq!(in_use(&scene, "trader-a").await, before + 248, "{lrn}");
+        let record = scene.declaration(&filing.declaration_id).await;
+        assert_eq!(record.procedure_kind, "INTO_BOND", "{lrn}");
+    }
+}
+
+#[tokio::test]
 async fn journey_c_goods_that_went_into_bond_before_the_control_was_done_are_released_after_it() {
     let scene = Scene::new().await;
     scene.tell(&Told::arrived(&LINE)).await;

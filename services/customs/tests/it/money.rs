@@ -17,12 +17,23 @@ async fn pay(
     amount: Money,
     declaration_id: &str,
 ) -> Result<wire::RecordPaymentResponse, Status> {
+    pay_under(&id(), scene, party, amount, declaration_id).await
+}
+
+/// A payment under this reference at the bank.
+async fn pay_under(
+    reference: &str,
+    scene: &Scene,
+    party: &str,
+    amount: Money,
+    declaration_id: &str,
+) -> Result<wire::RecordPaymentResponse, Status> {
     let request = wire::RecordPaymentRequest {
         request_id: id(),
         payer_party: party.into(),
         amount: Some(amount),
         declaration_id: declaration_id.into(),
-        reference: "bank 1".into(),
+        reference: reference.into(),
     };
     Ok(scene
         .api
@@ -187,6 +198,69 @@ async fn a_debt_is_paid_for_one_declaration_in_parts_and_never_too_much() {
         ),
         "DEBT_NOT_PAYABLE"
     );
+}
+
+#[tokio::test]
+async fn a_payment_under_a_reference_that_was_credited_is_not_credited_again() {
+    let scene = Scene::new().await;
+    let before = account(&scene, "trader-b").await;
+    let send = |party: &'static str, units| pay_under("bank 7", &scene, party, pounds(units), "");
+    let sent = join_all((0..5).map(|_| send("trader-b", 300))).await;
+    let after = account(&scene, "trader-b").await;
+    assert_eq!(
+        (after.balance.clone(), after.version),
+        (Some(pounds(250_300)), before.version + 1)
+    );
+    for answer in sent.into_iter().chain([send("trader-b", 300).await]) {
+        let account = answer.unwrap().account.unwrap();
+        assert_eq!(account.balance, Some(pounds(250_300)));
+    }
+    let refused = send("trader-b", 250).await.unwrap_err();
+    assert_eq!(
+        (reason(&refused).as_str(), refused.code()),
+        ("PAYMENT_REFERENCE_USED", tonic::Code::AlreadyExists)
+    );
+    assert_eq!(account(&scene, "trader-b").await, after);
+    // Another payer's bank may use the same.
+    let other = account(&scene, "trader-a").await;
+    send("trader-a", 250).await.unwrap();
+    assert_eq!(account(&scene, "trader-a").await.version, other.version + 1);
+}
+
+#[tokio::test]
+async fn a_payment_for_a_debt_under_a_reference_that_was_credited_is_not_credited_again() {
+    let scene = Scene::new().await;
+    scene.tell(&Told::arrived(&LINE)).await;
+    let mut declaration = umbrellas("P-7");
+    for party in [&mut declaration.importer, &mut declaration.declarant] {
+        *party = Some(wire::Party {
+            id: "GB999999999999".into(),
+            ..Default::default()
+        });
+    }
+    let filed = scene.file(declaration).await.declaration_id;
+    let send = |reference, units| pay_under(reference, &scene, "broker-a", pounds(units), &filed);
+    for _ in 0..2 {
+        let answer = send("bank 1", 48).await.unwrap();
+        assert_eq!(answer.debt(), wire::DebtState::Assessed);
+    }
+    assert_eq!(
+        reason(&send("bank 1", 200).await.unwrap_err()),
+        "PAYMENT_REFERENCE_USED"
+    );
+    // Had the first been credited twice, this would be too much.
+    for _ in 0..2 {
+        let answer = send("bank 2", 200).await.unwrap();
+        assert_eq!(answer.debt(), wire::DebtState::Paid);
+    }
+    let told = scene.facts(&filed).await;
+    let version = scene.declaration(&filed).await.version;
+    assert_eq!(
+        send("bank 2", 200).await.unwrap().debt(),
+        wire::DebtState::Paid
+    );
+    assert_eq!(scene.facts(&filed).await, told);
+    assert_eq!(scene.declaration(&filed).await.version, version);
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 //! (rule 10).
 
 use chassis::Role;
+use customs::app::{HELD_DECLARATIONS_MAX, Input};
+use futures::future::join_all;
 use proto::common::v1 as common;
 use proto::customs::v1 as wire;
 use proto::customs::v1::customs_service_server::CustomsService;
@@ -195,7 +197,7 @@ async fn rule_1_a_debt_that_is_not_met_keeps_goods_from_being_released() {
                 nanos: 0,
             }),
             declaration_id: declaration_id.into(),
-            reference: "bank 1".into(),
+            reference: id(),
         };
         scene
             .api
@@ -315,6 +317,154 @@ async fn rule_1_a_hold_of_customs_keeps_goods_from_being_released() {
     assert_not_released(&scene, &held, &["CUSTOMS_HOLD"]).await;
     scene.lift(&on_visit).await;
     assert_cleared(&scene, &held).await;
+}
+
+#[tokio::test]
+async fn rule_1_a_hold_on_its_trader_keeps_a_declaration_from_being_released() {
+    let scene = Scene::new().await;
+    let released = pre_lodged(&scene, BOXES[0], |_| {}).await;
+    scene.tell(&arrived(BOXES[0])).await;
+    assert_cleared(&scene, &released).await;
+    let waiting = pre_lodged(&scene, BOXES[1], |_| {}).await;
+
+    let on_trader = scene.hold(common::HoldScopeKind::Party, "trader-a").await;
+    scene.tell(&arrived(BOXES[1])).await;
+    assert_not_released(&scene, &waiting, &["CUSTOMS_HOLD"]).await;
+    let later = pre_lodged(&scene, BOXES[2], |_| {}).await;
+    scene.tell(&arrived(BOXES[2])).await;
+    assert_not_released(&scene, &later, &["CUSTOMS_HOLD"]).await;
+    let record = scene.declaration(&later).await;
+    assert_eq!(
+        (
+            record.conditions[0].subject.as_str(),
+            record.holds[0].hold_id.as_str()
+        ),
+        ("party/trader-a", on_trader.hold_id.as_str())
+    );
+    // As under every hold of customs, what was released is not released to others meanwhile; they are told why.
+    let told = scene.clearance(&key(BOXES[0])).await.unwrap();
+    let said = &told.consignments[0];
+    assert_eq!(
+        (said.released, said.conditions[0].code.as_str()),
+        (false, "CUSTOMS_HOLD")
+    );
+
+    // The other party that they all concern: lifting one hold lifts no other.
+    let on_filer = scene.hold(common::HoldScopeKind::Party, "broker-a").await;
+    scene.lift(&on_trader).await;
+    for id in [&waiting, &later] {
+        assert_not_released(&scene, id, &["CUSTOMS_HOLD"]).await;
+    }
+    scene.lift(&on_filer).await;
+    for id in [&released, &waiting, &later] {
+        assert_cleared(&scene, id).await;
+    }
+}
+
+#[tokio::test]
+async fn a_hold_on_a_party_concerns_no_declaration_of_others() {
+    let scene = Scene::new().await;
+    scene.hold(common::HoldScopeKind::Party, "trader-b").await;
+    let id = pre_lodged(&scene, BOXES[0], |_| {}).await;
+    scene.tell(&arrived(BOXES[0])).await;
+    assert_cleared(&scene, &id).await;
+}
+
+#[tokio::test]
+async fn a_hold_on_a_party_of_very_many_declarations_ends_for_them_batch_by_batch() {
+    let scene = Scene::new().await;
+    let hold = scene.hold(common::HoldScopeKind::Party, "trader-b").await;
+    let batch = usize::try_from(HELD_DECLARATIONS_MAX).unwrap();
+    let declared = |number: usize| {
+        let mut declaration = umbrellas(&format!("MANY-{number}"));
+        declaration.goods_location.as_mut().unwrap().name = "WLALONBTW".into();
+        declaration.containers.clear();
+        declaration.previous_documents[0].id = format!("BL{number}");
+        for party in [&mut declaration.importer, &mut declaration.declarant] {
+            *party = Some(wire::Party {
+                id: TRADER_B_EORI.into(),
+                ..Default::default()
+            });
+        }
+        declaration
+    };
+    let filed = join_all((0..=batch).map(|number| scene.file(declared(number)))).await;
+    assert!(
+        filed
+            .iter()
+            .all(|filing| filing.status() == wire::DeclarationStatus::Accepted)
+    );
+    let cleared = || async {
+        let records = join_all(
+            filed
+                .iter()
+                .map(|filing| scene.declaration(&filing.declaration_id)),
+        );
+        let is_cleared =
+            |record: &&wire::DeclarationRecord| record.status() == wire::DeclarationStatus::Cleared;
+        records.await.iter().filter(is_cleared).count()
+    };
+    scene.tick(Input::WeighPartyHolds).await;
+    assert_eq!(cleared().await, 0);
+    scene.lift(&hold).await;
+    assert_eq!(cleared().await, batch);
+    scene.tick(Input::WeighPartyHolds).await;
+    assert_eq!(cleared().await, batch + 1);
+}
+
+#[tokio::test]
+async fn an_import_under_an_outward_procedure_opens_no_import_barrier() {
+    let scene = Scene::new().await;
+    for (container, procedure, direction) in [
+        (BOXES[0], "1000", "NONE"),
+        (BOXES[1], "2100", "NONE"),
+        (BOXES[2], "3151", "NONE"),
+        (BOXES[3], "5300", "IMPORT"),
+    ] {
+        let id = pre_lodged(&scene, container, |declaration| {
+            *declaration = under(procedure, std::mem::take(declaration));
+        })
+        .await;
+        let warnings = scene.declaration(&id).await.warnings;
+        assert_eq!(
+            codes(&warnings).contains(&"PROCEDURE_OTHER_WAY"),
+            direction == "NONE",
+            "{procedure}"
+        );
+        let told = scene.clearance(&key(container)).await.unwrap();
+        assert_eq!(told.consignments[0].direction, direction, "{procedure}");
+    }
+}
+
+#[tokio::test]
+async fn goods_in_no_container_that_can_be_found_are_told_of_with_the_reason() {
+    let scene = Scene::new().await;
+    for (number, containers, wrong) in [
+        (
+            "BL1",
+            vec![],
+            "NO_CONTAINER: The declaration names no container",
+        ),
+        (
+            "BL2",
+            vec![container("AD12345"), container("AD12346")],
+            "NO_CONTAINER: AD12345 (and 1 more) is no container number",
+        ),
+    ] {
+        let mut declaration = umbrellas(number);
+        declaration.containers = containers;
+        declaration.previous_documents[0].id = number.into();
+        scene.file(declaration).await;
+        let told = scene
+            .clearance(&format!("transport-document/{number}"))
+            .await
+            .unwrap();
+        let because = &told.consignments[0].unbound_because;
+        assert!(
+            because.starts_with(wrong) && because.contains("the filer"),
+            "{because}"
+        );
+    }
 }
 
 #[tokio::test]

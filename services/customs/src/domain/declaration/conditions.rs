@@ -12,6 +12,9 @@ use crate::domain::hold::{Hold, HoldKind, Scope, ScopeKind};
 use crate::domain::matching::{Consignment, Matching, Obstacle};
 use crate::domain::risk::ControlKind;
 
+/// Of what is no container number so many characters are told: more than one has.
+const CONTAINER_CHARS_TOLD: usize = 17;
+
 impl Declaration {
     /// Everything that is missing for its release; empty once all goods are released.
     pub fn conditions(&self, holds: &dyn Fn(&Scope) -> Vec<Hold>) -> Vec<Unmet> {
@@ -40,12 +43,8 @@ impl Declaration {
         let mut missing = self.stops();
         missing.extend(self.debt_and_control_conditions());
         let scope = Scope::new(ScopeKind::Declaration, self.id.to_string());
-        missing.extend(
-            holds(&scope)
-                .iter()
-                .filter(|hold| hold.stands())
-                .map(hold_condition),
-        );
+        missing.extend(hold_conditions(&scope, holds));
+        missing.extend(self.party_conditions(holds));
         // Holds that the risk rules have just placed stand from this instant on.
         missing.extend(self.news.hold_orders.iter().map(|order| Unmet {
             condition: "CUSTOMS_HOLD".to_owned(),
@@ -56,6 +55,14 @@ impl Declaration {
             description: order.reason.clone(),
         }));
         missing
+    }
+
+    /// The holds on its parties.
+    fn party_conditions(&self, holds: &dyn Fn(&Scope) -> Vec<Hold>) -> Vec<Unmet> {
+        self.party_scopes()
+            .iter()
+            .flat_map(|scope| hold_conditions(scope, holds))
+            .collect()
     }
 
     /// What stops its goods, released or not, until an officer or gate says otherwise.
@@ -200,12 +207,7 @@ impl Declaration {
         let mut missing = self.match_conditions(consignment);
         if let Some(visit) = &consignment.visit_id {
             let scope = Scope::new(ScopeKind::ContainerVisit, visit);
-            missing.extend(
-                holds(&scope)
-                    .iter()
-                    .filter(|hold| hold.stands())
-                    .map(hold_condition),
-            );
+            missing.extend(hold_conditions(&scope, holds));
         }
         missing
     }
@@ -224,12 +226,12 @@ impl Declaration {
             Matching::Unbound(obstacle) => vec![unmet(
                 "GOODS_UNBOUND",
                 &self.filer,
-                format!("{}: {}", obstacle.name(), obstacle.text()),
+                self.obstacle_text(*obstacle),
             )],
             Matching::Mismatch(obstacle) => vec![unmet(
                 "GOODS_MISMATCH",
                 "officer",
-                format!("{}: {}", obstacle.name(), obstacle.text()),
+                self.obstacle_text(*obstacle),
             )],
             Matching::Matched | Matching::Overridden
                 if consignment.arrived_at.is_none() && self.accepted_at().is_some() =>
@@ -244,6 +246,29 @@ impl Declaration {
         }
     }
 
+    /// What stands in the way of goods: its name, what is wrong and who acts, for a person.
+    fn obstacle_text(&self, obstacle: Obstacle) -> String {
+        let unreadable = (obstacle == Obstacle::NoContainer)
+            .then(|| self.unreadable_containers())
+            .flatten();
+        let text = unreadable.unwrap_or_else(|| obstacle.text().to_owned());
+        format!("{}: {text}", obstacle.name())
+    }
+
+    /// What is wrong with a document that names containers of which none can be read, and who acts.
+    fn unreadable_containers(&self) -> Option<String> {
+        let unreadable = self.filing.unusable_containers();
+        let (first, others) = unreadable.split_first()?;
+        let written: String = first.chars().take(CONTAINER_CHARS_TOLD).collect();
+        let others = match others.len() {
+            0 => String::new(),
+            others => format!(" (and {others} more)"),
+        };
+        Some(format!(
+            "{written}{others} is no container number, so the goods are in no container that we can find; the filer has the declaration invalidated and files it again with the number on the container, or an officer decides the match."
+        ))
+    }
+
     /// Its positions under one clearance key, by transport document.
     pub fn positions(
         &self,
@@ -254,7 +279,9 @@ impl Declaration {
             return Vec::new();
         }
         let held = |scope: &Scope| holds(scope).iter().any(Hold::stands);
-        let stops = self.stops();
+        let mut stops = self.stops();
+        // Who weighs a visit's or declaration's holds does not know which parties a declaration concerns.
+        stops.extend(self.party_conditions(holds));
         let whole_held = held(&Scope::new(ScopeKind::Declaration, self.id.to_string()));
         let physical = self
             .controls
@@ -278,9 +305,10 @@ impl Declaration {
                     conditions.extend(self.debt_and_control_conditions());
                     conditions.extend(self.match_conditions(consignment));
                 }
-                let unbound = consignment.matching.obstacle().filter(|obstacle| {
-                    consignment.visit_id.is_none() && *obstacle != Obstacle::NoContainer
-                });
+                let unbound = consignment
+                    .matching
+                    .obstacle()
+                    .filter(|_| consignment.visit_id.is_none());
                 let position = Position {
                     mrn: self
                         .mrn
@@ -289,7 +317,12 @@ impl Declaration {
                         .unwrap_or_default(),
                     visit_id,
                     unbound_because: unbound
-                        .map(|obstacle| obstacle.name().to_owned())
+                        .map(|obstacle| {
+                            // Readers put it into a sentence of their own.
+                            self.obstacle_text(obstacle)
+                                .trim_end_matches('.')
+                                .to_owned()
+                        })
                         .unwrap_or_default(),
                     released,
                     cleared: released && self.facts.when(FactKind::Cleared).is_some(),
@@ -335,6 +368,15 @@ fn control_condition(kind: ControlKind) -> &'static str {
         ControlKind::Physical => "PHYSICAL_CONTROL_OPEN",
         ControlKind::Agency => "AGENCY_CONTROL_OPEN",
     }
+}
+
+/// The standing holds on a scope.
+fn hold_conditions(scope: &Scope, holds: &dyn Fn(&Scope) -> Vec<Hold>) -> Vec<Unmet> {
+    holds(scope)
+        .iter()
+        .filter(|hold| hold.stands())
+        .map(hold_condition)
+        .collect()
 }
 
 fn hold_condition(hold: &Hold) -> Unmet {

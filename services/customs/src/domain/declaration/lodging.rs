@@ -71,6 +71,7 @@ impl Declaration {
             officer_release: None,
             detention: None,
             invalidation: None,
+            party_held: false,
             news: News::default(),
         };
         declaration.facts.learn(FactKind::Filed, world.now);

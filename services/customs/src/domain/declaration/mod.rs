@@ -20,6 +20,8 @@ mod release;
 mod remarks;
 mod settlement;
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use kernel::{ContainerNumber, Fault, Mrn, Refusal, StockListNumber};
 use serde::{Deserialize, Serialize};
@@ -97,6 +99,9 @@ pub struct Declaration {
     /// An officer wants it void, and gate has not answered for all of it.
     #[serde(default)]
     pub invalidation: Option<Invalidation>,
+    /// A hold on one of its parties stood when it was last decided.
+    #[serde(default)]
+    pub party_held: bool,
     /// What the decision at hand adds, on its way to the tables and topics.
     #[serde(skip)]
     pub news: News,
@@ -155,6 +160,7 @@ impl Declaration {
         if self.is_void() {
             return;
         }
+        self.party_held = self.has_held_party(world.holds);
         let bound = self.bound(world);
         let before = std::mem::replace(&mut self.consignments, bound);
         self.tell_of_matches(&before, world);
@@ -287,7 +293,7 @@ impl Declaration {
         references
     }
 
-    /// The scopes whose holds stop its release: itself and the visits of its goods.
+    /// The scopes whose holds stop its release: itself, its parties, and the visits of its goods.
     pub fn hold_scopes(&self) -> Vec<Scope> {
         let visits = self
             .consignments
@@ -297,9 +303,29 @@ impl Declaration {
             .map(|visit| Scope::new(ScopeKind::ContainerVisit, visit))
             .collect();
         scopes.push(Scope::new(ScopeKind::Declaration, self.id.to_string()));
+        scopes.extend(self.party_scopes());
         scopes.sort();
         scopes.dedup();
         scopes
+    }
+
+    /// The parties that it concerns and we know, as holds name them: who filed it, whose goods they are, who pays.
+    fn party_scopes(&self) -> Vec<Scope> {
+        let parties: BTreeSet<&String> = std::iter::once(&self.filer)
+            .chain(&self.trader)
+            .chain(&self.payer)
+            .collect();
+        parties
+            .into_iter()
+            .map(|party| Scope::new(ScopeKind::Party, party))
+            .collect()
+    }
+
+    /// Whether a hold stands on one of its parties.
+    pub fn has_held_party(&self, holds: &dyn Fn(&Scope) -> Vec<Hold>) -> bool {
+        self.party_scopes()
+            .iter()
+            .any(|scope| holds(scope).iter().any(Hold::stands))
     }
 
     fn must_be_in_hand(&self) -> Result<(), Refusal> {

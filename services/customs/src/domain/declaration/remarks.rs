@@ -29,11 +29,13 @@ impl Declaration {
                     findings.warn(left_to_an_officer(&item_path(index), item, why));
                 }
             }
-            // Inward processing and temporary admission are suspended too, and nobody looks at a guarantee for them.
-            let checked = duty.unreckoned_items.is_empty()
-                && self.to_guarantee(duty).is_some()
-                && self.filing.procedure_kind() == ProcedureKind::IntoBond;
-            if duty.is_suspended() && !checked {
+            let guaranteed = self.to_guarantee(duty).is_some();
+            let is_looked_at = |sequence: &u32| {
+                guaranteed
+                    && !duty.unreckoned_items.contains(sequence)
+                    && self.goes_into_bond(*sequence)
+            };
+            if !duty.suspended_items.iter().all(is_looked_at) {
                 findings.remark(
                     &GUARANTEE_NOT_CHECKED,
                     "/Declaration/ObligationGuarantee",
@@ -42,6 +44,18 @@ impl Declaration {
             }
         }
         self.warnings = findings.warnings;
+    }
+
+    /// Whether an item goes into bond. Inward processing and temporary admission are suspended too, and nobody
+    /// looks at a guarantee for them.
+    fn goes_into_bond(&self, sequence: u32) -> bool {
+        self.filing
+            .items
+            .iter()
+            .filter(|item| item.sequence.unwrap_or_default() == sequence)
+            .all(|item| {
+                item.procedure.as_deref().map(ProcedureKind::of) == Some(ProcedureKind::IntoBond)
+            })
     }
 }
 
