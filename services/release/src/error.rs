@@ -46,6 +46,12 @@ pub static CATALOGUE: &[Entry] = &[
         "A revocation for the same consignment waits for gate's answer.",
     ),
     reason(
+        "COMMERCIAL_RELEASE_CONSUMED",
+        Code::FailedPrecondition,
+        "nobody",
+        "Every container of the commercial release has left.",
+    ),
+    reason(
         "COMMERCIAL_RELEASES_EXHAUSTED",
         Code::ResourceExhausted,
         "the line",

@@ -13,7 +13,7 @@ use super::{Answer, Heading, hears, reconsider};
 use crate::domain::commercial_release::{
     self, Ask, CommercialRelease, Granted, ReleaseScope, Settled,
 };
-use crate::domain::container_visit::{self, ContainerVisit};
+use crate::domain::container_visit::{self, ContainerVisit, Stay};
 use crate::domain::decision::DecisionState;
 use crate::domain::notice::{Concern, Concerned, Sort};
 use crate::domain::reader::Reader;
@@ -142,10 +142,17 @@ pub fn revoke(
         };
         return Decision::refuse(Refusal::not_found("commercial release", name));
     };
+    let stays: Vec<&Stay> = state
+        .containers
+        .iter()
+        .flat_map(|(_, visits)| visits.rows())
+        .map(|visit| &visit.stay)
+        .collect();
     match release.revoke(
         &command.by,
         &command.reason,
         command.expected_version,
+        &stays,
         context.now,
     ) {
         Err(refusal) => Decision::refuse(*refusal),

@@ -150,6 +150,9 @@ pub fn hold(state: &mut State, heading: &Heading, hold: &Hold, context: &Context
 
 /// Decides anew on everything that a hold weighs on.
 pub fn weighed_anew(state: &mut State, hold: &Hold, context: &Context<'_>) -> Vec<Fact> {
+    if hold.scope.kind == ScopeKind::Party {
+        return reconsider::on_party(state, &hold.scope, context);
+    }
     let numbers = containers_of_scope(state, hold);
     let numbers = numbers.iter().map(String::as_str);
     let mut decided = reconsider::containers(state, numbers, &BTreeSet::new(), context);

@@ -35,8 +35,13 @@ pub struct Seeds {
     pub list_declarations: BTreeSet<String>,
     /// Containers of which the stock lists are wanted.
     pub list_containers: BTreeSet<String>,
-    /// Whether the containers and lists are wanted on whose decisions parked records weigh, or no longer do.
-    pub unknown: bool,
+    /// Parties that are held, or no longer.
+    pub parties: BTreeSet<String>,
+    /// Transport documents of which a commercial release is taken back.
+    pub taken_back: BTreeSet<String>,
+    /// Whether the containers and lists are wanted that are due: on whose decisions parked records weigh, or no longer
+    /// do, and those that a hold on a party has yet to reach.
+    pub due: bool,
 }
 
 /// The relations as they are stored.
@@ -55,10 +60,16 @@ pub struct Links {
     pub document_containers: BTreeMap<String, BTreeSet<String>>,
     /// The containers with open stays that a declaration leads to.
     pub declaration_containers: BTreeMap<String, BTreeSet<String>>,
-    /// The containers on whose decisions parked records weigh, or no longer do.
-    pub unknown_containers: BTreeSet<String>,
+    /// The containers that are due.
+    pub due_containers: BTreeSet<String>,
     /// The stock lists likewise.
-    pub unknown_lists: BTreeSet<String>,
+    pub due_lists: BTreeSet<String>,
+    /// The containers with open stays that concern a party.
+    pub party_containers: BTreeMap<String, BTreeSet<String>>,
+    /// The stock lists likewise.
+    pub party_lists: BTreeMap<String, BTreeSet<String>>,
+    /// The containers of a transport document that have left.
+    pub document_left: BTreeMap<String, BTreeSet<String>>,
     /// The stock lists that a declaration names.
     pub declaration_lists: BTreeMap<String, BTreeSet<String>>,
     /// The stock lists that declarations of a container name, but for those that are over.
@@ -69,6 +80,8 @@ pub struct Links {
     pub containers: BTreeMap<String, ContainerLinks>,
     /// The declarations that customs names under a key.
     pub key_declarations: BTreeMap<String, BTreeSet<String>>,
+    /// The parties of these declarations.
+    pub key_parties: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// What the open stays of a container lead to.
@@ -80,6 +93,8 @@ pub struct ContainerLinks {
     pub sites: BTreeSet<String>,
     /// Their transport documents.
     pub documents: BTreeSet<String>,
+    /// The lines of their manifests.
+    pub lines: BTreeSet<String>,
 }
 
 /// What a stock list leads to.
@@ -91,6 +106,8 @@ pub struct ListLinks {
     pub containers: BTreeSet<String>,
     /// The bonded centre, and the sites that its passes lead through.
     pub sites: BTreeSet<String>,
+    /// Its trader, and the parties of its declarations.
+    pub parties: BTreeSet<String>,
 }
 
 /// The subjects that an input names itself.
@@ -107,10 +124,13 @@ pub fn subjects(input: &Input) -> Subjects {
                 .consignments
                 .iter()
                 .fold(none, |named, consignment| {
-                    named.write(
-                        kind::HOLD_SCOPE,
-                        Scope::new(ScopeKind::Declaration, &consignment.declaration_id).to_string(),
-                    )
+                    named
+                        .write(
+                            kind::HOLD_SCOPE,
+                            Scope::new(ScopeKind::Declaration, &consignment.declaration_id)
+                                .to_string(),
+                        )
+                        .and(weighed(consignment.parties()))
                 });
             match clearance_subject(&clearance.key) {
                 Some((kind, key)) => named.write(kind, key),
@@ -150,17 +170,18 @@ pub fn subjects(input: &Input) -> Subjects {
                     kind::HOLD_SCOPE,
                     Scope::new(ScopeKind::Declaration, &declaration.declaration_id).to_string(),
                 );
-            let named = declaration
-                .stock_lists
-                .iter()
-                .fold(named, |named, list| named.and(named_list(list)));
+            let named = declaration.stock_lists.iter().fold(named, |named, list| {
+                named
+                    .and(named_list(list))
+                    .and(weighed(declaration.parties()))
+            });
             list_containers(declaration)
                 .fold(named, |named, number| named.write(kind::CONTAINER, number))
         }
         Input::Book(_, book) => none.write(kind::BOOK, &book.book_number),
-        Input::StockList(_, heard) => {
-            named_list(heard.list_number.as_str()).read(kind::SITE, &heard.filed.site_id)
-        }
+        Input::StockList(_, heard) => named_list(heard.list_number.as_str())
+            .read(kind::SITE, &heard.filed.site_id)
+            .and(weighed([heard.filed.trader_party.as_str()])),
         Input::ListPassage(_, heard) => {
             named_list(heard.list_number.as_str()).read(kind::SITE, &heard.site_id)
         }
@@ -214,6 +235,19 @@ fn named_list(list_number: &str) -> Subjects {
         kind::HOLD_SCOPE,
         Scope::new(ScopeKind::StockList, list_number).to_string(),
     )
+}
+
+/// Parties on which holds are weighed. Much that is decided at once concerns the same few, so that they are only read.
+fn weighed<'a>(parties: impl IntoIterator<Item = &'a str>) -> Subjects {
+    parties
+        .into_iter()
+        .filter(|party| !party.is_empty())
+        .fold(Subjects::new(), |named, party| {
+            named.read(
+                kind::HOLD_SCOPE,
+                Scope::new(ScopeKind::Party, party).to_string(),
+            )
+        })
 }
 
 /// The containers in which goods of a stock list move, as a declaration names them.
@@ -302,6 +336,7 @@ pub fn seeds(inputs: &[&Input]) -> Seeds {
                 }
                 RevokeWhich::Scope(scope) => {
                     seeds.documents.insert(scope.transport_document.clone());
+                    seeds.taken_back.insert(scope.transport_document.clone());
                 }
             },
             Input::PlaceHold(command) => match &command.target {
@@ -316,7 +351,7 @@ pub fn seeds(inputs: &[&Input]) -> Seeds {
             Input::RevokeRelease(command) => {
                 seeds.visits.insert(command.container_visit_id.clone());
             }
-            Input::Recheck => seeds.unknown = true,
+            Input::Recheck => seeds.due = true,
             Input::Declaration(_, declaration, _) => {
                 seeds
                     .list_declarations
@@ -401,9 +436,9 @@ pub fn following(input: &Input, links: &Links) -> Subjects {
             of_document(&command.scope.transport_document, links)
         }
         Input::RevokeCommercialRelease(command) => match &command.which {
-            RevokeWhich::Scope(scope) => of_document(&scope.transport_document, links),
+            RevokeWhich::Scope(scope) => of_taken_back(&scope.transport_document, links),
             RevokeWhich::Id(id) => links.release_document.get(id).map_or(none, |document| {
-                of_document(document, links).write(kind::DOCUMENT, document)
+                of_taken_back(document, links).write(kind::DOCUMENT, document)
             }),
         },
         Input::PlaceHold(command) => match &command.target {
@@ -418,10 +453,10 @@ pub fn following(input: &Input, links: &Links) -> Subjects {
             }),
         Input::RevokeRelease(command) => of_visit(&command.container_visit_id, links),
         Input::Recheck => {
-            let containers = links.unknown_containers.iter();
+            let containers = links.due_containers.iter();
             let named =
                 containers.fold(none, |named, number| named.and(of_container(number, links)));
-            let lists = links.unknown_lists.iter();
+            let lists = links.due_lists.iter();
             lists.fold(named, |named, list| named.and(of_list(list, links)))
         }
         Input::Declaration(_, declaration, _) => {
@@ -472,7 +507,12 @@ fn of_stay(stay: &Stay) -> Subjects {
             kind::HOLD_SCOPE,
             Scope::new(ScopeKind::ContainerVisit, &stay.container_visit_id).to_string(),
         )
-        .read(kind::SITE, &stay.site_id);
+        .read(kind::SITE, &stay.site_id)
+        .and(weighed(
+            stay.manifest_lines
+                .iter()
+                .map(|line| line.line_party.as_str()),
+        ));
     stay.transport_documents()
         .into_iter()
         .fold(named, |named, document| {
@@ -495,11 +535,14 @@ fn seed_scope(scope: &Scope, seeds: &mut Seeds) {
         ScopeKind::StockList => {
             seeds.lists.insert(scope.key.clone());
         }
-        ScopeKind::Plate | ScopeKind::Party => {}
+        ScopeKind::Party => {
+            seeds.parties.insert(scope.key.clone());
+        }
+        ScopeKind::Plate => {}
     }
 }
 
-/// Holds on plates and parties weigh on nothing here: gate weighs them at the barrier.
+/// Holds on plates weigh on nothing here, nor do those on hauliers: gate weighs them at the barrier.
 fn of_scope(scope: &Scope, links: &Links) -> Subjects {
     let none = Subjects::new();
     match scope.kind {
@@ -526,7 +569,19 @@ fn of_scope(scope: &Scope, links: &Links) -> Subjects {
                 })
         }
         ScopeKind::StockList => of_list(&scope.key, links),
-        ScopeKind::Plate | ScopeKind::Party => none,
+        ScopeKind::Party => {
+            let containers = links.party_containers.get(&scope.key);
+            let named = containers
+                .into_iter()
+                .flatten()
+                .fold(none, |named, number| named.and(of_container(number, links)));
+            let lists = links.party_lists.get(&scope.key);
+            lists
+                .into_iter()
+                .flatten()
+                .fold(named, |named, list| named.and(of_list(list, links)))
+        }
+        ScopeKind::Plate => none,
     }
 }
 
@@ -540,7 +595,8 @@ fn of_list(list_number: &str, links: &Links) -> Subjects {
     let named = own
         .sites
         .iter()
-        .fold(named, |named, site| named.read(kind::SITE, site));
+        .fold(named, |named, site| named.read(kind::SITE, site))
+        .and(weighed(own.parties.iter().map(String::as_str)));
     let named = own.declarations.iter().fold(named, |named, declaration| {
         named.read(kind::DECLARATION, declaration).write(
             kind::HOLD_SCOPE,
@@ -592,6 +648,16 @@ fn of_document(document: &str, links: &Links) -> Subjects {
         })
 }
 
+/// Of a document of which a release is taken back, what has left is read too.
+fn of_taken_back(document: &str, links: &Links) -> Subjects {
+    let left = links.document_left.get(document);
+    left.into_iter()
+        .flatten()
+        .fold(of_document(document, links), |named, number| {
+            named.read(kind::CONTAINER, number)
+        })
+}
+
 fn of_container(number: &str, links: &Links) -> Subjects {
     let mut named = of_key(
         &container_key(number),
@@ -608,14 +674,16 @@ fn of_container(number: &str, links: &Links) -> Subjects {
             links,
         );
     }
-    named = of_stays(number, named, links);
+    named = of_stays(number, named, links).and(weighed(own.lines.iter().map(String::as_str)));
     own.sites
         .iter()
         .fold(named, |named, site| named.read(kind::SITE, site))
 }
 
-/// The hold scopes of the declarations that customs names under a key.
+/// The hold scopes of the declarations that customs names under a key, and of their parties.
 fn of_key(key: &str, named: Subjects, links: &Links) -> Subjects {
+    let parties = links.key_parties.get(key).into_iter().flatten();
+    let named = named.and(weighed(parties.map(String::as_str)));
     let declarations = links.key_declarations.get(key);
     declarations
         .into_iter()

@@ -6,6 +6,7 @@
 //! | stay | container, its transport documents, hold scope of the stay | site, what follows |
 //! | clearance | container or transport document, hold scopes of its declarations | what follows |
 //! | hold | its scope | declaration or site, what follows |
+//! | hold on a party | its scope | so many of the stays and lists that it concerns as a batch holds |
 //! | answer | the stay's container (follows), what waits for the answer | what follows |
 //! | revocation | the stay's container (follows), its hold scope | what follows |
 //! | pre-arrival | pre-arrival, its containers | site, what follows |
@@ -23,6 +24,11 @@
 //! it leads, so that of two inputs that concern each other the second always sees the first. A stock list leads
 //! to its declarations, these to their containers, and these to their stays' hold scopes: whoever names a list
 //! names all of that.
+//!
+//! The parties that a stay or list concerns are hold scopes too, but only read: whoever changes a stay or list changes
+//! nothing about its parties. A hold on a party writes its scope, so that of it and a fact that first leads to the party
+//! the second sees the first. What it concerns beyond a batch is found by the recheck, a batch at each tick: of each
+//! stay and list is kept which holds on parties were weighed last.
 
 mod commercial_release;
 mod hears;
@@ -63,7 +69,8 @@ use crate::domain::site::Site;
 use crate::domain::stock_list::{Filed, Passage};
 use crate::{events, store};
 
-/// How often it is looked whether records were parked or read after all: parking tells nobody.
+/// How often it is looked whether records were parked or read after all: parking tells nobody. And whether a hold on a
+/// party has yet to reach something.
 const RECHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// The kinds of subjects.

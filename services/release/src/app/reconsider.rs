@@ -9,7 +9,7 @@ use super::state::State;
 use super::tell;
 use crate::domain::container_visit::ContainerVisit;
 use crate::domain::decision;
-use crate::domain::hold::{Hold, Scope};
+use crate::domain::hold::{Hold, PartyHolds, Scope, ScopeKind};
 use crate::domain::list_requirements::{self, ListFacts};
 use crate::domain::notice::{Concern, Concerned};
 use crate::domain::requirements::{self, Outcome, VisitFacts};
@@ -77,36 +77,58 @@ pub fn lists<'a>(
 }
 
 /// Decides anew on whatever stay or stock list of this batch could be weighed: a record about it was parked,
-/// or read after all, and nobody is told of that.
+/// or read after all, and nobody is told of that; or a hold on a party has yet to reach it.
 pub fn recheck(state: &mut State, context: &Context<'_>) -> Decision {
-    let visits: Vec<ContainerVisit> = state
+    Decision::applied().with_facts(weighable(state, |_| true, context))
+}
+
+/// Decides anew on whatever stay or stock list of this batch a hold on this party weighs on. Those that the batch
+/// has no room for are rechecked.
+pub fn on_party(state: &mut State, party: &Scope, context: &Context<'_>) -> Vec<Fact> {
+    weighable(state, |scopes| scopes.contains(party), context)
+}
+
+/// Decides anew on the stays and stock lists of this batch that could be weighed and are held by holds on such scopes.
+fn weighable(
+    state: &mut State,
+    is_due: impl Fn(&[Scope]) -> bool,
+    context: &Context<'_>,
+) -> Vec<Fact> {
+    let visits = state
         .containers
         .iter()
-        .flat_map(|(_, visits)| visits.rows().cloned())
-        .collect();
+        .flat_map(|(_, visits)| visits.rows());
     let due: Vec<ContainerVisit> = visits
-        .into_iter()
         .filter(|visit| !visit.stay.is_over() && state.is_weighable(visit))
-        .collect();
-    let mut facts: Vec<Fact> = due
-        .into_iter()
-        .flat_map(|visit| one(state, visit, context))
+        .filter(|visit| is_due(&state.hold_scopes(visit)))
+        .cloned()
         .collect();
     // Whoever names a list names everything that is weighed for it.
     let numbers: Vec<String> = state
         .lists
         .iter()
+        .filter(|(_, list)| is_due(&state.list_hold_scopes(list)))
         .map(|(number, _)| number.clone())
         .collect();
+    let mut facts: Vec<Fact> = due
+        .into_iter()
+        .flat_map(|visit| one(state, visit, context))
+        .collect();
     facts.extend(lists(state, numbers.iter().map(String::as_str), context));
-    Decision::applied().with_facts(facts)
+    facts
 }
 
 fn one(state: &mut State, mut visit: ContainerVisit, context: &Context<'_>) -> Vec<Fact> {
-    let (outcome, concerned) = {
+    let scopes = state.hold_scopes(&visit);
+    let (outcome, concerned, party_holds) = {
         let facts = state.facts(&visit, context.parked);
-        (requirements::decide(&facts), concerned(state, &facts))
+        (
+            requirements::decide(&facts),
+            concerned(state, &facts),
+            PartyHolds::of(&scopes, &facts.holds),
+        )
     };
+    visit.party_holds = party_holds;
     // Who was concerned with a stay that is over stays so: its last facts are still to be told.
     if visit.stay.is_over() {
         visit.concerned.extend(concerned)
@@ -135,11 +157,19 @@ fn one(state: &mut State, mut visit: ContainerVisit, context: &Context<'_>) -> V
 }
 
 fn one_list(state: &mut State, mut list: StockList, context: &Context<'_>) -> Vec<Fact> {
-    let (outcome, concerned, sites) = {
+    let scopes = state.list_hold_scopes(&list);
+    let (outcome, concerned, sites, party_holds) = {
         let facts = state.list_facts(&list, context.parked);
         let (concerned, sites) = concerned_with_list(state, &facts);
-        (list_requirements::decide(&facts), concerned, sites)
+        let party_holds = PartyHolds::of(&scopes, &facts.holds);
+        (
+            list_requirements::decide(&facts),
+            concerned,
+            sites,
+            party_holds,
+        )
     };
+    list.party_holds = party_holds;
     // As with a stay that is over: its last facts are still to be told.
     if list.is_over() {
         list.concerned.extend(concerned);
@@ -220,11 +250,12 @@ fn concerned_with_list(state: &State, facts: &ListFacts<'_>) -> (Concerned, BTre
     (concerned, sites)
 }
 
-/// Whoever holds something sees what becomes of its release.
+/// Whoever holds something sees what becomes of its release; whoever holds a party does not see all that the party
+/// moves, wherever it moves it.
 fn holders<'a>(holds: &'a [&'a Hold]) -> impl Iterator<Item = &'a str> {
     holds
         .iter()
-        .filter(|hold| hold.stands())
+        .filter(|hold| hold.stands() && hold.scope.kind != ScopeKind::Party)
         .map(|hold| hold.placed_by_party.as_str())
 }
 

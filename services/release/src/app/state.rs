@@ -217,6 +217,23 @@ impl State {
         self.releases.put(document, releases);
     }
 
+    /// What a hold must be on to hold a visit.
+    pub fn hold_scopes(&self, visit: &ContainerVisit) -> Vec<Scope> {
+        let keys = requirements::clearance_keys(&visit.stay);
+        let clearances: Vec<&Clearance> = keys
+            .iter()
+            .filter_map(|key| self.clearances.get(key))
+            .collect();
+        requirements::hold_scopes(&visit.stay, &clearances)
+    }
+
+    /// What a hold must be on to hold a stock list.
+    pub fn list_hold_scopes(&self, list: &StockList) -> Vec<Scope> {
+        let declarations = self.declarations_naming(&list.list_number);
+        let stays = self.stays_of_list(list, &declarations);
+        list_requirements::hold_scopes(list, &declarations, &stays)
+    }
+
     /// Everything that is weighed for a visit.
     ///
     /// # Panics
@@ -351,14 +368,11 @@ impl State {
         if !keys.iter().all(|key| self.clearances.is_loaded(key)) {
             return false;
         }
-        let clearances: Vec<&Clearance> = keys
-            .iter()
-            .filter_map(|key| self.clearances.get(key))
-            .collect();
         stay.transport_documents()
             .into_iter()
             .all(|document| self.releases.is_loaded(&document.to_owned()))
-            && requirements::hold_scopes(stay, &clearances)
+            && self
+                .hold_scopes(visit)
                 .iter()
                 .all(|scope| self.holds.is_loaded(scope))
     }

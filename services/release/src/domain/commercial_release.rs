@@ -163,16 +163,26 @@ impl CommercialRelease {
         })
     }
 
-    /// Takes it back, final as long as gate need not be asked ([`Self::asking`]). None: it was taken back
+    /// Whether everything that it was given for has left: a container left while it stood, and none that it is for is
+    /// still expected or here.
+    pub fn is_consumed(&self, stays: &[&Stay]) -> bool {
+        let own = || stays.iter().filter(|stay| self.is_for(stay));
+        let left = |stay: &&&Stay| stay.left_at().is_some_and(|left| self.stood_at(left));
+        own().any(|stay| left(&stay)) && own().all(|stay| stay.is_over())
+    }
+
+    /// Takes it back, final as long as gate need not be asked ([`Self::asking`]). `stays` are those that carry its
+    /// transport document, also those that are over. None: it was taken back
     /// already, or gate is being asked, which is as good.
     ///
     /// # Errors
-    /// `NOT_FOUND` for another line's, `STALE_VERSION`.
+    /// `NOT_FOUND` for another line's, `STALE_VERSION`, `COMMERCIAL_RELEASE_CONSUMED`.
     pub fn revoke(
         &self,
         by: &Reader,
         reason: &str,
         expected_version: u64,
+        stays: &[&Stay],
         now: DateTime<Utc>,
     ) -> Result<Option<Self>, Box<Refusal>> {
         if self.line_party != by.party {
@@ -186,6 +196,16 @@ impl CommercialRelease {
         }
         if expected_version != 0 && expected_version != self.version {
             return Err(Box::new(Refusal::stale(self.version)));
+        }
+        if self.is_consumed(stays) {
+            return Err(Box::new(
+                Refusal::unmet(
+                    "COMMERCIAL_RELEASE_CONSUMED",
+                    "Every container that it was given for has left: it is too late to take it back.",
+                    Vec::new(),
+                )
+                .with_resource("commercial release", self.id.to_string()),
+            ));
         }
         let version = self.version.saturating_add(1);
         let revoked = Revoked {

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::decision::Decision;
+use super::hold::PartyHolds;
 use super::notice::Concerned;
 use super::version::Version;
 
@@ -26,6 +27,9 @@ pub struct ContainerVisit {
     pub told_parties: BTreeSet<String>,
     /// The parties concerned, but for the terminal: they are told of it and may read it.
     pub concerned: Concerned,
+    /// The holds on parties that were weighed last.
+    #[serde(default)]
+    pub party_holds: PartyHolds,
 }
 
 /// The stay, as one event of gate states it.
@@ -109,6 +113,7 @@ impl ContainerVisit {
             decision: Decision::default(),
             told_parties: BTreeSet::new(),
             concerned: Concerned::default(),
+            party_holds: PartyHolds::default(),
         }
     }
 

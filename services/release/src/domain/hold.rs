@@ -1,6 +1,7 @@
 //! Holds: reasons, by somebody, why something may not move. Release weighs those of every service and
 //! keeps the commercial, finance and legal ones itself. Many may overlap; lifting one lifts no other.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -68,6 +69,16 @@ pub struct Scope {
     pub kind: ScopeKind,
     /// Its key within the kind.
     pub key: String,
+}
+
+/// Of which parties holds were weighed last for a stay or a stock list, and which stood: by it those are found
+/// that a hold on a party, placed or lifted, has yet to reach.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartyHolds {
+    /// The parties.
+    pub parties: BTreeSet<String>,
+    /// The holds that stood on them, as "service/id".
+    pub standing: BTreeSet<String>,
 }
 
 /// The kinds of things that can be held.
@@ -195,6 +206,20 @@ impl Scope {
     pub fn parse(text: &str) -> Option<Self> {
         let (word, key) = text.split_once('/')?;
         Some(Self::new(ScopeKind::of_word(word)?, key))
+    }
+}
+
+impl PartyHolds {
+    /// Of everything that was weighed.
+    pub fn of(scopes: &[Scope], holds: &[&Hold]) -> Self {
+        let parties = scopes.iter().filter(|scope| scope.kind == ScopeKind::Party);
+        let standing = holds
+            .iter()
+            .filter(|hold| hold.scope.kind == ScopeKind::Party && hold.stands());
+        Self {
+            parties: parties.map(|scope| scope.key.clone()).collect(),
+            standing: standing.map(|hold| hold.id.to_string()).collect(),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! May the goods of this stock list move, into the bonded centre or out of it? A pure function over the facts
 //! about one list, as `requirements` is over those about one stay; what each journey asks for is data: the
 //! table [`LIST_JOURNEYS`]. It keeps no state, so the same facts give the same answer in whatever order, and
-//! however often, they were learnt. Plates and firms are weighed at the barrier, by gate.
+//! however often, they were learnt. Plates and hauliers are weighed at the barrier, by gate.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,7 +46,8 @@ pub enum ListNeed {
     /// Of the containers that the declaration names, if it names any, at least one may go; [`left_out`] says why
     /// the others do not.
     SomeContainer,
-    /// No hold of any service stands on it, on its declaration, or on a container that this names.
+    /// No hold of any service stands on it, on its declaration, on a container that this names, on its trader, or on
+    /// whoever filed the declaration.
     NoHold,
 }
 
@@ -90,7 +91,7 @@ pub struct ListFacts<'a> {
     pub known: BTreeSet<&'a str>,
     /// What customs says under these containers and their transport documents.
     pub clearances: Vec<&'a Clearance>,
-    /// Of the holds of every service those that stand on it, its declaration and its containers.
+    /// Of the holds of every service those that stand on it, its declaration, its containers and its parties.
     pub holds: Vec<&'a Hold>,
     /// Of [`sources`], those of which something could not be read.
     pub unknown: Vec<Source>,
@@ -267,7 +268,17 @@ fn not_announced(container_number: &str, filed: &Filed, list: &StockList) -> Con
 
 /// What a hold must be on to hold the list. `stays` are those of its containers.
 pub fn hold_scopes(list: &StockList, declarations: &[&Declaration], stays: &[&Stay]) -> Vec<Scope> {
-    let declarations = counting(list, declarations)
+    let declarations = counting(list, declarations);
+    let trader = list.filed.iter().map(|filed| filed.trader_party.as_str());
+    let parties: BTreeSet<&str> = declarations
+        .iter()
+        .flat_map(|declaration| declaration.parties())
+        .chain(trader.filter(|party| !party.is_empty()))
+        .collect();
+    let parties = parties
+        .into_iter()
+        .map(|party| Scope::new(ScopeKind::Party, party));
+    let declarations = declarations
         .into_iter()
         .map(|declaration| Scope::new(ScopeKind::Declaration, &declaration.declaration_id));
     let stays = stays
@@ -276,6 +287,7 @@ pub fn hold_scopes(list: &StockList, declarations: &[&Declaration], stays: &[&St
     std::iter::once(Scope::new(ScopeKind::StockList, &list.list_number))
         .chain(declarations)
         .chain(stays)
+        .chain(parties)
         .collect()
 }
 

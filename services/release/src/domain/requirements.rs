@@ -40,7 +40,7 @@ pub enum Need {
     CommerciallyReleased,
     /// The terminal says that it can be picked up.
     Available,
-    /// No hold of any service stands on it or on its declarations.
+    /// No hold of any service stands on it, on its declarations, or on a party that its goods concern.
     NoHold,
 }
 
@@ -94,7 +94,7 @@ pub struct VisitFacts<'a> {
     pub clearances: Vec<&'a Clearance>,
     /// The commercial releases of its transport documents.
     pub commercial_releases: Vec<&'a CommercialRelease>,
-    /// The holds on it and on its declarations, of every service.
+    /// The holds on it, on its declarations and on the parties that its goods concern, of every service.
     pub holds: Vec<&'a Hold>,
     /// Of [`sources`], those of which something could not be read.
     pub unknown: Vec<Source>,
@@ -107,6 +107,15 @@ pub struct Source {
     pub topic: &'static str,
     /// The key within it.
     pub key: String,
+}
+
+impl Source {
+    /// The party, where it is about holds on one. Whose goods these are is not for everybody who reads.
+    pub fn party(&self) -> Option<&str> {
+        self.key
+            .strip_prefix("party/")
+            .filter(|_| self.topic.ends_with(".hold"))
+    }
 }
 
 /// The answer to "may it leave?".
@@ -201,7 +210,8 @@ pub fn clearance_keys(stay: &Stay) -> Vec<String> {
         .collect()
 }
 
-/// What a hold must be on to hold the stay: the stay itself, or a declaration bound to it.
+/// What a hold must be on to hold the stay: the stay itself, a declaration bound to it, or a party that its goods
+/// concern. The haulier's own holds are weighed at the barrier, by gate.
 pub fn hold_scopes(stay: &Stay, clearances: &[&Clearance]) -> Vec<Scope> {
     let declarations: BTreeSet<&str> = bound(stay, clearances)
         .map(|(consignment, _)| consignment.declaration_id.as_str())
@@ -215,7 +225,26 @@ pub fn hold_scopes(stay: &Stay, clearances: &[&Clearance]) -> Vec<Scope> {
             .into_iter()
             .map(|id| Scope::new(ScopeKind::Declaration, id)),
     )
+    .chain(
+        parties(stay, clearances)
+            .into_iter()
+            .map(|party| Scope::new(ScopeKind::Party, party)),
+    )
     .collect()
+}
+
+/// The parties that the stay's goods concern: the lines of its manifest, and the traders and filers of the
+/// declarations that are bound to it.
+fn parties<'a>(stay: &'a Stay, clearances: &'a [&'a Clearance]) -> BTreeSet<&'a str> {
+    let lines = stay
+        .manifest_lines
+        .iter()
+        .map(|line| line.line_party.as_str())
+        .filter(|party| !party.is_empty());
+    bound(stay, clearances)
+        .flat_map(|(consignment, _)| consignment.parties())
+        .chain(lines)
+        .collect()
 }
 
 /// The consignments that are bound to the stay, each with the event that said so.
@@ -264,17 +293,21 @@ fn unmet(need: Need, journey: &Journey, facts: &VisitFacts<'_>) -> Vec<Condition
     }
 }
 
-/// What could not be read.
+/// What could not be read. Everybody concerned reads it, so that a party is not named.
 pub fn unknown(source: &Source) -> Condition {
+    let (key, about) = match source.party() {
+        Some(_) => ("party", "a party that the goods concern"),
+        None => (source.key.as_str(), source.key.as_str()),
+    };
     Condition {
         code: "UNKNOWN".to_owned(),
-        subject: format!("{}/{}", source.topic, source.key),
+        subject: format!("{}/{key}", source.topic),
         who: Who::role("admin"),
         since: None,
         evidence: Vec::new(),
         description: format!(
-            "What {} says about {} could not be read to its end, so it is unknown. The platform's operator retries or discards the parked event, or sets the stopped partition going again.",
-            source.topic, source.key
+            "What {} says about {about} could not be read to its end, so it is unknown. The platform's operator retries or discards the parked event, or sets the stopped partition going again.",
+            source.topic
         ),
     }
 }

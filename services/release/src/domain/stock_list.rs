@@ -8,6 +8,7 @@ use kernel::{Direction, StockListNumber};
 use serde::{Deserialize, Serialize};
 
 use super::decision::Decision;
+use super::hold::PartyHolds;
 use super::notice::Concerned;
 use super::version::Version;
 
@@ -32,6 +33,9 @@ pub struct StockList {
     pub concerned: Concerned,
     /// The bonded centre, and the sites that its passes lead through: their terminals may read it.
     pub site_ids: BTreeSet<String>,
+    /// The holds on parties that were weighed last.
+    #[serde(default)]
+    pub party_holds: PartyHolds,
 }
 
 /// The list, as one event of bonded states it.
@@ -121,6 +125,7 @@ impl StockList {
             told_parties: BTreeSet::new(),
             concerned: Concerned::default(),
             site_ids: BTreeSet::new(),
+            party_holds: PartyHolds::default(),
         }
     }
 

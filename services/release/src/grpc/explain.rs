@@ -12,7 +12,7 @@ use crate::domain::container_visit::{ContainerVisit, ManifestLine, Phase};
 use crate::domain::decision::{Decision, DecisionState};
 use crate::domain::list_requirements;
 use crate::domain::reader::Reader;
-use crate::domain::requirements::{self, VisitFacts};
+use crate::domain::requirements::{self, Source, VisitFacts};
 use crate::domain::stock_list::StockList;
 use crate::store::reading::Behind;
 
@@ -43,7 +43,7 @@ pub fn explanation(
             .map(|hold| respond::hold(hold, reader, site_id))
             .collect(),
         unbound_declarations: unbound(&facts, reader),
-        knowledge: ages(behind, knowledge),
+        knowledge: ages(behind, knowledge, reader, site_id),
         other_container_visit_ids: others
             .iter()
             .map(|other| other.stay.container_visit_id.clone())
@@ -87,7 +87,7 @@ pub fn list_explanation(
             .filter(|hold| hold.stands())
             .map(|hold| respond::hold(hold, reader, list.centre()))
             .collect(),
-        knowledge: ages(behind, knowledge),
+        knowledge: ages(behind, knowledge, reader, list.centre()),
         release: Some(release),
         ..api::ExplainReleaseResponse::default()
     }
@@ -204,7 +204,18 @@ fn unbound(facts: &VisitFacts<'_>, reader: &Reader) -> Vec<api::UnboundDeclarati
         .collect()
 }
 
-fn ages(behind: &Behind, knowledge: &Knowledge) -> Vec<api::KnowledgeAge> {
+/// How old the knowledge is. Whose goods these are is not for everybody who reads: a party on which there may be holds
+/// is named to those who see names, and to itself.
+fn ages(
+    behind: &Behind,
+    knowledge: &Knowledge,
+    reader: &Reader,
+    site_id: &str,
+) -> Vec<api::KnowledgeAge> {
+    let shown = |source: &Source| match source.party() {
+        Some(party) if !respond::may_see_held(party, reader, site_id) => "party".to_owned(),
+        _ => source.key.clone(),
+    };
     behind
         .sources
         .iter()
@@ -214,7 +225,7 @@ fn ages(behind: &Behind, knowledge: &Knowledge) -> Vec<api::KnowledgeAge> {
                 .age(source.topic, &source.key)
                 .map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
             parked: behind.parked.contains(source.topic, &source.key),
-            key: source.key.clone(),
+            key: shown(source),
         })
         .collect()
 }

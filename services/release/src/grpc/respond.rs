@@ -11,7 +11,7 @@ use crate::domain::commercial_release::CommercialRelease;
 use crate::domain::condition::{Condition, Who};
 use crate::domain::container_visit::{ContainerVisit, named_by};
 use crate::domain::decision::{Decision, DecisionState};
-use crate::domain::hold::Hold;
+use crate::domain::hold::{Hold, ScopeKind};
 use crate::domain::notice::text_of;
 use crate::domain::reader::Reader;
 use crate::domain::stock_list::StockList;
@@ -228,7 +228,13 @@ pub fn conditions(
         .collect()
 }
 
-/// A hold as this reader may see it: the person who placed it is named to colleagues and authorities.
+/// Whether this reader may learn that it is this party on which a hold is, or may be.
+pub fn may_see_held(party: &str, reader: &Reader, site_id: &str) -> bool {
+    party == reader.party || reader.sees_names_at(site_id)
+}
+
+/// A hold as this reader may see it: the person who placed it is named to colleagues and authorities, and a party that
+/// is held to itself.
 pub fn hold(hold: &Hold, reader: &Reader, site_id: &str) -> common::Hold {
     let mut message = hold_message(hold);
     let sees_names = reader.sees_names_at(site_id);
@@ -238,6 +244,13 @@ pub fn hold(hold: &Hold, reader: &Reader, site_id: &str) -> common::Hold {
             .to_owned();
         message.placed_by_subject.clear();
         message.lifted_by_subject.clear();
+    }
+    if hold.scope.kind == ScopeKind::Party
+        && hold.placed_by_party != reader.party
+        && !may_see_held(&hold.scope.key, reader, site_id)
+        && let Some(scope) = &mut message.scope
+    {
+        scope.key.clear();
     }
     message
 }

@@ -1,5 +1,5 @@
-//! The relations that lead from one subject to others, read for a whole batch: a hold to its scope, a
-//! document to containers, a container to the documents and declarations of its open stays, a stock list to
+//! The relations that lead from one subject to others, read for a whole batch: a hold to its scope, a document
+//! or a party to containers, a container to the documents and declarations of its open stays, a stock list to
 //! its declarations and their containers.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +27,13 @@ const LISTS_SEARCHED_MAX: i64 = 500;
 /// Stock lists looked at again at once because of that.
 const UNKNOWN_LISTS_MAX: usize = 50;
 
+/// Containers looked at at once because a party is held or no longer: granted ones first, the rest at the next ticks.
+const PARTY_CONTAINERS_MAX: i64 = 200;
+/// Stock lists likewise.
+const PARTY_LISTS_MAX: i64 = 50;
+/// Containers that have left which are read to say that a commercial release of theirs comes too late to be taken back.
+const LEFT_CONTAINERS_MAX: i64 = 200;
+
 /// Reads what follows from these seeds: one statement per relation.
 ///
 /// # Errors
@@ -34,20 +41,26 @@ const UNKNOWN_LISTS_MAX: usize = 50;
 pub async fn read(db: &mut PgConnection, seeds: &Seeds) -> Result<Links, sqlx::Error> {
     let mut seeds = seeds.clone();
     let mut links = Links::default();
-    if seeds.unknown {
-        links.unknown_containers = unknown_containers(db).await?;
+    if seeds.due {
+        links.due_containers = unknown_containers(db).await?;
         links
-            .unknown_containers
+            .due_containers
             .extend(containers_behind_a_stop(db).await?);
+        links
+            .due_containers
+            .extend(containers_behind_a_party_hold(db).await?);
         seeds
             .containers
-            .extend(links.unknown_containers.iter().cloned());
-        links.unknown_lists = unknown_lists(db).await?;
-        seeds.lists.extend(links.unknown_lists.iter().cloned());
+            .extend(links.due_containers.iter().cloned());
+        links.due_lists = unknown_lists(db).await?;
+        links.due_lists.extend(lists_behind_a_party_hold(db).await?);
+        seeds.lists.extend(links.due_lists.iter().cloned());
     }
     waiting_revocations(db, &mut seeds, &mut links).await?;
     release_documents(db, &mut seeds, &mut links).await?;
     hold_scopes(db, &mut seeds, &mut links).await?;
+    of_parties(db, &mut seeds, &mut links).await?;
+    containers_left(db, &seeds, &mut links).await?;
     visit_containers(db, &mut seeds, &mut links).await?;
     let declaration_keys = declaration_keys(db, &seeds).await?;
     seeds.documents.extend(
@@ -116,6 +129,10 @@ async fn unknown_containers(db: &mut PgConnection) -> Result<BTreeSet<String>, s
                  join container_visit v on v.container_number = substr(c.key, 11)
                where p.topic in ('gate.hold', 'customs.hold') and p.key like 'declaration/%' and c.key like 'container/%'
                  and not v.over
+               union
+               select v.container_number, v.unknown from parked p join container_visit v
+                 on v.goods_parties && array[substr(p.key, 7)]
+               where p.topic in ('gate.hold', 'customs.hold') and p.key like 'party/%' and not v.over
            ) u
            group by container_number
            order by bool_and(known), md5(container_number || floor(extract(epoch from clock_timestamp()) / 2)::text)
@@ -125,6 +142,129 @@ async fn unknown_containers(db: &mut PgConnection) -> Result<BTreeSet<String>, s
     .fetch_all(db)
     .await?;
     Ok(rows.into_iter().collect())
+}
+
+/// The containers for which a hold on a party stands that was not weighed, or was weighed one that stands no longer.
+async fn containers_behind_a_party_hold(
+    db: &mut PgConnection,
+) -> Result<BTreeSet<String>, sqlx::Error> {
+    let rows = sqlx::query_scalar!(
+        r#"select container_number as "container_number!" from (
+               select v.container_number from hold h join container_visit v on v.goods_parties && array[substr(h.scope, 7)]
+               where h.lifted_at is null and h.scope like 'party/%' and not v.over
+                 and not v.party_holds && array[h.service || '/' || h.hold_id]
+               union
+               select v.container_number from container_visit v, unnest(v.party_holds) as w (id)
+               where v.party_holds <> '{}' and not v.over
+                 and not exists (select from hold h where h.service = split_part(w.id, '/', 1)
+                                 and h.hold_id = substr(w.id, strpos(w.id, '/') + 1) and h.lifted_at is null)
+           ) u
+           order by md5(container_number || floor(extract(epoch from clock_timestamp()) / 2)::text)
+           limit $1"#,
+        PARTY_CONTAINERS_MAX
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// The stock lists likewise.
+async fn lists_behind_a_party_hold(db: &mut PgConnection) -> Result<BTreeSet<String>, sqlx::Error> {
+    let rows = sqlx::query_scalar!(
+        r#"select list_number as "list_number!" from (
+               select l.list_number from hold h join stock_list l on l.goods_parties && array[substr(h.scope, 7)]
+               where h.lifted_at is null and h.scope like 'party/%' and not l.over
+                 and not l.party_holds && array[h.service || '/' || h.hold_id]
+               union
+               select l.list_number from stock_list l, unnest(l.party_holds) as w (id)
+               where l.party_holds <> '{}' and not l.over
+                 and not exists (select from hold h where h.service = split_part(w.id, '/', 1)
+                                 and h.hold_id = substr(w.id, strpos(w.id, '/') + 1) and h.lifted_at is null)
+           ) u
+           order by md5(list_number || floor(extract(epoch from clock_timestamp()) / 2)::text)
+           limit $1"#,
+        PARTY_LISTS_MAX
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// The open containers and stock lists that parties concern.
+async fn of_parties(
+    db: &mut PgConnection,
+    seeds: &mut Seeds,
+    links: &mut Links,
+) -> Result<(), sqlx::Error> {
+    if seeds.parties.is_empty() {
+        return Ok(());
+    }
+    let parties: Vec<String> = seeds.parties.iter().cloned().collect();
+    let containers = sqlx::query!(
+        r#"select p.party as "party!", v.container_number as "container_number!"
+           from unnest($1::text[]) as p (party)
+           cross join lateral (select container_number from container_visit
+                               where goods_parties && array[p.party] and not over
+                               order by decision_state is distinct from 'GRANTED', container_visit_id limit $2) v"#,
+        &parties,
+        PARTY_CONTAINERS_MAX
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    for row in containers {
+        seeds.containers.insert(row.container_number.clone());
+        let own = links.party_containers.entry(row.party).or_default();
+        own.insert(row.container_number);
+    }
+    let lists = sqlx::query!(
+        r#"select p.party as "party!", l.list_number as "list_number!"
+           from unnest($1::text[]) as p (party)
+           cross join lateral (select list_number from stock_list
+                               where goods_parties && array[p.party] and not over
+                               order by decision_state is distinct from 'GRANTED', list_number limit $2) l"#,
+        &parties,
+        PARTY_LISTS_MAX
+    )
+    .fetch_all(db)
+    .await?;
+    for row in lists {
+        seeds.lists.insert(row.list_number.clone());
+        let own = links.party_lists.entry(row.party).or_default();
+        own.insert(row.list_number);
+    }
+    Ok(())
+}
+
+/// The containers that have left, of documents of which a release is taken back.
+async fn containers_left(
+    db: &mut PgConnection,
+    seeds: &Seeds,
+    links: &mut Links,
+) -> Result<(), sqlx::Error> {
+    let taken_back = seeds
+        .taken_back
+        .iter()
+        .chain(links.release_document.values());
+    let documents: Vec<String> = taken_back.cloned().collect();
+    if documents.is_empty() {
+        return Ok(());
+    }
+    let rows = sqlx::query!(
+        r#"select d.document as "document!", v.container_number as "container_number!"
+           from unnest($1::text[]) as d (document)
+           cross join lateral (select container_number from container_visit
+                               where transport_documents && array[d.document] and over
+                               order by known_since desc, container_visit_id desc limit $2) v"#,
+        &documents,
+        LEFT_CONTAINERS_MAX
+    )
+    .fetch_all(db)
+    .await?;
+    for row in rows {
+        let own = links.document_left.entry(row.document).or_default();
+        own.insert(row.container_number);
+    }
+    Ok(())
 }
 
 /// The containers about which a stopped partition may hold something that is not counted as unknown yet,
@@ -261,7 +401,10 @@ async fn hold_scopes(
             ScopeKind::StockList => {
                 seeds.lists.insert(scope.key.clone());
             }
-            ScopeKind::Plate | ScopeKind::Party => {}
+            ScopeKind::Party => {
+                seeds.parties.insert(scope.key.clone());
+            }
+            ScopeKind::Plate => {}
         }
         links.hold_scope.insert(
             HoldId {
@@ -363,7 +506,7 @@ async fn list_links(
     }
     let numbers: Vec<String> = seeds.lists.iter().cloned().collect();
     let declarations = sqlx::query!(
-        "select declaration_id, stock_lists, container_numbers from declaration
+        "select declaration_id, stock_lists, container_numbers, filer_party, trader_party from declaration
          where stock_lists && $1 and stock_lists <> '{}'",
         &numbers
     )
@@ -381,7 +524,20 @@ async fn list_links(
             let own = links.lists.entry(number).or_default();
             own.declarations.insert(row.declaration_id.clone());
             own.containers.extend(row.container_numbers.iter().cloned());
+            own.parties
+                .extend([row.filer_party.clone(), row.trader_party.clone()]);
         }
+    }
+    let traders = sqlx::query!(
+        r#"select list_number, body -> 'filed' ->> 'trader_party' as "trader_party!" from stock_list
+           where list_number = any($1) and body -> 'filed' ->> 'trader_party' is not null"#,
+        &numbers
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    for row in traders {
+        let own = links.lists.entry(row.list_number).or_default();
+        own.parties.insert(row.trader_party);
     }
     let sites = sqlx::query!(
         r#"select list_number as "list_number!", site_id as "site_id!" from stock_list, unnest(site_ids) as s (site_id)
@@ -415,7 +571,7 @@ async fn unknown_lists(db: &mut PgConnection) -> Result<BTreeSet<String>, sqlx::
     }
     let rows = sqlx::query!(
         r#"with open_list as (
-               select list_number, unknown from stock_list where not over
+               select list_number, unknown, goods_parties from stock_list where not over
                order by unknown desc, decision_state is distinct from 'GRANTED',
                         md5(list_number || floor(extract(epoch from clock_timestamp()) / 2)::text)
                limit $1),
@@ -430,7 +586,8 @@ async fn unknown_lists(db: &mut PgConnection) -> Result<BTreeSet<String>, sqlx::
            scope as (
                select list_number, 'stock-list/' || list_number as key from open_list
                union select list_number, 'declaration/' || declaration_id from named
-               union select list_number, 'container-visit/' || container_visit_id from stay),
+               union select list_number, 'container-visit/' || container_visit_id from stay
+               union select list_number, 'party/' || p from open_list, unnest(goods_parties) as t (p)),
            source as (
                select list_number, 'bonded.stock-list' as topic, list_number as key from open_list
                union select list_number, 'gate.list-passage', list_number from open_list
@@ -528,8 +685,9 @@ async fn open_stays(
     // A stay that is named itself is weighed even if it is over.
     let named: Vec<String> = seeds.visits.iter().cloned().collect();
     let rows = sqlx::query!(
-        "select container_number, container_visit_id, site_id, transport_documents
-         from container_visit where container_number = any($1) and (not over or container_visit_id = any($2))",
+        r#"select container_number, container_visit_id, site_id, transport_documents,
+                  array(select l ->> 'line_party' from jsonb_array_elements(body -> 'stay' -> 'manifest_lines') as m (l)) as "lines!"
+           from container_visit where container_number = any($1) and (not over or container_visit_id = any($2))"#,
         &numbers,
         &named
     )
@@ -540,6 +698,7 @@ async fn open_stays(
         own.visits.insert(row.container_visit_id);
         own.sites.insert(row.site_id);
         own.documents.extend(row.transport_documents);
+        own.lines.extend(row.lines);
     }
     Ok(())
 }
@@ -564,14 +723,21 @@ async fn key_declarations(
     }
     let keys: Vec<String> = keys.into_iter().collect();
     let rows = sqlx::query!(
-        "select key, declaration_ids from clearance where key = any($1)",
+        r#"select key, declaration_ids,
+                  array(select distinct p.party from jsonb_array_elements(body -> 'consignments') as c (goods),
+                               unnest(array[goods ->> 'filer_party', goods ->> 'trader_party']) as p (party)) as "parties!"
+           from clearance where key = any($1)"#,
         &keys
     )
     .fetch_all(db)
     .await?;
-    links.key_declarations = rows
-        .into_iter()
-        .map(|row| (row.key, row.declaration_ids.into_iter().collect()))
-        .collect();
+    for row in rows {
+        links
+            .key_parties
+            .insert(row.key.clone(), row.parties.into_iter().collect());
+        links
+            .key_declarations
+            .insert(row.key, row.declaration_ids.into_iter().collect());
+    }
     Ok(())
 }

@@ -181,6 +181,12 @@ pub async fn behind_list(db: &mut PgConnection, list: &StockList) -> Result<Behi
         .map(|id| Scope::new(ScopeKind::Declaration, id))
         .chain(visits)
         .chain([Scope::new(ScopeKind::StockList, &number)])
+        .chain(
+            own.parties
+                .iter()
+                .filter(|party| !party.is_empty())
+                .map(|party| Scope::new(ScopeKind::Party, party)),
+        )
         .map(|scope| scope.to_string())
         .collect();
     let documents: BTreeSet<String> = containers

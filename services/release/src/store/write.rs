@@ -50,6 +50,8 @@ struct VisitRow<'a> {
     unknown: bool,
     transport_documents: Vec<&'a str>,
     reader_parties: Vec<String>,
+    goods_parties: &'a BTreeSet<String>,
+    party_holds: &'a BTreeSet<String>,
     decision_state: Option<&'static str>,
     decision_version: i64,
     known_since: DateTime<Utc>,
@@ -67,6 +69,8 @@ impl<'a> VisitRow<'a> {
             unknown: is_unknown(&visit.decision),
             transport_documents: stay.transport_documents().into_iter().collect(),
             reader_parties: visit.concerned.readers().into_iter().collect(),
+            goods_parties: &visit.party_holds.parties,
+            party_holds: &visit.party_holds.standing,
             decision_state: visit.decision.state.map(|state| state.name()),
             decision_version: signed(visit.decision.version),
             known_since: visit.known_since,
@@ -91,15 +95,18 @@ async fn visits(
     }
     let done = sqlx::query!(
         "insert into container_visit (container_visit_id, container_number, site_id, over, unknown, transport_documents,
-                                      reader_parties, decision_state, decision_version, known_since, recorded_at, body)
+                                      reader_parties, goods_parties, party_holds, decision_state, decision_version,
+                                      known_since, recorded_at, body)
          select r.container_visit_id, r.container_number, r.site_id, r.over, r.unknown, r.transport_documents,
-                r.reader_parties, r.decision_state, r.decision_version, r.known_since, $2, r.body
+                r.reader_parties, r.goods_parties, r.party_holds, r.decision_state, r.decision_version, r.known_since, $2, r.body
          from jsonb_to_recordset($1) as r (container_visit_id text, container_number text, site_id text, over boolean,
-              unknown boolean, transport_documents text[], reader_parties text[], decision_state text,
+              unknown boolean, transport_documents text[], reader_parties text[], goods_parties text[],
+              party_holds text[], decision_state text,
               decision_version bigint, known_since timestamptz, body jsonb)
          on conflict (container_visit_id) do update set
              over = excluded.over, unknown = excluded.unknown, transport_documents = excluded.transport_documents,
-             reader_parties = excluded.reader_parties, decision_state = excluded.decision_state,
+             reader_parties = excluded.reader_parties, goods_parties = excluded.goods_parties,
+             party_holds = excluded.party_holds, decision_state = excluded.decision_state,
              decision_version = excluded.decision_version, known_since = excluded.known_since,
              recorded_at = excluded.recorded_at, body = excluded.body",
         json(&rows)?,
@@ -118,6 +125,8 @@ struct ListRow<'a> {
     unknown: bool,
     reader_parties: BTreeSet<String>,
     owner_parties: BTreeSet<String>,
+    goods_parties: &'a BTreeSet<String>,
+    party_holds: &'a BTreeSet<String>,
     decision_state: Option<&'static str>,
     decision_version: i64,
     body: &'a StockList,
@@ -133,6 +142,8 @@ impl<'a> ListRow<'a> {
             unknown: is_unknown(decision),
             reader_parties: list.concerned.readers(),
             owner_parties: list.concerned.owners(),
+            goods_parties: &list.party_holds.parties,
+            party_holds: &list.party_holds.standing,
             decision_state: decision.state.map(|state| state.name()),
             decision_version: signed(decision.version),
             body: list,
@@ -150,14 +161,16 @@ async fn lists(db: &mut PgConnection, state: &State, now: DateTime<Utc>) -> Resu
         return Ok(());
     }
     let done = sqlx::query!(
-        "insert into stock_list (list_number, site_ids, over, unknown, reader_parties, owner_parties, decision_state,
-                                 decision_version, recorded_at, body)
-         select r.list_number, r.site_ids, r.over, r.unknown, r.reader_parties, r.owner_parties, r.decision_state,
-                r.decision_version, $2, r.body
+        "insert into stock_list (list_number, site_ids, over, unknown, reader_parties, owner_parties, goods_parties,
+                                 party_holds, decision_state, decision_version, recorded_at, body)
+         select r.list_number, r.site_ids, r.over, r.unknown, r.reader_parties, r.owner_parties, r.goods_parties,
+                r.party_holds, r.decision_state, r.decision_version, $2, r.body
          from jsonb_to_recordset($1) as r (list_number text, site_ids text[], over boolean, unknown boolean,
-              reader_parties text[], owner_parties text[], decision_state text, decision_version bigint, body jsonb)
+              reader_parties text[], owner_parties text[], goods_parties text[], party_holds text[],
+              decision_state text, decision_version bigint, body jsonb)
          on conflict (list_number) do update set site_ids = excluded.site_ids, over = excluded.over,
              unknown = excluded.unknown, reader_parties = excluded.reader_parties, owner_parties = excluded.owner_parties,
+             goods_parties = excluded.goods_parties, party_holds = excluded.party_holds,
              decision_state = excluded.decision_state, decision_version = excluded.decision_version,
              recorded_at = excluded.recorded_at, body = excluded.body",
         json(&rows)?,

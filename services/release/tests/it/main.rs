@@ -14,6 +14,7 @@ mod list_releases;
 mod lists;
 mod notices;
 mod orders;
+mod party_holds;
 mod revocations;
 mod tenancy;
 mod timeline;

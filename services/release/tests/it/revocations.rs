@@ -222,3 +222,107 @@ async fn a_haulier_is_not_told_that_its_competitors_grant_is_taken_back() {
         }
     }
 }
+
+async fn refused_to_take_back(world: &World) -> tonic::Status {
+    let request = api::RevokeCommercialReleaseRequest {
+        request_id: fresh(),
+        transport_document: DOCUMENT.into(),
+        reason: "freight not paid".into(),
+        ..api::RevokeCommercialReleaseRequest::default()
+    };
+    world
+        .handlers
+        .revoke_commercial_release(call("line-a", request))
+        .await
+        .unwrap_err()
+}
+
+#[tokio::test]
+async fn rule_5_a_release_of_which_every_container_has_left_is_too_late_to_be_taken_back() {
+    let world = two_granted().await;
+    world.departed().await;
+    // One is still here: it is asked back, and stays.
+    let asked = world.line_revokes().await;
+    assert_eq!(asked.revocation_asked_container_visit_ids, [OTHER_VISIT]);
+    let ask = ask_of(&world, OTHER_VISIT).await;
+    world
+        .answer_about(OTHER_VISIT, &ask, gate::AnswerVerdict::TooLate)
+        .await;
+    world
+        .visit(gate::ContainerVisitFact::Departed, departed(other()))
+        .await;
+    assert_eq!(state_of(&world, OTHER_VISIT).await, "CONSUMED");
+
+    let told = world.facts_told("line-a").await.len();
+    let status = refused_to_take_back(&world).await;
+    assert_eq!(status.code(), tonic::Code::FailedPrecondition);
+    let details = String::from_utf8_lossy(status.details()).into_owned();
+    assert!(
+        details.contains("COMMERCIAL_RELEASE_CONSUMED"),
+        "{status:?}"
+    );
+    world.read_back().await;
+    assert_eq!(world.facts_told("line-a").await.len(), told);
+    let explained = world.explain("line-a").await.unwrap();
+    let release = explained.consignments[0]
+        .commercial_release
+        .clone()
+        .unwrap();
+    assert_eq!(release.state(), api::CommercialReleaseState::Granted);
+
+    // By its id it is refused alike.
+    let by_id = api::RevokeCommercialReleaseRequest {
+        request_id: fresh(),
+        commercial_release_id: release.commercial_release_id,
+        reason: "freight not paid".into(),
+        ..api::RevokeCommercialReleaseRequest::default()
+    };
+    let status = world
+        .handlers
+        .revoke_commercial_release(call("line-a", by_id))
+        .await
+        .unwrap_err();
+    assert_eq!(status.code(), tonic::Code::FailedPrecondition);
+}
+
+#[tokio::test]
+async fn a_release_that_no_container_has_left_on_is_taken_back_though_another_left_before_it() {
+    let world = World::new().await;
+    world.granted().await;
+    world.departed().await;
+    let granted = world.line_releases_to("haulier-a").await;
+    assert_eq!(
+        refused_to_take_back(&world).await.code(),
+        tonic::Code::FailedPrecondition
+    );
+    // The next voyage under the same document has a container that is only announced.
+    let next = gate::ContainerVisit {
+        container_visit_id: OTHER_VISIT.into(),
+        container_number: OTHER.into(),
+        ..crate::world::visit()
+    };
+    world.visit(gate::ContainerVisitFact::Announced, next).await;
+    let revoked = world.line_revokes().await;
+    assert_eq!(state(&revoked), api::CommercialReleaseState::Revoked);
+    assert_eq!(
+        revoked.commercial_release.unwrap().commercial_release_id,
+        granted.commercial_release_id
+    );
+    // One that was given afterwards was used by nobody.
+    world
+        .visit(
+            gate::ContainerVisitFact::ShortLanded,
+            gate::ContainerVisit {
+                container_visit_id: OTHER_VISIT.into(),
+                container_number: OTHER.into(),
+                phase: gate::ContainerVisitPhase::ShortLanded.into(),
+                ..crate::world::visit()
+            },
+        )
+        .await;
+    world.line_releases_to("haulier-a").await;
+    assert_eq!(
+        state(&world.line_revokes().await),
+        api::CommercialReleaseState::Revoked
+    );
+}
