@@ -14,7 +14,7 @@ use crate::domain::arrival_list::{
 };
 use crate::domain::condition::Condition;
 use crate::domain::container_visit::{ContainerVisit, ContainerVisitFact};
-use crate::domain::filing::{ARRIVED_AGO_HOURS_MAX, Faults};
+use crate::domain::filing::{self, ARRIVED_AGO_HOURS_MAX, Faults};
 use crate::events::publish;
 
 /// "These will come."
@@ -64,6 +64,8 @@ pub struct LineResult {
     pub faults: Vec<Fault>,
     /// What stands against it.
     pub conditions: Vec<Condition>,
+    /// What is worth a look, and nothing is refused for.
+    pub warnings: Vec<Fault>,
 }
 
 impl AnnounceArrival {
@@ -116,7 +118,8 @@ pub fn announce(state: &mut State, command: &AnnounceArrival, context: &Context<
             }
             Err(faults) => LineEffect::Faulty(faults),
         };
-        list.take(index, &line.container_number, effect);
+        let number_path = format!("{path}.container_number");
+        list.take(index, &number_path, &line.container_number, effect);
     }
     let (results, facts) = list.finish(state, context);
     Ok((Answer::Announced(results), facts))
@@ -155,7 +158,8 @@ pub fn record(state: &mut State, command: &RecordArrival, context: &Context<'_>)
             }
             Err(faults) => LineEffect::Faulty(faults),
         };
-        list.take(index, &line.container_number, effect);
+        let number_path = format!("{path}.container_number");
+        list.take(index, &number_path, &line.container_number, effect);
     }
     if command.complete {
         list.short_land(state, &conveyance);
@@ -226,18 +230,34 @@ impl<'a> List<'a> {
             .cloned()
     }
 
-    pub(super) fn take(&mut self, index: usize, written: &str, effect: LineEffect) {
-        self.listed.extend(readable(written));
+    /// What became of a line, and the path and text of its container's number.
+    pub(super) fn take(&mut self, index: usize, path: &str, written: &str, effect: LineEffect) {
         let line_number = u32::try_from(index + 1).unwrap_or(u32::MAX);
-        self.result(line_number, written, effect);
+        let number = ContainerNumber::parse(written).ok();
+        let warning = number.and_then(|number| {
+            self.listed.insert(number.as_str().to_owned());
+            filing::worth_a_look(path, &number)
+        });
+        self.result(line_number, written, effect, warning);
     }
 
     /// What is not on the list, and concerned by it all the same.
     pub(super) fn take_unlisted(&mut self, container: &str, effect: LineEffect) {
-        self.result(0, container, effect);
+        self.result(0, container, effect, None);
     }
 
-    fn result(&mut self, line_number: u32, written: &str, effect: LineEffect) {
+    /// Whether nothing is on the list, and nothing was concerned by it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.results.is_empty()
+    }
+
+    fn result(
+        &mut self,
+        line_number: u32,
+        written: &str,
+        effect: LineEffect,
+        warning: Option<Fault>,
+    ) {
         let mut result = LineResult {
             line_number,
             container_number: readable(written).unwrap_or_else(|| written.to_owned()),
@@ -245,6 +265,7 @@ impl<'a> List<'a> {
             visit: None,
             faults: Vec::new(),
             conditions: Vec::new(),
+            warnings: warning.into_iter().collect(),
         };
         match effect {
             LineEffect::Changed(outcome, visit, fact) => {

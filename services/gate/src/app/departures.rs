@@ -72,7 +72,8 @@ pub fn load(
     let conveyance = head(state, &command.actor, &command.head, count, faults)?;
     let mut list = List::new(command.validate_only, &command.actor, loaded_at);
     for (index, line) in command.lines.iter().enumerate() {
-        let effect = match departure_list::read_load(&format!("containers[{index}]"), line) {
+        let path = format!("containers[{index}]");
+        let effect = match departure_list::read_load(&path, line) {
             Ok(read) => {
                 let last = list.last(state, &conveyance.site_id, read.container.as_str());
                 let judged = last.as_ref().map(|visit| {
@@ -93,7 +94,8 @@ pub fn load(
             }
             Err(faults) => LineEffect::Faulty(faults),
         };
-        list.take(index, &line.container_number, effect);
+        let number_path = format!("{path}.container_number");
+        list.take(index, &number_path, &line.container_number, effect);
     }
     let (results, facts) = list.finish(state, context);
     Ok((Answer::Loaded(results), facts))
@@ -128,7 +130,7 @@ pub fn depart(state: &mut State, command: &RecordDeparture, context: &Context<'_
             }
             Err(faults) => LineEffect::Faulty(faults),
         };
-        list.take(index, written, effect);
+        list.take(index, &path, written, effect);
     }
     // Which container a line names that cannot be read is not known: it may be any that was lifted on.
     let certain = !list.has_faulty();
@@ -151,8 +153,25 @@ pub fn depart(state: &mut State, command: &RecordDeparture, context: &Context<'_
         };
         list.take_unlisted(visit.container.as_str(), effect);
     }
+    // A departure that is told again tells nothing new; one of which nothing is known is a mistake.
+    if list.is_empty() && !has_left(state, &conveyance, (said, now)) {
+        return Err(departure_list::nothing_loaded(&conveyance));
+    }
     let (results, facts) = list.finish(state, context);
     Ok((Answer::Departed(results), facts))
+}
+
+/// Whether this call of the train or barge has taken something along already.
+fn has_left(
+    state: &State,
+    conveyance: &Conveyance,
+    times: (Option<DateTime<Utc>>, DateTime<Utc>),
+) -> bool {
+    let mut stays = state.visits.iter().map(|(_, visit)| visit);
+    stays.any(|visit| {
+        visit.site_id == conveyance.site_id
+            && departure_list::gone_with(Some(visit), conveyance, times).is_some()
+    })
 }
 
 fn is_on(visit: &ContainerVisit, conveyance: &Conveyance) -> bool {

@@ -144,6 +144,7 @@ pub fn submit(
         return Err(faulty(faults));
     };
     let haulier = command.haulier();
+    let warnings = pre_arrival::worth_a_look(&read.containers);
     let driver = driver(&read.driver, haulier, context);
     let ids = (context.new_id(), driver.driver_id);
     let mut filing =
@@ -169,7 +170,7 @@ pub fn submit(
         let mut shown = filing;
         shown.pre_arrival_id = Uuid::nil();
         shown.number.clear();
-        return Ok((Answer::Submitted(Box::new(shown)), Vec::new()));
+        return Ok((Answer::Submitted(Box::new(shown), warnings), Vec::new()));
     }
     if let Some((passage, told)) = issued {
         state.lists.put(passage.list_number.to_string(), passage);
@@ -181,7 +182,7 @@ pub fn submit(
     state
         .pre_arrivals
         .put(filing.pre_arrival_id, filing.clone());
-    Ok((Answer::Submitted(Box::new(filing)), facts))
+    Ok((Answer::Submitted(Box::new(filing), warnings), facts))
 }
 
 /// Takes back.

@@ -22,7 +22,7 @@ use chrono::{DateTime, Utc};
 use fabric::{
     Context, Decision, Fact, Record, Service, StoreError, SubjectSet, Subjects, Timer, Unreadable,
 };
-use kernel::{Refusal, StockListNumber};
+use kernel::{Fault, Refusal, StockListNumber};
 use sqlx::PgConnection;
 
 pub use arrivals::{AnnounceArrival, LineResult, RecordArrival};
@@ -132,8 +132,8 @@ pub enum Answer {
     Departed(Vec<LineResult>),
     /// A container visit with its holds.
     ContainerVisit(Box<ContainerVisit>, Vec<Hold>),
-    /// A pre-arrival filed.
-    Submitted(Box<PreArrival>),
+    /// A pre-arrival filed, and what of it is worth a look.
+    Submitted(Box<PreArrival>, Vec<Fault>),
     /// A pre-arrival taken back.
     Cancelled(Box<PreArrival>),
     /// A pre-arrival with another truck.

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use kernel::{ContainerNumber, Plate, Quantity};
+use kernel::{ContainerNumber, Plate, QUANTITY_FRACTION_DIGITS_MAX, Quantity, UnitCode};
 use rust_decimal::Decimal;
 
 use super::condition::{Condition, Gravity, code, merge};
-use super::container_visit::Phase;
+use super::container_visit::{ContainerVisit, Phase};
 use super::hold::Keeper;
 use super::knowledge::{InspectionFlag, Told};
+use super::list_passage::ListLine;
 use super::pre_arrival::{FiledContainer, PreArrival, PreArrivalKind, PreArrivalState, Vehicle};
 use super::readiness::{self, ListView, Source, View};
 use super::site::{Site, WeightPolicy};
@@ -626,6 +627,7 @@ fn of_missing_weight(site: &Site) -> Option<Condition> {
 
 /// The load is the weight out less the weight in. Where one is missing there is nothing to compare. A container
 /// that the truck brought for goods out of bond is in both, and nobody filed its tare: they weigh less than filed.
+/// Goods of a stock list for whose container nothing was filed, or that go without one, weigh what their pass says.
 fn of_load(
     visit: &TruckVisit,
     leaving: &Leaving<'_>,
@@ -636,13 +638,17 @@ fn of_load(
     let loaded = out.checked_sub(visit.weight_in.as_ref()?).ok();
     let on_it = visit.containers.iter();
     let on_it = on_it.filter(|filed| leaving.containers.contains(&filed.number));
-    let filed = sum_of(on_it.map(|c| c.gross_mass.as_ref()))?;
+    let filed = sum_of(on_it.map(|c| c.gross_mass.as_ref()));
     let own = visit.truck_visit_id.to_string();
     let stays = view.containers.iter().filter_map(|c| c.visit);
-    let brought = visit.kind == Some(PreArrivalKind::BondExit)
-        && stays
-            .filter_map(|stay| stay.arrived_with.as_ref())
-            .any(|truck| *truck == own);
+    let by_own = |stay: &ContainerVisit| stay.arrived_with.as_ref() == Some(&own);
+    let out_of_bond = visit.kind == Some(PreArrivalKind::BondExit);
+    let (filed, brought) = match filed {
+        Some(filed) => (filed, out_of_bond && stays.clone().any(by_own)),
+        // A container that stood here is in the weight out alone, and its tare is not known.
+        None if out_of_bond && stays.clone().all(by_own) => (mass_of_pass(view)?, false),
+        None => return None,
+    };
     let agrees = loaded.as_ref().is_some_and(|loaded| {
         let less = loaded.amount() > Decimal::ZERO && loaded.amount() < filed.amount();
         site.weight.tolerates(&filed, loaded) || (brought && less)
@@ -660,6 +666,29 @@ fn of_load(
             format!("The load weighs {loaded} and {filed} was filed; a person looks."),
         )
     })
+}
+
+/// The mass of the goods on a truck's pass; none where a line of it is in another measure: pieces cannot be weighed.
+/// It is declared net and packing comes on top, which the site's tolerance is there for: what is heavier by more
+/// than that a person looks at, as at what is lighter.
+fn mass_of_pass(view: &View<'_>) -> Option<Quantity> {
+    let list = view.list.as_ref()?;
+    let pass = list.passage?.pass(list.pre_arrival_id?)?;
+    let masses: Option<Vec<Quantity>> = pass.lines.iter().map(kilograms).collect();
+    sum_of(masses?.iter().map(Some))
+}
+
+/// How much of a line in kilograms, where it is declared in a unit of mass of UN/ECE Recommendation 20 that is used
+/// in trade; no other unit is guessed at.
+fn kilograms(line: &ListLine) -> Option<Quantity> {
+    let amount = line.quantity.amount();
+    let amount = match line.quantity.unit().as_str() {
+        "KGM" => amount,
+        "TNE" => amount * Decimal::ONE_THOUSAND,
+        "GRM" => (amount / Decimal::ONE_THOUSAND).round_dp(QUANTITY_FRACTION_DIGITS_MAX),
+        _ => return None,
+    };
+    Quantity::new(amount, UnitCode::parse("KGM").ok()?).ok()
 }
 
 /// What a stopped partition, or one with a gap, would have told is unknown, and unknown never admits (gate

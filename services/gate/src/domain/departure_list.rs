@@ -3,7 +3,7 @@
 //! `admission`.
 
 use chrono::{DateTime, Utc};
-use kernel::{ContainerNumber, Fault};
+use kernel::{ContainerNumber, Fault, Refusal};
 
 use super::arrival_list::{Conveyance, LineEffect, LineOutcome, left_within_call};
 use super::condition::{Condition, Gravity, code};
@@ -67,7 +67,7 @@ pub fn load(
     last: Option<&ContainerVisit>,
     (against, evidence): (Vec<Condition>, Vec<Evidence>),
 ) -> LineEffect {
-    if let Some(gone) = gone_with(last, conveyance, said, now) {
+    if let Some(gone) = gone_with(last, conveyance, (said, now)) {
         return LineEffect::Repeated(gone);
     }
     let Some(visit) = last.filter(|visit| visit.is_open()) else {
@@ -91,6 +91,8 @@ pub fn load(
     let loaded = visit.lifted_on(loading, &load.seals_found);
     let outcome = if loaded.seal_mismatch() {
         LineOutcome::SealMismatch
+    } else if visit.loaded.is_some() && !known {
+        LineOutcome::Amended
     } else {
         LineOutcome::Accepted
     };
@@ -111,7 +113,7 @@ pub fn depart(
     last: Option<&ContainerVisit>,
     against: Vec<Condition>,
 ) -> LineEffect {
-    if let Some(gone) = gone_with(last, conveyance, said, now) {
+    if let Some(gone) = gone_with(last, conveyance, (said, now)) {
         return LineEffect::Repeated(gone);
     }
     let Some(visit) = last.filter(|visit| visit.is_open()) else {
@@ -138,11 +140,10 @@ pub fn leave_behind(visit: &ContainerVisit) -> LineEffect {
 }
 
 /// The stay that ended with this call of the train or barge: its lists sent again change nothing.
-fn gone_with(
+pub fn gone_with(
     last: Option<&ContainerVisit>,
     conveyance: &Conveyance,
-    said: Option<DateTime<Utc>>,
-    now: DateTime<Utc>,
+    (said, now): (Option<DateTime<Utc>>, DateTime<Utc>),
 ) -> Option<Box<ContainerVisit>> {
     let by_this = |visit: &&ContainerVisit| {
         visit.departure_conveyance().is_some()
@@ -150,6 +151,19 @@ fn gone_with(
     };
     let gone = last.filter(by_this)?;
     left_within_call(gone, said, now).then(|| Box::new(gone.clone()))
+}
+
+/// The train or barge is said to leave with all that was lifted on, and nothing is on it.
+pub fn nothing_loaded(conveyance: &Conveyance) -> Refusal {
+    let mut faults = Faults::default();
+    faults.add(
+        "NOTHING_LOADED",
+        "conveyance",
+        &conveyance.number,
+        "a train or barge on which containers are loaded",
+        "Nothing is loaded on it at this site: check its number, RAIL or BARGE and the site, or record what was lifted on first. What was taken off again stays in the yard: name the containers to be told why.",
+    );
+    faults.into_refusal()
 }
 
 fn not_here(container: &ContainerNumber) -> Condition {

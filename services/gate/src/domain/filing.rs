@@ -41,6 +41,20 @@ pub struct WrittenPlate {
     pub country: String,
 }
 
+/// A container number that may hide an error: its check digit stands for the remainder 10, as it does for 0.
+/// Such a number is taken all the same.
+pub fn worth_a_look(path: &str, container: &ContainerNumber) -> Option<Fault> {
+    container.remainder_ten().then(|| {
+        Fault::new(
+            "CONTAINER_REMAINDER_TEN",
+            path,
+            container.as_str(),
+            "ISO 6346",
+            "The check digit of this number cannot show every error; check it against the container's door.",
+        )
+    })
+}
+
 impl Faults {
     /// Notes a fault.
     pub fn add(

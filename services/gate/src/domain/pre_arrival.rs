@@ -8,13 +8,15 @@
 //! ```
 
 use chrono::{DateTime, TimeDelta, Utc};
-use kernel::{ContainerNumber, Direction, GatePassNumber, Mrn, Plate, Quantity, Refusal, SizeType};
+use kernel::{
+    ContainerNumber, Direction, Fault, GatePassNumber, Mrn, Plate, Quantity, Refusal, SizeType,
+};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::condition::{self, Condition};
-use super::filing::{Faults, WrittenPlate, WrittenQuantity};
+use super::filing::{self, Faults, WrittenPlate, WrittenQuantity};
 use super::list_passage::{self, FiledList, WrittenList};
 
 /// The most containers on one truck: two of twenty feet.
@@ -564,6 +566,15 @@ fn read_containers(written: &WrittenPreArrival, faults: &mut Faults) -> Vec<File
         });
     }
     containers
+}
+
+/// What of the containers, which stand in the order of the filing, is worth a look.
+pub fn worth_a_look(containers: &[FiledContainer]) -> Vec<Fault> {
+    let look = |(index, container): (usize, &FiledContainer)| {
+        let path = format!("containers[{index}].container_number");
+        filing::worth_a_look(&path, &container.number)
+    };
+    containers.iter().enumerate().filter_map(look).collect()
 }
 
 /// A laden container comes in with its verified gross mass (SOLAS): no ship or train takes it without.

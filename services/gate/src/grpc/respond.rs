@@ -41,8 +41,9 @@ pub fn encode(answer: &Answer) -> Vec<u8> {
             container_visit: Some(container_visit(visit, holds)),
         }
         .encode_to_vec(),
-        Answer::Submitted(filing) => api::SubmitPreArrivalResponse {
+        Answer::Submitted(filing, warnings) => api::SubmitPreArrivalResponse {
             pre_arrival: Some(pre_arrival(filing, None)),
+            warnings: warnings.iter().map(fault_message).collect(),
         }
         .encode_to_vec(),
         Answer::Cancelled(filing) => api::CancelPreArrivalResponse {
@@ -133,6 +134,7 @@ fn results(lines: &[LineResult]) -> Vec<api::ListLineResult> {
                 version: visit.map(|visit| visit.version).unwrap_or_default(),
                 faults: line.faults.iter().map(fault_message).collect(),
                 conditions: line.conditions.iter().map(condition).collect(),
+                warnings: line.warnings.iter().map(fault_message).collect(),
             }
         })
         .collect()

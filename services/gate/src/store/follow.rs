@@ -356,7 +356,8 @@ async fn declarations_called(
         .collect())
 }
 
-/// What was lifted onto trains and barges that leave.
+/// What was lifted onto trains and barges that leave, and of each the one that it took along last: by that it is
+/// known to have left already.
 async fn containers_loaded_on(
     db: &mut PgConnection,
     seeds: &Seeds,
@@ -366,10 +367,15 @@ async fn containers_loaded_on(
     }
     let (sites, conveyances): (Vec<String>, Vec<String>) = seeds.departing.iter().cloned().unzip();
     let rows = sqlx::query!(
-        r#"select v.site_id, v.loaded_on as "loaded_on!", v.container_number from container_visit v
-           join unnest($1::text[], $2::text[]) as k (site_id, conveyance)
-             on v.site_id = k.site_id and v.loaded_on = k.conveyance
-           where v.phase = 'ARRIVED'"#,
+        r#"select k.site_id as "site_id!", k.conveyance as "loaded_on!", v.container_number as "container_number!"
+           from unnest($1::text[], $2::text[]) as k (site_id, conveyance)
+           cross join lateral (
+               select container_number from container_visit
+               where site_id = k.site_id and loaded_on = k.conveyance and phase = 'ARRIVED'
+               union all
+               (select container_number from container_visit
+                where site_id = k.site_id and loaded_on = k.conveyance and phase = 'DEPARTED'
+                order by (body ->> 'departed_at') collate "C" desc limit 1)) as v"#,
         &sites,
         &conveyances
     )

@@ -5,7 +5,8 @@ use proto::gate::v1::ListLineOutcome as Outcome;
 use proto::gate::v1::gate_service_server::GateService;
 
 use crate::world::{
-    BOX, OTHER_BOX, PORT, TRAIN, World, announced, call, fresh, landed, reason, visit,
+    BOX, OTHER_BOX, PLATE, PORT, TRAIN, World, announced, call, filing, fresh, landed, lifted,
+    reason, visit,
 };
 
 const THIRD_BOX: &str = "MRKU4976720";
@@ -94,6 +95,42 @@ async fn rule_17_each_line_of_an_announcement_has_its_result() {
         [(1, Outcome::Repeated), (2, Outcome::Amended)]
     );
     assert_eq!(world.told("gate.container-visit").await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_container_number_whose_check_digit_may_hide_an_error_is_taken_with_a_warning() {
+    let world = World::new().await;
+    let warned = |results: &[api::ListLineResult]| {
+        let warnings = results.iter().flat_map(|line| &line.warnings);
+        let warnings = warnings.map(|fault| (fault.code.clone(), fault.path.clone()));
+        warnings.collect::<Vec<_>>()
+    };
+    let second = [(
+        "CONTAINER_REMAINDER_TEN".to_owned(),
+        "containers[1].container_number".to_owned(),
+    )];
+    let results = world.announce(TRAIN, &[BOX, THIRD_BOX]).await;
+    assert_eq!(
+        outcomes(&results),
+        [(1, Outcome::Accepted), (2, Outcome::Accepted)]
+    );
+    assert_eq!(warned(&results), second);
+    let found = vec![landed(BOX), landed(THIRD_BOX)];
+    assert_eq!(warned(&world.land(TRAIN, found, false).await), second);
+    world.available(BOX, true).await;
+    let lines = vec![lifted(BOX), lifted("mrku 497672-0")];
+    let lifted_on = world.load("X9002", lines).await;
+    assert_eq!(warned(&lifted_on), second);
+    assert_eq!(lifted_on[1].warnings[0].value, THIRD_BOX);
+    let request = filing(api::PreArrivalKind::FullOut, PLATE, &[THIRD_BOX]);
+    let filed = world
+        .handlers
+        .submit_pre_arrival(call("haulier-a", request))
+        .await;
+    let warnings = filed.unwrap().into_inner().warnings;
+    assert_eq!(warnings.len(), 1);
+    assert_eq!(warnings[0].code, "CONTAINER_REMAINDER_TEN");
+    assert_eq!(warnings[0].path, "containers[0].container_number");
 }
 
 #[tokio::test]

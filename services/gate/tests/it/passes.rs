@@ -1213,6 +1213,77 @@ async fn rule_5_goods_out_of_bond_weigh_no_more_than_was_filed_with_the_containe
 }
 
 #[tokio::test]
+async fn rule_5_loose_goods_out_of_bond_weigh_what_their_pass_says_or_a_person_looks() {
+    let world = World::new().await;
+    let declared = |value: &str, unit: &str| {
+        Some(common::Quantity {
+            value: value.into(),
+            unit_code: unit.into(),
+        })
+    };
+    let mut in_masses = list(OUT, "RESERVED", &["", ""]);
+    in_masses.lines[0].declared = declared("9000", "KGM");
+    in_masses.lines[1].declared = declared("5", "TNE");
+    world.told_list(in_masses).await;
+    world.list_decided(OUT, "GRANTED", "").await;
+    world.hears().await;
+    let mut filing = exit(PLATE, &[]);
+    filing.list.as_mut().unwrap().lines = [("1500", "KGM"), ("0.5", "TNE")]
+        .iter()
+        .zip(1..)
+        .map(|((value, unit), line_number)| api::PreArrivalListLine {
+            line_number,
+            quantity: declared(value, unit),
+        })
+        .collect();
+    world.pass(filing).await;
+    let request = api::CheckInRequest {
+        site_id: CENTRE.into(),
+        weight: kilograms("15000"),
+        ..at_the_lane(PLATE, &[], "haulier-a")
+    };
+    let inside = world.handlers.check_in(call("centre-gate", request)).await;
+    inside.unwrap();
+    let leaving = |weight: &str| api::CheckOutRequest {
+        weight: kilograms(weight),
+        ..at_the_exit(PLATE, &[])
+    };
+    for weight in ["40000", "17501", "16499", "15000", "14000"] {
+        let out = world.out_of_centre(leaving(weight)).await;
+        assert_eq!(
+            out.outcome(),
+            api::CheckOutOutcome::ManualReview,
+            "{weight}: {:?}",
+            out.truck_visit
+        );
+        let conditions = out.truck_visit.unwrap().conditions;
+        assert_eq!(codes(&conditions), ["WEIGHT_OUT_OF_TOLERANCE"]);
+    }
+    let out = world.out_of_centre(leaving("17500")).await;
+    assert_eq!(out.outcome(), api::CheckOutOutcome::LetOut);
+}
+
+#[tokio::test]
+async fn rule_5_loose_goods_that_are_counted_in_pieces_are_not_compared_with_their_weight() {
+    let world = World::new().await;
+    world.ten_may_go_out().await;
+    world.pass(exit(PLATE, &[])).await;
+    let request = api::CheckInRequest {
+        site_id: CENTRE.into(),
+        weight: kilograms("15000"),
+        ..at_the_lane(PLATE, &[], "haulier-a")
+    };
+    let inside = world.handlers.check_in(call("centre-gate", request)).await;
+    inside.unwrap();
+    let heavy = api::CheckOutRequest {
+        weight: kilograms("40000"),
+        ..at_the_exit(PLATE, &[])
+    };
+    let out = world.out_of_centre(heavy).await;
+    assert_eq!(out.outcome(), api::CheckOutOutcome::LetOut);
+}
+
+#[tokio::test]
 async fn a_dry_run_of_a_pass_says_what_it_would_carry_and_takes_nothing_from_the_list() {
     let world = World::new().await;
     world.ten_may_go_out().await;

@@ -593,6 +593,14 @@ impl World {
     }
 
     pub async fn depart(&self, train: &str, containers: &[&str]) -> Vec<api::ListLineResult> {
+        self.try_depart(train, containers).await.unwrap()
+    }
+
+    pub async fn try_depart(
+        &self,
+        train: &str,
+        containers: &[&str],
+    ) -> Result<Vec<api::ListLineResult>, Status> {
         let request = api::RecordDepartureRequest {
             request_id: fresh(),
             site_id: PORT.into(),
@@ -605,7 +613,7 @@ impl World {
             .handlers
             .record_departure(call("terminal", request))
             .await;
-        response.unwrap().into_inner().results
+        Ok(response?.into_inner().results)
     }
 
     /// The terminal says whether a container's first stay can be picked up.
