@@ -4,7 +4,7 @@
 use std::str::FromStr;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use kernel::{Clock as _, SystemClock};
+use kernel::{Clock as _, StockListNumber, SystemClock};
 use prost_types::Timestamp;
 use proto::common::v1::{HoldScope, HoldScopeKind, Page, Quantity};
 use proto::gate::v1 as gate;
@@ -151,8 +151,8 @@ impl FromStr for FiledContainer {
     }
 }
 
-/// What a hold is on: a container (number or visit), a declaration (id), or `plate/...`, `party/...`,
-/// `declaration/...`, `stock-list/...`, `container-visit/...`.
+/// What a hold is on: a container (number or visit), a declaration (id), a stock list (number), or `plate/...`,
+/// `party/...`, `declaration/...`, `stock-list/...`, `container-visit/...`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held(pub HoldScope);
 
@@ -181,6 +181,8 @@ impl FromStr for Held {
 fn kind_by_form(written: &str) -> HoldScopeKind {
     if uuid::Uuid::parse_str(written).is_ok() {
         HoldScopeKind::Declaration
+    } else if StockListNumber::parse(written).is_ok() {
+        HoldScopeKind::StockList
     } else {
         HoldScopeKind::ContainerVisit
     }
@@ -342,6 +344,8 @@ mod tests {
             held(declaration),
             scope(HoldScopeKind::Declaration, declaration)
         );
+        let list = "QD800026I000000007";
+        assert_eq!(held(list), scope(HoldScopeKind::StockList, list));
         assert_eq!(
             held("plate/渝A12345"),
             scope(HoldScopeKind::Plate, "渝A12345")

@@ -82,10 +82,10 @@ impl From<ListFileError> for ClientError {
     }
 }
 
-/// The entries of a list with a cell that cannot be read, by their place from 1. They are not sent; what becomes of
+/// What of a list's entries cannot be read, by their place from 1. They are not sent to be recorded; what becomes of
 /// them stands among gate's results, and the other entries are taken all the same (gate rule 17).
 #[derive(Debug, Default)]
-pub struct Unread(BTreeMap<u32, ListLineResult>);
+pub struct Unread(BTreeMap<u32, Vec<Fault>>);
 
 impl Unread {
     /// Whether every entry could be read.
@@ -93,25 +93,54 @@ impl Unread {
         self.0.is_empty()
     }
 
-    /// The results of the whole list, in its order: gate's on what was sent, and those of what was not.
-    pub fn among(self, answered: Vec<ListLineResult>) -> Vec<ListLineResult> {
-        let mut results: Vec<ListLineResult> = answered
+    /// Whether none of so many entries could be read.
+    pub fn is_all_of(&self, entries: usize) -> bool {
+        self.0.len() >= entries
+    }
+
+    /// Takes the entries that cannot be read out of all.
+    pub fn leave_out<T>(&self, entries: &mut Vec<T>) {
+        let mut places = 1..;
+        entries.retain(|_| {
+            places
+                .next()
+                .is_none_or(|place| !self.0.contains_key(&place))
+        });
+    }
+
+    /// The results of the whole list, in its order: `checked` are gate's on all entries, none recorded, and `answered`
+    /// those on what was sent.
+    pub fn among(
+        mut self,
+        checked: Vec<ListLineResult>,
+        answered: Vec<ListLineResult>,
+    ) -> Vec<ListLineResult> {
+        let (mut taken, unlisted): (Vec<_>, Vec<_>) = answered
             .into_iter()
-            .map(|mut result| {
-                if result.line_number > 0 {
-                    // Gate counts what was sent.
-                    for place in self.0.keys() {
-                        if *place <= result.line_number {
-                            result.line_number += 1;
-                        }
-                    }
+            .partition(|result| result.line_number > 0);
+        let mut taken = taken.drain(..);
+        let listed = checked.into_iter().filter(|result| result.line_number > 0);
+        let mut results: Vec<ListLineResult> = listed
+            .filter_map(|checked| match self.0.remove(&checked.line_number) {
+                Some(unread) => Some(ListLineResult {
+                    line_number: checked.line_number,
+                    container_number: checked.container_number,
+                    outcome: ListLineOutcome::Faulty.into(),
+                    faults: unread.into_iter().chain(checked.faults).collect(),
+                    ..Default::default()
+                }),
+                // Gate names places of what it was sent.
+                None if checked.outcome() == ListLineOutcome::Faulty => {
+                    taken.next();
+                    Some(checked)
                 }
-                result
+                None => taken.next().map(|result| ListLineResult {
+                    line_number: checked.line_number,
+                    ..result
+                }),
             })
             .collect();
-        results.extend(self.0.into_values());
-        // What the list does not name comes last.
-        results.sort_by_key(|result| (result.line_number == 0, result.line_number));
+        results.extend(unlisted);
         results
     }
 }
@@ -279,7 +308,7 @@ fn announced_of_csv(text: &str) -> Result<(Vec<AnnouncedContainer>, Unread), Lis
             }
         }
     }
-    Ok(sendable(entries, |container| &container.container_number))
+    Ok(told(entries))
 }
 
 /// The consignment of a row; none where it says nothing of one.
@@ -310,9 +339,7 @@ fn landed_of_csv(text: &str) -> Result<(Vec<LandedContainer>, Unread), ListFileE
         Entry::new(container, row)
     };
     let entries = rows(text, LANDED_COLUMNS)?.into_iter().map(entry).collect();
-    Ok(sendable(entries, |container: &LandedContainer| {
-        &container.container_number
-    }))
+    Ok(told(entries))
 }
 
 fn loaded_of_csv(text: &str) -> Result<(Vec<LoadedContainer>, Unread), ListFileError> {
@@ -324,9 +351,7 @@ fn loaded_of_csv(text: &str) -> Result<(Vec<LoadedContainer>, Unread), ListFileE
         Entry::new(container, row)
     };
     let entries = rows(text, LOADED_COLUMNS)?.into_iter().map(entry).collect();
-    Ok(sendable(entries, |container: &LoadedContainer| {
-        &container.container_number
-    }))
+    Ok(told(entries))
 }
 
 fn departed_of_csv(text: &str) -> Result<Vec<String>, ListFileError> {
@@ -387,25 +412,17 @@ impl Entry<AnnouncedContainer> {
     }
 }
 
-/// What can be sent of a list, and what cannot.
-fn sendable<T>(entries: Vec<Entry<T>>, container_number: fn(&T) -> &String) -> (Vec<T>, Unread) {
-    let mut sent = Vec::new();
+/// What a list says, and what of it cannot be read.
+fn told<T>(entries: Vec<Entry<T>>) -> (Vec<T>, Unread) {
     let mut unread = BTreeMap::new();
-    for (place, entry) in (1..).zip(entries) {
-        if entry.faults.is_empty() {
-            sent.push(entry.said);
-        } else {
-            let result = ListLineResult {
-                line_number: place,
-                container_number: container_number(&entry.said).clone(),
-                outcome: ListLineOutcome::Faulty.into(),
-                faults: entry.faults,
-                ..Default::default()
-            };
-            unread.insert(place, result);
+    let said = (1..).zip(entries).map(|(place, entry)| {
+        if !entry.faults.is_empty() {
+            unread.insert(place, entry.faults);
         }
-    }
-    (sent, Unread(unread))
+        entry.said
+    });
+    let said = said.collect();
+    (said, Unread(unread))
 }
 
 /// One row under its heading, and what of it cannot be read.
@@ -603,25 +620,46 @@ mod tests {
 
     #[test]
     fn rule_17_a_row_that_cannot_be_read_is_a_faulty_line_with_all_its_faults_among_the_results() {
-        let (containers, unread) = announced_of_csv(
+        let (mut containers, unread) = announced_of_csv(
             "container_number,empty,packages\n\
              MSKU9070323,no,1\n\
              TGHU7599330,perhaps,ten\n\
              CSQU3054383,no,3\n\
-             MSCU6639871,no,3,too,many\n",
+             MSCU6639870,no,3,too,many\n",
         )
         .unwrap();
+        let line = |line_number, outcome: ListLineOutcome, code: &str| ListLineResult {
+            line_number,
+            outcome: outcome.into(),
+            faults: Some(code)
+                .filter(|code| !code.is_empty())
+                .map(|code| Fault {
+                    path: code.to_owned(),
+                    ..Default::default()
+                })
+                .into_iter()
+                .collect(),
+            ..Default::default()
+        };
+        let (accepted, faulty) = (ListLineOutcome::Accepted, ListLineOutcome::Faulty);
+        let checked = vec![
+            line(1, faulty, "containers[0]"),
+            line(2, accepted, ""),
+            line(3, accepted, ""),
+            line(4, faulty, "containers[3]"),
+        ];
+        unread.leave_out(&mut containers);
         let sent: Vec<_> = containers
             .iter()
             .map(|container| container.container_number.as_str())
             .collect();
         assert_eq!(sent, ["MSKU9070323", "CSQU3054383"]);
-        let answered = |line_number| ListLineResult {
-            line_number,
-            outcome: ListLineOutcome::Accepted.into(),
-            ..Default::default()
-        };
-        let results = unread.among(vec![answered(1), answered(2), answered(0)]);
+        let answered = vec![
+            line(1, faulty, "containers[0]"),
+            line(2, accepted, ""),
+            line(0, accepted, ""),
+        ];
+        let results = unread.among(checked, answered);
         let told: Vec<_> = results
             .iter()
             .map(|result| {
@@ -632,31 +670,25 @@ mod tests {
         assert_eq!(
             told,
             [
-                (1, ListLineOutcome::Accepted, vec![]),
-                (
-                    2,
-                    ListLineOutcome::Faulty,
-                    vec!["line 3, empty", "line 3, packages"]
-                ),
-                (3, ListLineOutcome::Accepted, vec![]),
-                (4, ListLineOutcome::Faulty, vec!["line 5"]),
-                (0, ListLineOutcome::Accepted, vec![]),
+                (1, faulty, vec!["containers[0]"]),
+                (2, faulty, vec!["line 3, empty", "line 3, packages"]),
+                (3, accepted, vec![]),
+                (4, faulty, vec!["line 5", "containers[3]"]),
+                (0, accepted, vec![]),
             ]
         );
     }
 
     #[test]
     fn a_further_row_that_says_something_else_of_its_container_makes_it_faulty() {
-        let (containers, unread) = announced_of_csv(
+        let (_, unread) = announced_of_csv(
             "container_number,size_type,seals,transport_document\n\
              MSKU9070323,22G1,CN1,TD-1\n\
              MSKU9070323,45G1,CN1,TD-2\n\
              MSKU9070323,,CN2,TD-3\n",
         )
         .unwrap();
-        assert!(containers.is_empty());
-        let results = unread.among(Vec::new());
-        let paths: Vec<_> = results[0].faults.iter().map(|fault| &*fault.path).collect();
+        let paths: Vec<_> = unread.0[&1].iter().map(|fault| &*fault.path).collect();
         assert_eq!(paths, ["line 3, size_type", "line 4, seals"]);
     }
 

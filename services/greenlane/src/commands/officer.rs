@@ -42,12 +42,12 @@ Example: greenlane officer control open 26GB4ZK7Q1M0X9T2A6 --kind physical --rea
          greenlane officer control done 26GB4ZK7Q1M0X9T2A6 physical --result conform --reason 'as declared'"
     )]
     Control(ControlCommand),
-    /// Hold a container, a declaration, a truck or a firm
+    /// Hold a container, a declaration, a stock list, a truck or a firm
     #[command(after_help = "\
 Example: greenlane officer hold MSKU9070323 --reason 'tip from the risk centre'
          greenlane officer hold declaration/0191d6f0-5a1e-7c3b-9d2a-1f6b7a0c4e11 --reason 'licence expired'")]
     Hold {
-        /// A container number or visit, a declaration's id, plate/PLATE or party/PARTY
+        /// A container number or visit, a declaration's id, a stock list's number, plate/PLATE or party/PARTY
         subject: Held,
         /// Which kind of reason
         #[arg(long, default_value = "customs")]

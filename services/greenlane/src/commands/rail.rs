@@ -241,13 +241,16 @@ async fn announce(
     session: &Session,
 ) -> Result<(), ClientError> {
     set_request_id(&mut request.request_id, session);
-    let answered = if request.containers.is_empty() && !unread.is_empty() {
-        Vec::new()
-    } else {
-        let answer = session.gate()?.announce_arrival(request).await?;
-        answer.into_inner().results
+    let listed = Listed {
+        request,
+        only_check: |request| request.validate_only = true,
+        leave_out: |request, unread| unread.leave_out(&mut request.containers),
     };
-    show_results(session, &unread.among(answered))
+    let call = async |request| {
+        let answer = session.gate()?.announce_arrival(request).await?;
+        Ok(answer.into_inner().results)
+    };
+    listed.take(unread, session, call).await
 }
 
 async fn arrive(
@@ -256,13 +259,53 @@ async fn arrive(
     session: &Session,
 ) -> Result<(), ClientError> {
     set_request_id(&mut request.request_id, session);
-    let answered = if request.containers.is_empty() && !unread.is_empty() {
-        Vec::new()
-    } else {
-        let answer = session.gate()?.record_arrival(request).await?;
-        answer.into_inner().results
+    let listed = Listed {
+        request,
+        only_check: |request| request.validate_only = true,
+        leave_out: |request, unread| unread.leave_out(&mut request.containers),
     };
-    show_results(session, &unread.among(answered))
+    let call = async |request| {
+        let answer = session.gate()?.record_arrival(request).await?;
+        Ok(answer.into_inner().results)
+    };
+    listed.take(unread, session, call).await
+}
+
+/// A request with all entries of a list, and what is made of it where some cannot be read.
+struct Listed<R> {
+    request: R,
+    only_check: fn(&mut R),
+    leave_out: fn(&mut R, &Unread),
+}
+
+impl<R: Clone> Listed<R> {
+    /// Has the list taken, and shows the result of every line. Of entries that cannot be read whole gate says what else
+    /// is wrong with them, and records nothing.
+    async fn take(
+        self,
+        unread: Unread,
+        session: &Session,
+        call: impl AsyncFn(R) -> Result<Vec<ListLineResult>, ClientError>,
+    ) -> Result<(), ClientError> {
+        let Listed {
+            mut request,
+            only_check,
+            leave_out,
+        } = self;
+        if unread.is_empty() {
+            return show_results(session, &call(request).await?);
+        }
+        let mut whole = request.clone();
+        only_check(&mut whole);
+        let checked = call(whole).await?;
+        leave_out(&mut request, &unread);
+        let answered = if unread.is_all_of(checked.len()) {
+            Vec::new()
+        } else {
+            call(request).await?
+        };
+        show_results(session, &unread.among(checked, answered))
+    }
 }
 
 async fn load(
@@ -291,13 +334,16 @@ async fn load(
     if let Some(at) = outbound.at {
         request.loaded_at = Some(at.timestamp());
     }
-    let answered = if request.containers.is_empty() && !unread.is_empty() {
-        Vec::new()
-    } else {
-        let answer = session.gate()?.record_loading(request).await?;
-        answer.into_inner().results
+    let listed = Listed {
+        request,
+        only_check: |request| request.validate_only = true,
+        leave_out: |request, unread| unread.leave_out(&mut request.containers),
     };
-    show_results(session, &unread.among(answered))
+    let call = async |request| {
+        let answer = session.gate()?.record_loading(request).await?;
+        Ok(answer.into_inner().results)
+    };
+    listed.take(unread, session, call).await
 }
 
 async fn depart(
