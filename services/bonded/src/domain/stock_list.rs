@@ -391,7 +391,8 @@ impl Dossier {
                 "DECLARATION_NOT_RELEASED",
                 &declaration.declaration_id,
                 "officer",
-                "Customs releases the declaration.".into(),
+                "Customs releases the declaration. If it has invalidated it, the trader voids the list and files another."
+                    .into(),
             ),
             Some(_) => {}
         }
