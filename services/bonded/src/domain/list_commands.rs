@@ -371,7 +371,7 @@ fn resolve(
     in_state(
         &dossier.list,
         &open,
-        "settled: once it is posted, take the posting back, or have the pass or count corrected",
+        "settled any more: where a count was wrong, count again; where it was right, take the posting back, and the trader files another list of what is there",
     )?;
     let difference = discrepancy.difference.clone();
     let line = dossier.list.line(difference.line_number).cloned();
