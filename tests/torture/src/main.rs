@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
-use torture::checker;
 use torture::evidence::Evidence;
 use torture::play::chance::Chance;
 use torture::rig;
+use torture::rig::chaos::Sort;
+use torture::{bugs, checker};
 
 /// Disturbs a site of its own while all journeys are played on it, and looks for what may never happen
 #[derive(Parser)]
@@ -23,6 +24,7 @@ use torture::rig;
     after_help = "\
 Example: cargo torture --minutes 10
          cargo torture --seed 42 --minutes 1
+         cargo torture --minutes 3 --only kill,second
          cargo torture check --state ~/.greenlane"
 )]
 struct Arguments {
@@ -43,10 +45,19 @@ struct RunArguments {
     /// How many journeys are on their way at once
     #[arg(long, default_value_t = 12, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=200))]
     players: u16,
+    /// Only faults of these sorts; all if not given
+    #[arg(long, value_name = "SORT", value_delimiter = ',')]
+    only: Vec<Sort>,
 }
 
 #[derive(Subcommand)]
 enum Command {
+    /// Plant known bugs in a copy of the sources, one after the other, and see that the tests find each
+    Bugs {
+        /// Only these: the name of the patch in tests/torture/bugs, without its ending
+        #[arg(value_name = "NAME")]
+        only: Vec<String>,
+    },
     /// Check a running site: sequences, chains, topics, positions, decisions, answers, notices, stock
     Check {
         /// The state folder of a running `greenlane up`
@@ -59,6 +70,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let found = match arguments.command {
         Some(Command::Check { state }) => on_this_thread(check(&state)),
+        Some(Command::Bugs { only }) => bugs::run(&only),
         None => run(&arguments.run),
     };
     match found {
@@ -83,6 +95,7 @@ fn run(arguments: &RunArguments) -> anyhow::Result<bool> {
         seed: arguments.seed.unwrap_or_else(Chance::seed),
         duration: Duration::from_secs(arguments.minutes * 60),
         players: arguments.players.into(),
+        only: arguments.only.iter().copied().collect(),
     };
     let verdict = on_this_thread(rig::run(options))?;
     for violation in &verdict.violations {

@@ -4,6 +4,7 @@ mod barrier;
 mod exchange;
 mod facts;
 mod stock;
+pub mod streams;
 mod topics;
 
 use std::fmt;
@@ -51,6 +52,14 @@ pub enum Kind {
     DepartedTwice,
     /// A party was told twice of one fact, under two ids.
     NoticeRepeated,
+    /// A party was not given a notice that is to it.
+    NoticeMissing,
+    /// A party was given one notice again, although it went on behind it.
+    NoticeGivenTwice,
+    /// A party was given a notice after a later one.
+    NoticeOutOfOrder,
+    /// A party was given what nobody said to it.
+    NoticeOfNobody,
     /// The message of a published fact cannot be read.
     Unreadable,
     /// A number of a book's ledger is missing, or stands beyond its head.

@@ -2,9 +2,11 @@
 //! or a second instance of a service comes and goes. Each fault is told as it is made. It must not know what is played
 //! meanwhile.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use stack::process::Signal;
 use tokio::time::{Instant, sleep};
 
@@ -35,6 +37,33 @@ const VICTIMS: [Victim; 10] = [
     Victim::Release,
     Victim::Kafka,
     Victim::Postgres,
+];
+
+/// What may be done to somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Sort {
+    /// `kill -9` of a service or server
+    Kill,
+    /// `kill -TERM` of a service or of Kafka
+    End,
+    /// `kill -STOP` of a service or server, and later `kill -CONT`
+    Freeze,
+    /// A second instance of a service comes or goes
+    Second,
+    /// Kafka loses its whole log
+    LoseLog,
+    /// Kafka loses the last records of each partition
+    LoseTails,
+}
+
+/// So often in sixteen is each drawn.
+const SORTS: [(Sort, usize); 6] = [
+    (Sort::Kill, 3),
+    (Sort::End, 3),
+    (Sort::Freeze, 4),
+    (Sort::Second, 4),
+    (Sort::LoseLog, 1),
+    (Sort::LoseTails, 1),
 ];
 
 /// One fault.
@@ -80,17 +109,30 @@ impl fmt::Display for Fault {
 pub struct Chaos {
     site: &'static Site,
     seconds: Vec<Second>,
+    /// Each as often as it is to be drawn.
+    sorts: Vec<Sort>,
     chance: Chance,
     began: Instant,
     faults: usize,
 }
 
 impl Chaos {
-    /// Nothing is done yet.
-    pub fn new(site: &'static Site, seconds: Vec<Second>, chance: Chance, began: Instant) -> Chaos {
+    /// Nothing is done yet; only faults of these sorts will be, or of all if none is named.
+    pub fn new(
+        site: &'static Site,
+        seconds: Vec<Second>,
+        only: &BTreeSet<Sort>,
+        chance: Chance,
+        began: Instant,
+    ) -> Chaos {
+        let wanted = |sort: &Sort| only.is_empty() || only.contains(sort);
+        let wanted = SORTS.into_iter().filter(|(sort, _)| wanted(sort));
         Chaos {
             site,
             seconds,
+            sorts: wanted
+                .flat_map(|(sort, often)| std::iter::repeat_n(sort, often))
+                .collect(),
             chance,
             began,
             faults: 0,
@@ -117,18 +159,19 @@ impl Chaos {
     }
 
     fn draw(&self) -> Fault {
+        let sort = self.chance.one_of(&self.sorts);
         let victim = self.chance.one_of(&VICTIMS);
         let time = millis(1 + self.chance.below(FROZEN_MILLIS_MAX));
         let place = self.chance.below(self.seconds.len());
         let signal = self.chance.one_of(&[Signal::SIGKILL, Signal::SIGTERM]);
-        match self.chance.below(16) {
-            0..4 => Fault::Freeze(victim, time),
-            4..8 => Fault::Second(place, signal),
-            8 => Fault::Lose(Loss::Whole),
-            9 => Fault::Lose(Loss::Tails(RECORDS_LOST)),
+        match sort {
             // PostgreSQL that is told to end waits for whoever is connected.
-            10..13 if victim != Victim::Postgres => Fault::End(victim),
-            _ => Fault::Kill(victim),
+            Sort::End if victim != Victim::Postgres => Fault::End(victim),
+            Sort::End | Sort::Kill => Fault::Kill(victim),
+            Sort::Freeze => Fault::Freeze(victim, time),
+            Sort::Second => Fault::Second(place, signal),
+            Sort::LoseLog => Fault::Lose(Loss::Whole),
+            Sort::LoseTails => Fault::Lose(Loss::Tails(RECORDS_LOST)),
         }
     }
 

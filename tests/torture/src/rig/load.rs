@@ -37,7 +37,7 @@ struct Played {
 
 impl<'a> Load<'a> {
     /// None is begun yet.
-    pub fn new(parties: &'a Parties, options: Options, began: Instant) -> Load<'a> {
+    pub fn new(parties: &'a Parties, options: &Options, began: Instant) -> Load<'a> {
         let player = |number| Chance::of(options.seed, &format!("player {number}"));
         Load {
             parties,
@@ -110,7 +110,7 @@ impl<'a> Load<'a> {
 }
 
 /// What somebody panicked with.
-fn told(panic: &(dyn Any + Send)) -> &str {
+pub(super) fn told(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("no word of why")

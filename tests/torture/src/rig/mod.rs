@@ -1,20 +1,26 @@
-//! The chaos rig: many parties play all journeys on a real site, with repeated requests, while processes are killed,
-//! stopped and doubled as a seed says; then everything is left in peace, and everything that was begun must reach its
-//! end, and the checker must find nothing. It knows when somebody is stopped and what must be true afterwards, not what
-//! is asked.
+//! The chaos rig: many parties play all journeys on a real site, with repeated requests and open streams of notices,
+//! while processes are killed, stopped and doubled as a seed says; then everything is left in peace, and everything that
+//! was begun must reach its end, and the checker must find nothing. It knows when somebody is stopped and what must be
+//! true afterwards, not what is asked.
 
 // Whoever runs the rig reads what it does as it does it.
 #![allow(clippy::print_stdout)]
 
-mod chaos;
+pub mod chaos;
 mod instance;
+mod listeners;
 mod load;
 mod log_loss;
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Context as _;
+use futures::FutureExt as _;
 use tokio::time::Instant;
 
 use crate::checker;
@@ -23,15 +29,16 @@ use crate::play::chance::Chance;
 use crate::play::parties::Parties;
 use crate::play::{journey, settling, waiting};
 use crate::site::Site;
-use chaos::Chaos;
+use chaos::{Chaos, Sort};
 use instance::Second;
+use listeners::Listeners;
 use load::Load;
 
 /// Whatever is waited for under faults is waited for so long: several may follow each other.
 const PATIENCE: Duration = Duration::from_secs(240);
 
 /// What to do.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// What chance follows from.
     pub seed: u64,
@@ -39,6 +46,8 @@ pub struct Options {
     pub duration: Duration,
     /// How many journeys are on their way at once.
     pub players: usize,
+    /// Which sorts of faults; all if empty.
+    pub only: BTreeSet<Sort>,
 }
 
 /// What was found, and in how much.
@@ -49,6 +58,8 @@ pub struct Verdict {
     pub violations: Vec<String>,
     journeys: usize,
     faults: usize,
+    /// How long after the last fault everything was at its end.
+    settled_after: Duration,
     looked_at: String,
 }
 
@@ -61,11 +72,12 @@ impl fmt::Display for Verdict {
         }
         write!(
             formatter,
-            " in {} journeys under {} faults, {}; {} s, seed {}.",
+            " in {} journeys under {} faults, {}; {} s and {} s until all was at its end, seed {}.",
             self.journeys,
             self.faults,
             self.looked_at,
             self.options.duration.as_secs(),
+            self.settled_after.as_secs(),
             self.options.seed
         )
     }
@@ -89,17 +101,19 @@ pub async fn run(options: Options) -> anyhow::Result<Verdict> {
         .iter()
         .map(|second| (second.service, second.address()))
         .collect();
-    let parties = Parties::at(site, &addresses);
+    let parties: &'static Parties = Box::leak(Box::new(Parties::at(site, &addresses)));
     let databases = settling::open(site);
-    journey::stock_is_seeded(&parties).await;
+    journey::stock_is_seeded(parties).await;
     settling::settled(&databases).await;
     waiting::asking_again(Chance::of(options.seed, "asked again"));
 
     let over = Cell::new(false);
     let began = Instant::now();
-    let mut load = Load::new(&parties, options, began);
-    let mut chaos = Chaos::new(site, seconds, Chance::of(options.seed, "chaos"), began);
-    tokio::join!(load.play(&over), async {
+    let listeners = Listeners::of(parties);
+    let mut load = Load::new(parties, &options, began);
+    let chance = Chance::of(options.seed, "chaos");
+    let mut chaos = Chaos::new(site, seconds, &options.only, chance, began);
+    let ((), peace) = tokio::join!(load.play(&over), async {
         chaos.disturb(options.duration).await;
         over.set(true);
         println!(
@@ -107,22 +121,49 @@ pub async fn run(options: Options) -> anyhow::Result<Verdict> {
             began.elapsed().as_secs_f64(),
             chaos.faults()
         );
+        Instant::now()
     });
-    settling::settled(&databases).await;
+    let settled = AssertUnwindSafe(settling::settled(&databases)).catch_unwind();
+    let settled = settled.await;
+    let settled_after = peace.elapsed();
 
     let endpoints = site.endpoints().unwrap_or_default();
     let evidence = Evidence::read(&endpoints).await?;
-    let mut violations = load.unfinished().to_vec();
-    violations.extend(
-        checker::violations(&evidence)
-            .iter()
-            .map(ToString::to_string),
-    );
+    let heard = listeners.end(&evidence).await;
+    let mut found = checker::violations(&evidence);
+    found.extend(checker::streams::violations(&evidence, &heard));
+    let mut violations = load.unfinished();
+    if let Err(panic) = settled {
+        violations.push(format!("NotSettled: {}", load::told(panic.as_ref())));
+    }
+    violations.extend(found.iter().map(ToString::to_string));
+    if !violations.is_empty() {
+        let kept = keep_logs(site, options.seed).context("the logs cannot be kept")?;
+        println!("what the services wrote is in {}", kept.display());
+    }
     Ok(Verdict {
         options,
         violations,
         journeys: load.journeys(),
         faults: chaos.faults(),
+        settled_after,
         looked_at: evidence.extent().to_string(),
     })
+}
+
+/// The site's folder goes with it.
+fn keep_logs(site: &Site, seed: u64) -> std::io::Result<PathBuf> {
+    let kept = std::env::temp_dir().join(format!("greenlane-torture-{seed}"));
+    std::fs::create_dir_all(&kept)?;
+    let state = site.state();
+    for folder in [state.as_path(), &state.join("logs")] {
+        for file in std::fs::read_dir(folder)? {
+            let path = file?.path();
+            let ending = path.extension().and_then(|ending| ending.to_str());
+            if ending == Some("log") {
+                std::fs::copy(&path, kept.join(path.file_name().unwrap_or_default()))?;
+            }
+        }
+    }
+    Ok(kept)
 }
