@@ -11,7 +11,8 @@ use crate::grpc::list_messages;
 use crate::store::follow::BookLead;
 
 pub fn subjects(command: &FileStockList) -> Subjects {
-    command.lines.iter().fold(
+    let named = command.lines.iter().filter(|line| line.book_line != 0);
+    named.fold(
         Subjects::new()
             .write(kind::BOOK, command.book_number.as_str())
             .read(kind::PARTY, command.actor.party.as_str()),

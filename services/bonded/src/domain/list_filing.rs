@@ -50,17 +50,19 @@ pub struct FileStockList {
     pub declaration_filer_party: Option<String>,
     /// The lines.
     pub lines: Vec<FiledLine>,
+    /// What is wrong with the lines whatever the book says: told with what the book finds.
+    pub faults: Vec<Fault>,
 }
 
-/// A line as it is filed.
+/// A line as it is filed. What cannot be read of it is absent, and among the filing's faults.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FiledLine {
-    /// The line of the book.
+    /// The line of the book; 0: none is named.
     pub book_line: u32,
     /// How much, in the declared unit.
-    pub declared: Quantity,
+    pub declared: Option<Quantity>,
     /// In the statutory units: an increase.
-    pub statutory: Option<[Quantity; 2]>,
+    pub statutory: [Option<Quantity>; 2],
     /// From these lots alone: a decrease.
     pub lot_ids: Vec<String>,
 }
@@ -122,10 +124,10 @@ pub struct Filed {
 }
 
 impl FileStockList {
-    /// Reads what was filed.
+    /// Reads what was filed. Faults of its lines are kept: with the book at hand more may be found.
     ///
     /// # Errors
-    /// STOCK_LIST_INVALID with every fault.
+    /// STOCK_LIST_INVALID with every fault, where it does not say which way, of which book or under which reference.
     pub fn read(
         actor: Actor,
         validate_only: bool,
@@ -185,22 +187,20 @@ impl FileStockList {
             ));
         }
         let direction = written.direction.unwrap_or(Direction::In);
-        let lines: Vec<Option<FiledLine>> = written
-            .lines
-            .into_iter()
-            .take(LIST_LINES_MAX)
-            .enumerate()
+        let lines = written.lines.into_iter().take(LIST_LINES_MAX).enumerate();
+        let lines: Vec<FiledLine> = lines
             .map(|(index, line)| line.read(direction, index, &mut faults))
             .collect();
-        match (book_number, declaration_lrn) {
-            (Ok(book_number), Ok(declaration_lrn)) if faults.is_empty() => Ok(Self {
+        match (written.direction, book_number, declaration_lrn) {
+            (Some(direction), Ok(book_number), Ok(declaration_lrn)) => Ok(Self {
                 actor,
                 validate_only,
                 direction,
                 book_number,
                 declaration_lrn,
                 declaration_filer_party: filer,
-                lines: lines.into_iter().flatten().collect(),
+                lines,
+                faults,
             }),
             _ => Err(invalid(faults)),
         }
@@ -208,13 +208,7 @@ impl FileStockList {
 }
 
 impl WrittenListLine<'_> {
-    fn read(
-        self,
-        direction: Direction,
-        index: usize,
-        faults: &mut Vec<Fault>,
-    ) -> Option<FiledLine> {
-        let before = faults.len();
+    fn read(self, direction: Direction, index: usize, faults: &mut Vec<Fault>) -> FiledLine {
         let path = |field: &str| format!("lines[{index}].{field}");
         if self.book_line == 0 {
             faults.push(Fault::new(
@@ -297,17 +291,12 @@ impl WrittenListLine<'_> {
                 "Name each lot once.",
             ));
         }
-        let declared = declared?;
-        let statutory = match statutory {
-            [Some(first), Some(second)] => Some([first, second]),
-            _ => None,
-        };
-        (faults.len() == before).then(|| FiledLine {
+        FiledLine {
             book_line: self.book_line,
             declared,
             statutory,
             lot_ids: self.lot_ids.iter().map(|id| (*id).to_owned()).collect(),
-        })
+        }
     }
 }
 
@@ -329,8 +318,12 @@ pub fn file<'a>(
         .ok_or_else(|| not_found(command.book_number.as_str()))?;
     let (number, serial) = next_number(area, command.direction, view.serials, desk.now)?;
     let mut list = new_list(command, &desk.book, number, desk.now);
-    let mut trouble = Trouble::default();
-    for (index, filed) in command.lines.iter().enumerate() {
+    let mut trouble = Trouble {
+        faults: command.faults.clone(),
+        ..Trouble::default()
+    };
+    let named = |(_, filed): &(usize, &FiledLine)| filed.book_line != 0;
+    for (index, filed) in command.lines.iter().enumerate().filter(named) {
         let Some(line) = desk.lines.get(&filed.book_line).cloned() else {
             trouble.faults.push(Fault::new(
                 "BOOK_LINE_UNKNOWN",
@@ -568,16 +561,16 @@ fn expect(
     if line.suspended_for_increase {
         trouble.suspended(line, "increase");
     }
-    let [first, second] = filed.statutory.as_ref()?;
+    let [first, second] = &filed.statutory;
     let units = [
         ("declared", &filed.declared, &line.units.declared),
         ("statutory_1", first, &line.units.statutory_1),
         ("statutory_2", second, &line.units.statutory_2),
     ];
-    let mut agree = true;
     for (field, quantity, unit) in units {
-        if quantity.unit() != unit {
-            agree = false;
+        if let Some(quantity) = quantity
+            && quantity.unit() != unit
+        {
             trouble.unreckonable(
                 index,
                 field,
@@ -586,10 +579,11 @@ fn expect(
             );
         }
     }
-    if !agree || !trouble.unmet.is_empty() {
+    if !trouble.faults.is_empty() || !trouble.unmet.is_empty() {
         return None;
     }
-    let amount = Amount::of(&filed.declared, first, second, &line.units).ok()?;
+    let (declared, first, second) = (filed.declared.as_ref()?, first.as_ref()?, second.as_ref()?);
+    let amount = Amount::of(declared, first, second, &line.units).ok()?;
     let number = line_number(index);
     let lot_id = desk.new_lot(filed.book_line, Some((list.number.clone(), number)), None)?;
     let part = enter(list, index, 0, &lot_id, amount, desk, trouble)?;
@@ -613,18 +607,21 @@ fn reserve(
     held_lists: &BTreeSet<StockListNumber>,
     trouble: &mut Trouble,
 ) -> Option<ListLine> {
-    if filed.declared.unit() != &line.units.declared {
-        trouble.unreckonable(
-            index,
-            "declared",
-            filed.declared.to_string(),
-            &format!(
-                "The line is reckoned in {}; state it so.",
-                line.units.declared
-            ),
-        );
-        return None;
-    }
+    let declared = filed.declared.as_ref().filter(|declared| {
+        let agrees = declared.unit() == &line.units.declared;
+        if !agrees {
+            trouble.unreckonable(
+                index,
+                "declared",
+                declared.to_string(),
+                &format!(
+                    "The line is reckoned in {}; state it so.",
+                    line.units.declared
+                ),
+            );
+        }
+        agrees
+    });
     let unknown: Vec<&str> = filed
         .lot_ids
         .iter()
@@ -648,16 +645,11 @@ fn reserve(
     if line.suspended_for_decrease {
         trouble.suspended(line, "decrease");
     }
-    let found = match look(
-        filed.declared.amount(),
-        &filed.lot_ids,
-        line,
-        desk,
-        held_lists,
-    ) {
+    let declared = declared?;
+    let found = match look(declared.amount(), &filed.lot_ids, line, desk, held_lists) {
         Ok(found) => found,
         Err(error) => {
-            trouble.unreckonable(index, "declared", filed.declared.to_string(), &error);
+            trouble.unreckonable(index, "declared", declared.to_string(), &error);
             return None;
         }
     };
@@ -667,12 +659,10 @@ fn reserve(
             .iter()
             .map(|skipped| (skipped.clone(), line.units.declared.clone())),
     );
-    if found.available < filed.declared.amount() {
+    if found.available < declared.amount() {
         trouble.short = true;
         let available = format!("{} {}", found.available, line.units.declared);
-        trouble
-            .unmet
-            .extend(shortage(line, &filed.declared, &found));
+        trouble.unmet.extend(shortage(line, declared, &found));
         trouble.available.push((index, available));
         return None;
     }

@@ -275,6 +275,14 @@ impl StockList {
 }
 
 impl ListLine {
+    /// What was posted of it, in its declared unit; none where nothing was.
+    pub fn posted(&self) -> Option<Decimal> {
+        let posted = self.parts.iter().filter_map(|part| part.actual.as_ref());
+        posted
+            .map(|(amount, _)| amount.declared)
+            .reduce(|sum, amount| sum + amount)
+    }
+
     /// A number in its declared unit.
     pub fn quantity(&self, number: Decimal) -> Quantity {
         // What was read as a quantity, and sums of such, are quantities.
@@ -307,7 +315,7 @@ impl Dossier {
     }
 
     /// What differs, as the facts stand: what passed from what is listed, once nothing more will pass; and what was
-    /// counted from what passed, or before that from what is listed (rule 4).
+    /// counted from what is posted, or before that from what passed, or before that from what is listed (rule 4).
     pub fn differences(&self) -> Vec<Difference> {
         let closed = self.closed_passage();
         let mut differences = Vec::new();
@@ -327,8 +335,13 @@ impl Dossier {
             let Some(counted) = line.counted else {
                 continue;
             };
-            let expected = closed.map_or(line.amount.declared, |passage| {
-                passage.passed_of(line.number, &line.units.declared)
+            let posted = line
+                .posted()
+                .filter(|_| self.list.state == ListState::Posted);
+            let expected = posted.unwrap_or_else(|| {
+                closed.map_or(line.amount.declared, |passage| {
+                    passage.passed_of(line.number, &line.units.declared)
+                })
             });
             if counted != expected {
                 differences.push(Difference {

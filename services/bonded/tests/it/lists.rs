@@ -328,6 +328,30 @@ async fn all_faults_of_a_filing_are_told_at_once_and_a_check_writes_nothing() {
         .map(|fault| fault.code.as_str())
         .collect();
     assert_eq!(codes, ["BOOK_LINE_UNKNOWN", "QUANTITY_INVALID"]);
+    // What the lines themselves have wrong, and what the book finds.
+    let mut request = increase(5);
+    request.lines[0].declared = Some(quantity(0, "KGM"));
+    request.lines[0].statutory_2 = Some(quantity(1, "KGM"));
+    request.lines.push(wire::FiledStockListLine {
+        book_line: 7,
+        ..request.lines[0].clone()
+    });
+    let refusal = chassis::from_status(&harness.file("trader-a", request).await.unwrap_err());
+    let mut faults: Vec<_> = refusal
+        .faults
+        .iter()
+        .map(|fault| (fault.path.as_str(), fault.code.as_str()))
+        .collect();
+    faults.sort_unstable();
+    assert_eq!(
+        faults,
+        [
+            ("lines[0].declared", "QUANTITY_ZERO"),
+            ("lines[0].statutory_2", "QUANTITY_INVALID"),
+            ("lines[1].book_line", "BOOK_LINE_UNKNOWN"),
+            ("lines[1].declared", "QUANTITY_ZERO"),
+        ]
+    );
 
     let published = harness.fabric.outbox().await.unwrap().len();
     for request in [increase(5), decrease(5)] {
@@ -753,6 +777,43 @@ async fn rule_4_a_difference_opens_a_discrepancy_that_the_operator_settles() {
             (StockListFact::Posted, true),
         ]
     );
+}
+
+#[tokio::test]
+async fn rule_4_a_count_after_the_posting_is_compared_with_what_is_posted() {
+    let harness = Harness::with_books().await;
+    let filed = harness.file("trader-a", increase(100)).await.unwrap();
+    let number = filed.list_number;
+    harness.approve(&number).await.unwrap();
+    harness.declare("D1", 1, "CLEARED", &[&number]).await;
+    harness.count(&number, 88).await.unwrap();
+    harness.pass(&number, 1, &[100], true).await;
+    let found = harness.list(&number).await;
+    harness
+        .resolve(
+            found.discrepancies.last().unwrap(),
+            DiscrepancyResolution::PostCounted,
+        )
+        .await
+        .unwrap();
+    let posted = harness.list(&number).await.stock_list.unwrap();
+    assert_eq!(posted.state(), StockListState::Posted);
+    let open = |answer: wire::RecordReceiptCountResponse| {
+        let open = answer
+            .discrepancies
+            .into_iter()
+            .filter(|one| one.resolved_at.is_none());
+        open.map(|one| (one.expected, one.found))
+            .collect::<Vec<_>>()
+    };
+    // As much as passed, but not as much as stands in the book.
+    let again = harness.count(&number, 100).await.unwrap();
+    assert_eq!(
+        open(again),
+        [(Some(quantity(88, "KGM")), Some(quantity(100, "KGM")))]
+    );
+    let right = harness.count(&number, 88).await.unwrap();
+    assert_eq!(open(right), []);
 }
 
 #[tokio::test]

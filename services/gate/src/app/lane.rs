@@ -1085,10 +1085,8 @@ fn filing_for(state: &State, command: &CheckIn, seen: &Seen) -> Result<PreArriva
                 .iter()
                 .all(|container| seen.containers.contains(&container.number))
     };
-    match (
-        &found[..],
-        found.iter().filter(named).copied().collect::<Vec<_>>()[..].as_ref(),
-    ) {
+    let fitting: Vec<&PreArrival> = found.iter().filter(named).copied().collect();
+    match (&found[..], &fitting[..]) {
         ([], _) => Err(Condition::new(
             Gravity::Refuses,
             code::NO_PRE_ARRIVAL,
@@ -1098,14 +1096,17 @@ fn filing_for(state: &State, command: &CheckIn, seen: &Seen) -> Result<PreArriva
         )),
         ([one], _) => Ok((*one).clone()),
         (_, [one]) => Ok((*one).clone()),
-        (several, _) => Err(Condition::new(
+        (of_truck, fitting) => Err(Condition::new(
             Gravity::NeedsPerson,
             code::PRE_ARRIVAL_AMBIGUOUS,
             plate,
             "terminal",
             format!(
                 "{} filings fit; scan the number of the right one.",
-                several.len()
+                match fitting.len() {
+                    0 => of_truck.len(),
+                    of_containers => of_containers,
+                }
             ),
         )),
     }

@@ -445,7 +445,8 @@ fn of_containers(presented: &Presented<'_>, pre_arrival: &PreArrival) -> Option<
         Condition::new(
             Gravity::Refuses,
             code::CONTAINERS_DIFFER,
-            read.join(" "),
+            // Where none was read, those that were expected.
+            if read.is_empty() { filed } else { read }.join(" "),
             "haulier",
             "The containers are not those filed; the haulier files again, or the driver names the right ones.",
         )

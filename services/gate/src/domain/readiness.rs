@@ -256,6 +256,11 @@ fn of_reference(reference: &Reference<'_>, view: &View<'_>) -> Option<Condition>
             "haulier",
             "It is of goods that come into the country; name the export declaration.",
         ),
+        _ if !declaration.stock_lists.is_empty() => (
+            code::DECLARATION_NOT_EXPORT,
+            declaration.filer_party.as_str(),
+            "It takes goods of a stock list out of bond and is used up by that; its filer lodges an export declaration of this container.",
+        ),
         _ if !containers.any(|container| declaration.covers(container)) => (
             code::DECLARATION_OF_OTHER_CONTAINER,
             declaration.filer_party.as_str(),

@@ -83,6 +83,7 @@ async fn rule_1_nothing_filed_and_other_containers_are_turned_away() {
             (truck.state(), codes(&truck.conditions)),
             (TruckVisitState::TurnedAway, vec!["CONTAINERS_DIFFER"])
         );
+        assert_ne!(truck.conditions[0].subject, "", "{truck:?}");
     }
 }
 

@@ -148,6 +148,14 @@ async fn a_declaration_of_other_goods_lets_nothing_in() {
         .await;
     let filing = world.pre_arrival(&filing).await;
     assert_eq!(codes(&filing.conditions), ["DECLARATION_NOT_EXPORT"]);
+    // It takes goods out of bond: release would not let this container go on it.
+    world
+        .declared_as("D1", &[BOX], |declaration| {
+            declaration.stock_lists = vec!["QD800026E000000001".into()];
+        })
+        .await;
+    let filing = world.pre_arrival(&filing).await;
+    assert_eq!(codes(&filing.conditions), ["DECLARATION_NOT_EXPORT"]);
     // An older word does not take the place of a newer one.
     let late = proto::customs::events::v1::DeclarationEvent {
         declaration: Some(proto::customs::events::v1::DeclarationState {
