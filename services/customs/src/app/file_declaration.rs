@@ -99,10 +99,7 @@ impl FileDeclaration {
 
     /// By what a truck's filing can have named an export already.
     fn name(&self) -> Option<String> {
-        let export = self
-            .filing
-            .kind()
-            .is_some_and(|kind| kind.direction == Direction::Export);
+        let export = self.filing.direction() == Some(Direction::Export);
         name_of(&self.filing.lrn).filter(|_| export)
     }
 
@@ -239,10 +236,7 @@ impl FileDeclaration {
     fn look(&self, desk: &Desk<'_>) -> (Option<String>, Findings) {
         let severities = &desk.customs.books.severities;
         let mut findings = validation::check(&self.filing, &self.particulars, severities);
-        let direction = self
-            .filing
-            .kind()
-            .map_or(Direction::Import, |kind| kind.direction);
+        let direction = self.filing.direction().unwrap_or(Direction::Import);
         let owner_role = if direction == Direction::Export {
             PartyRole::Exporter
         } else {

@@ -36,8 +36,8 @@ impl Books {
     }
 
     /// What is payable on a filing by the books of that instant's day (rule 4). What comes from a special
-    /// territory (CO) owes as an import does: that it has no direction is said of the barrier. An export owes
-    /// nothing; of all others the procedure says it, item by item.
+    /// territory (CO) owes as an import does. An export owes nothing; of all others, and so of what goes to a
+    /// special territory, the procedure says it, item by item.
     ///
     /// The day is the one in UTC, also for goods at a site of ours: the site's zone is known by its name
     /// alone, and its rules are data that changes. Books that begin on another day in China than in London

@@ -180,6 +180,13 @@ impl Debt {
         self.assessed.as_ref().or(self.indicated.as_ref())
     }
 
+    /// What is payable in all by the newest reckoning; none where nothing is, because the declaration is void.
+    pub fn payable(&self) -> Option<&Money> {
+        self.duty()
+            .filter(|_| self.void_since.is_none())
+            .map(|duty| &duty.total_payable)
+    }
+
     /// What is payable and neither secured nor paid; nothing while it is not assessed.
     ///
     /// # Errors

@@ -258,7 +258,7 @@ pub enum Direction {
     Import,
     /// EX.
     Export,
-    /// CO: between territories, no direction across the barrier.
+    /// CO: between territories; which way, the procedures say.
     Special,
 }
 
@@ -340,6 +340,16 @@ impl ProcedureKind {
         }
     }
 
+    /// Which way a procedure of four digits has goods cross the barrier, whatever they were under before.
+    fn direction(procedure: &str) -> Direction {
+        let requested = procedure.get(..2).unwrap_or(procedure);
+        match Self::of(requested) {
+            _ if Self::takes_out(requested) => Direction::Export,
+            Self::HomeUse | Self::IntoBond | Self::Temporary => Direction::Import,
+            Self::OutOfBond | Self::Export | Self::Special => Direction::Special,
+        }
+    }
+
     /// The name in events and answers.
     pub fn name(self) -> &'static str {
         match self {
@@ -363,6 +373,26 @@ impl Filing {
     /// What the TypeCode says.
     pub fn kind(&self) -> Option<TypeKind> {
         TypeKind::parse(&self.type_code)
+    }
+
+    /// Which way its goods cross the barrier: as the TypeCode says, and where that does not (CO), as the procedures
+    /// do. Where items go both ways the goods are found as what comes in is, and are not for pick-up.
+    pub fn direction(&self) -> Option<Direction> {
+        let written = self.kind()?.direction;
+        if written != Direction::Special {
+            return Some(written);
+        }
+        let goes = |way| {
+            self.procedures()
+                .any(|procedure| ProcedureKind::direction(procedure) == way)
+        };
+        Some(if goes(Direction::Import) {
+            Direction::Import
+        } else if goes(Direction::Export) {
+            Direction::Export
+        } else {
+            Direction::Special
+        })
     }
 
     /// What its procedures do; where its items have several, the one that binds its goods most, in whatever
@@ -543,6 +573,45 @@ mod tests {
         assert_eq!(ProcedureKind::of("1040"), ProcedureKind::Export);
         assert_eq!(ProcedureKind::of("0020"), ProcedureKind::Special);
         assert_eq!(ProcedureKind::of("4"), ProcedureKind::Special);
+    }
+
+    #[test]
+    fn which_way_special_goods_go_follows_from_their_procedures() {
+        let direction = |type_code: &str, procedures: &[&str]| {
+            let item = |&procedure: &&str| FiledItem {
+                procedure: Some(procedure.to_owned()),
+                ..FiledItem::default()
+            };
+            Filing {
+                type_code: type_code.into(),
+                items: procedures.iter().map(item).collect(),
+                ..Filing::default()
+            }
+            .direction()
+        };
+        for procedure in ["4000", "7100", "4071", "5100", "53"] {
+            assert_eq!(
+                direction("COA", &[procedure]),
+                Some(Direction::Import),
+                "{procedure}"
+            );
+        }
+        for procedure in ["1040", "2100", "3171", "10"] {
+            assert_eq!(
+                direction("COD", &[procedure]),
+                Some(Direction::Export),
+                "{procedure}"
+            );
+        }
+        for none in [&[][..], &["0020"], &["0090"]] {
+            assert_eq!(direction("COJ", none), Some(Direction::Special), "{none:?}");
+        }
+        for both in [["1040", "4000"], ["4000", "1040"]] {
+            assert_eq!(direction("COA", &both), Some(Direction::Import));
+        }
+        assert_eq!(direction("EXA", &["4000"]), Some(Direction::Export));
+        assert_eq!(direction("IMA", &["1040"]), Some(Direction::Import));
+        assert_eq!(direction("XXA", &["4000"]), None);
     }
 
     #[test]

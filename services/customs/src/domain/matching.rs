@@ -80,6 +80,8 @@ pub enum Obstacle {
     StockListNotReserved,
     /// The list is of another trader or of another centre.
     StockListOfAnother,
+    /// The list is to go with a declaration of another reference.
+    StockListOtherReference,
     /// The list is void.
     StockListVoid,
 }
@@ -99,6 +101,7 @@ impl Obstacle {
             Self::NoStockList => "NO_STOCK_LIST",
             Self::StockListNotReserved => "STOCK_LIST_NOT_RESERVED",
             Self::StockListOfAnother => "STOCK_LIST_OF_ANOTHER",
+            Self::StockListOtherReference => "STOCK_LIST_OTHER_REFERENCE",
             Self::StockListVoid => "STOCK_LIST_VOID",
         }
     }
@@ -138,6 +141,9 @@ impl Obstacle {
             }
             Self::StockListOfAnother => {
                 "The stock list is of another trader, or of another centre than the goods location names; the filer has the declaration invalidated and files it again with the right list."
+            }
+            Self::StockListOtherReference => {
+                "The stock list names the reference (LRN) of another declaration, so it goes with that one; the filer has this one invalidated and files it again under the list's reference, or, where the list is wrong, the trader has it voided and files another, and the filer names that."
             }
             Self::StockListVoid => {
                 "The stock list is void: nothing will leave under it; the filer has the declaration invalidated and files it again with another list."
@@ -260,7 +266,7 @@ pub fn bind(before: &[Consignment], surroundings: &Surroundings<'_>) -> Vec<Cons
     let Some(kind) = surroundings.filing.kind() else {
         return Vec::new();
     };
-    if kind.stage == Stage::Supplementary || kind.direction == Direction::Special {
+    if kind.stage == Stage::Supplementary {
         return Vec::new();
     }
     if surroundings.bonded && surroundings.filing.procedure_kind() == ProcedureKind::OutOfBond {
@@ -273,7 +279,8 @@ pub fn bind(before: &[Consignment], surroundings: &Surroundings<'_>) -> Vec<Cons
             containers.push(decided.container.clone());
         }
     }
-    if kind.direction == Direction::Export && surroundings.site_id.is_some() {
+    let export = surroundings.filing.direction() == Some(Direction::Export);
+    if export && surroundings.site_id.is_some() {
         return bind_export(before, &containers, &documents, surroundings);
     }
     let not_asked = surroundings
@@ -458,14 +465,19 @@ fn set_aside(
         {
             Matching::Mismatch(Obstacle::StockListOfAnother)
         }
+        Some(list) if !list.names(&surroundings.filing.lrn) => {
+            Matching::Mismatch(Obstacle::StockListOtherReference)
+        }
         Some(list) if list.state.is_void() => Matching::Mismatch(Obstacle::StockListVoid),
         Some(list) if list.state.is_reserved() => Matching::Matched,
         Some(_) => Matching::Unbound(Obstacle::StockListNotReserved),
     };
     let here = matching == Matching::Matched;
-    let posted = list
-        .as_ref()
-        .is_some_and(|list| list.state == ListState::Posted);
+    // Under a list that is not its own nothing of it has left.
+    let posted = here
+        && list
+            .as_ref()
+            .is_some_and(|list| list.state == ListState::Posted);
     Consignment {
         list: Some(number.clone()),
         arrived_at: held
@@ -644,6 +656,7 @@ mod tests {
     use super::*;
     use crate::domain::filing::{FiledItem, Reference};
     use chrono::TimeZone;
+    use kernel::Lrn;
 
     const BOX: &str = "MSKU9070323";
 
@@ -1040,6 +1053,7 @@ mod tests {
         let number = StockListNumber::parse("QD800526E000000001").expect("valid");
         let filing = Filing {
             type_code: "IMA".into(),
+            lrn: "L-1".into(),
             references: vec![Reference {
                 type_code: "ZZZ".into(),
                 id: number.to_string(),
@@ -1057,6 +1071,7 @@ mod tests {
             version: 1,
             site_id: site_id.into(),
             trader: trader.into(),
+            declaration_lrn: None,
             state,
             reserved_at: since,
         };
@@ -1098,16 +1113,68 @@ mod tests {
             (&Matching::Matched, since, false)
         );
         assert_eq!(reserved.clearance_key(), None);
-        let posted = bound(
-            &[reserved],
-            Some(list(ListState::Posted, "trader-a", "CENTRE")),
-        );
+        let named = |lrn: &str, state| StockList {
+            declaration_lrn: Lrn::parse(lrn).ok(),
+            ..list(state, "trader-a", "CENTRE")
+        };
+        // Spaces around a reference are none of it.
+        let own = bound(&[], Some(named(" L-1 ", ListState::Reserved)));
+        assert_eq!(own, reserved);
+        let posted = bound(&[reserved], Some(named("L-1", ListState::Posted)));
         assert!(posted.departed && !posted.exited);
+        // What has left under another's list or reference is nothing of this.
+        for (why, list) in [
+            (
+                Obstacle::StockListOtherReference,
+                named("L-2", ListState::Posted),
+            ),
+            (
+                Obstacle::StockListOfAnother,
+                list(ListState::Posted, "trader-b", "CENTRE"),
+            ),
+        ] {
+            let other = bound(&[], Some(list));
+            assert_eq!(
+                (other.matching, other.arrived_at, other.departed),
+                (Matching::Mismatch(why), None, false)
+            );
+        }
     }
 
     #[test]
-    fn supplementary_and_special_declarations_bind_to_nothing() {
-        for type_code in ["IMY", "IMZ", "IMQ", "EXZ", "COA"] {
+    fn rule_13_special_goods_are_found_as_their_procedure_has_them_go() {
+        let special = |procedure: &str| Filing {
+            type_code: "COA".into(),
+            items: vec![FiledItem {
+                procedure: Some(procedure.into()),
+                packages: Some(7),
+                ..FiledItem::default()
+            }],
+            ..filing(&["BL1"], 7)
+        };
+        let by_train = visit(1, Phase::Arrived, &[("BL1", Some(7))]);
+        let visits = [by_train, by_truck(2, Phase::Arrived)];
+        // What no procedure has go a way is found by the manifest alone.
+        for (procedure, visit_id) in [
+            ("4000", "PORT/MSKU9070323/1"),
+            ("0020", "PORT/MSKU9070323/1"),
+            ("1040", "PORT/MSKU9070323/2"),
+        ] {
+            let bound = one(bound(&[], &special(procedure), &visits, &[]));
+            assert_eq!(bound.visit_id.as_deref(), Some(visit_id), "{procedure}");
+            assert!(!bound.matching.blocks(), "{procedure}");
+            let unbound = one(self::bound(&[], &special(procedure), &[], &[]));
+            assert_eq!(
+                unbound.matching,
+                Matching::Unbound(Obstacle::ContainerUnknown),
+                "{procedure}"
+            );
+        }
+    }
+
+    #[test]
+    fn supplementary_declarations_bind_to_nothing() {
+        for type_code in ["IMY", "IMZ", "IMQ", "EXZ", "COY"] {
             let filing = Filing {
                 type_code: type_code.into(),
                 ..filing(&["BL1"], 7)

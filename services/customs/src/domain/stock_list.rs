@@ -2,7 +2,7 @@
 //! keeps stock; nothing here decides whether goods may move.
 
 use chrono::{DateTime, Utc};
-use kernel::StockListNumber;
+use kernel::{Lrn, StockListNumber};
 
 /// A list of goods that come into bond or leave it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,10 +15,23 @@ pub struct StockList {
     pub site_id: String,
     /// Whose stock it is.
     pub trader: String,
+    /// The reference of the declaration that it is to go with; none where bonded's word of it came before customs
+    /// kept references.
+    pub declaration_lrn: Option<Lrn>,
     /// Where it stands.
     pub state: ListState,
     /// Since when the goods of a decrease have been set aside, as far as we know.
     pub reserved_at: Option<DateTime<Utc>>,
+}
+
+impl StockList {
+    /// Whether it is to go with the declaration of this reference. One whose reference we do not know says nothing
+    /// against any.
+    pub fn names(&self, reference: &str) -> bool {
+        self.declaration_lrn
+            .as_ref()
+            .is_none_or(|named| Lrn::parse(reference).is_ok_and(|lrn| lrn == *named))
+    }
 }
 
 /// Where a stock list stands.

@@ -2,7 +2,7 @@
 
 use chassis::convert;
 use fabric::Unreadable;
-use kernel::{Direction, StockListNumber};
+use kernel::{Direction, Lrn, StockListNumber};
 use prost::Message;
 use proto::bonded::events::v1::{StockListEvent, StockListFact};
 
@@ -25,6 +25,16 @@ pub fn read(payload: &[u8]) -> Result<StockList, Unreadable> {
         .ok_or_else(|| Unreadable("the event names no list".to_owned()))?;
     let number = StockListNumber::parse(&list.list_number)
         .map_err(|error| Unreadable(format!("list {}: {error}", list.list_number)))?;
+    let declaration_lrn = Some(list.declaration_lrn.as_str())
+        .filter(|lrn| !lrn.is_empty())
+        .map(Lrn::parse)
+        .transpose()
+        .map_err(|error| {
+            Unreadable(format!(
+                "reference {} of a stock list: {error}",
+                list.declaration_lrn
+            ))
+        })?;
     let state = ListState::parse(&list.state)
         .ok_or_else(|| Unreadable(format!("state {} of a stock list is not known", list.state)))?;
     let time = |field, written| {
@@ -43,6 +53,7 @@ pub fn read(payload: &[u8]) -> Result<StockList, Unreadable> {
         version: list.version,
         site_id: list.site_id,
         trader: list.trader_party,
+        declaration_lrn,
         state,
         reserved_at: told_at.filter(|_| reserved),
     })

@@ -123,10 +123,7 @@ pub fn declaration(
             .channel
             .map(|channel| response::channel_name(channel).to_owned())
             .unwrap_or_default(),
-        payable: declaration
-            .debt
-            .duty()
-            .map(|duty| money_message(&duty.total_payable)),
+        payable: declaration.debt.payable().map(money_message),
         stock_lists: response::stock_lists(declaration),
         exit: happening
             .exit

@@ -431,8 +431,10 @@ fn consignment(consignment: &Consignment) -> wire::Consignment {
 
 fn duty_of(declaration: &Declaration) -> Option<wire::DutyStatement> {
     let debt = &declaration.debt;
-    debt.duty().map(|assessment| {
-        duty_statement(
+    debt.duty().map(|assessment| wire::DutyStatement {
+        // What was reckoned stays to be read when nothing of it is owed any more.
+        total_payable: debt.payable().map(money_message),
+        ..duty_statement(
             assessment,
             debt.assessed.is_none(),
             debt.final_since.is_some(),

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use fabric::{StoreError, SubjectSet, Working};
-use kernel::StockListNumber;
+use kernel::{Lrn, StockListNumber};
 use sqlx::PgConnection;
 
 use super::{count, number, unreadable};
@@ -20,7 +20,7 @@ pub async fn load(
         return Ok(());
     }
     let rows = sqlx::query!(
-        "select list_number, version, site_id, trader, state, reserved_at from stock_list where list_number = any($1)",
+        "select list_number, version, site_id, trader, declaration_lrn, state, reserved_at from stock_list where list_number = any($1)",
         &numbers
     )
     .fetch_all(db)
@@ -33,6 +33,12 @@ pub async fn load(
             version: count(row.version),
             site_id: row.site_id,
             trader: row.trader,
+            declaration_lrn: row
+                .declaration_lrn
+                .as_deref()
+                .map(Lrn::parse)
+                .transpose()
+                .map_err(|error| unreadable("stock_list.declaration_lrn", error))?,
             state: ListState::parse(&row.state)
                 .ok_or_else(|| unreadable("stock_list.state", &row.state))?,
             reserved_at: row.reserved_at,
@@ -56,21 +62,27 @@ pub async fn store(db: &mut PgConnection, state: &State) -> Result<(), StoreErro
         .collect::<Result<Vec<i64>, _>>()?;
     let sites: Vec<String> = lists.iter().map(|list| list.site_id.clone()).collect();
     let traders: Vec<String> = lists.iter().map(|list| list.trader.clone()).collect();
+    let references: Vec<Option<String>> = lists
+        .iter()
+        .map(|list| list.declaration_lrn.as_ref().map(ToString::to_string))
+        .collect();
     let states: Vec<String> = lists
         .iter()
         .map(|list| list.state.name().to_owned())
         .collect();
     let reserved: Vec<Option<DateTime<Utc>>> = lists.iter().map(|list| list.reserved_at).collect();
     let done = sqlx::query!(
-        "insert into stock_list (list_number, version, site_id, trader, state, reserved_at)
-         select * from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
+        "insert into stock_list (list_number, version, site_id, trader, declaration_lrn, state, reserved_at)
+         select * from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[])
          on conflict (list_number) do update set version = excluded.version, site_id = excluded.site_id,
-             trader = excluded.trader, state = excluded.state, reserved_at = excluded.reserved_at
+             trader = excluded.trader, declaration_lrn = excluded.declaration_lrn, state = excluded.state,
+             reserved_at = excluded.reserved_at
          where stock_list.version < excluded.version",
         &numbers,
         &versions,
         &sites,
         &traders,
+        &references as &[Option<String>],
         &states,
         &reserved as &[Option<DateTime<Utc>>]
     )

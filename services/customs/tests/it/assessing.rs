@@ -76,6 +76,8 @@ async fn rule_5_what_comes_from_a_special_territory_owes_as_an_import_does() {
     let scene = port().await;
     let special = |lrn, procedure, type_code: &str| wire::Declaration {
         type_code: type_code.into(),
+        // At our site our own facts would say whether it is here.
+        goods_location: None,
         ..under(procedure, umbrellas(lrn))
     };
     for (lrn, procedure, type_code, debt, owed) in [
@@ -108,8 +110,6 @@ async fn rule_5_what_comes_from_a_special_territory_owes_as_an_import_does() {
     let export = scene
         .file(wire::Declaration {
             exporter: export.importer.clone(),
-            // At our site it would wait for the truck that brings it.
-            goods_location: None,
             ..export
         })
         .await;

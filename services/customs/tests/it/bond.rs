@@ -430,6 +430,90 @@ async fn another_traders_list_or_a_void_one_or_none_releases_nothing() {
 }
 
 #[tokio::test]
+async fn a_list_of_another_reference_matches_charges_and_clears_nothing_whichever_is_heard_of_first()
+ {
+    for list_first in [true, false] {
+        let scene = Scene::new().await;
+        scene.centre().await;
+        let tell = |version, state| scene.list_under("D-21", DECREASE, version, state, "trader-a");
+        if list_first {
+            tell(1, "RESERVED").await;
+        }
+        let wrong = scene.file(out_of_bond("D-20", "4071", &[DECREASE])).await;
+        if !list_first {
+            tell(1, "RESERVED").await;
+        }
+        assert_eq!(wrong.outcome(), wire::FilingOutcome::Registered);
+        let record = scene.declaration(&wrong.declaration_id).await;
+        assert_eq!(
+            (
+                record.consignments[0].match_reason.as_str(),
+                record.debt(),
+                record.status()
+            ),
+            (
+                "STOCK_LIST_OTHER_REFERENCE",
+                wire::DebtState::Indicated,
+                wire::DeclarationStatus::Registered
+            )
+        );
+        let unmet = record
+            .conditions
+            .iter()
+            .find(|unmet| unmet.code == "GOODS_MISMATCH")
+            .unwrap();
+        assert_eq!(unmet.who, "broker-a");
+        assert!(
+            unmet.description.contains("files it again"),
+            "{}",
+            unmet.description
+        );
+
+        let right = scene.file(out_of_bond("D-21", "4071", &[DECREASE])).await;
+        assert_eq!(
+            (right.status(), right.debt()),
+            (wire::DeclarationStatus::Cleared, wire::DebtState::Secured)
+        );
+        let accepted = scene
+            .facts(&right.declaration_id)
+            .await
+            .into_iter()
+            .find(|event| event.fact() == DeclarationFact::Accepted);
+        let detail = accepted.unwrap().detail;
+        assert!(detail.contains("bonded centre"), "{detail}");
+
+        // None of its goods leaves with the list, and gate is asked nothing about it.
+        tell(2, "POSTED").await;
+        let void = scene.invalidate(&wrong.declaration_id).await.unwrap();
+        assert_eq!(void.status(), wire::DeclarationStatus::Invalidated);
+        assert_eq!(void.debt(), wire::DebtState::None);
+        assert_eq!(void.duty.unwrap().total_payable, None);
+        let too_late = scene.invalidate(&right.declaration_id).await.unwrap_err();
+        assert_eq!(reason(&too_late), "GOODS_HAVE_LEFT");
+    }
+}
+
+#[tokio::test]
+async fn rule_13_special_goods_out_of_bond_stand_under_their_list() {
+    let scene = Scene::new().await;
+    scene.centre().await;
+    let special = wire::Declaration {
+        type_code: "COA".into(),
+        ..out_of_bond("D-22", "4071", &[DECREASE])
+    };
+    let filing = scene.file(special).await;
+    assert_eq!(filing.outcome(), wire::FilingOutcome::Registered);
+    scene
+        .list_under("D-22", DECREASE, 1, "RESERVED", "trader-a")
+        .await;
+    let record = scene.declaration(&filing.declaration_id).await;
+    assert_eq!(
+        (record.status(), record.consignments[0].r#match()),
+        (wire::DeclarationStatus::Cleared, wire::MatchState::Matched)
+    );
+}
+
+#[tokio::test]
 async fn rule_10_goods_on_two_lists_are_released_list_by_list() {
     let scene = Scene::new().await;
     scene.centre().await;

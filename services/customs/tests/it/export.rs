@@ -98,6 +98,32 @@ async fn rule_13_at_our_site_an_export_that_says_arrived_is_accepted_by_our_own_
 }
 
 #[tokio::test]
+async fn rule_13_special_goods_that_go_out_arrive_by_truck_and_exit_as_an_export_does() {
+    for named in [true, false] {
+        let scene = Scene::new().await;
+        let containers: &[&str] = if named { &[BOX] } else { &[] };
+        // One that names no container is found by its number, which the truck's filing names.
+        let filing = scene.file(export("X-2B", "COD", containers)).await;
+        assert_eq!(filing.outcome(), wire::FilingOutcome::Registered);
+        scene.tell(&Told::brought(BOX, &[&filing.mrn])).await;
+        let record = scene.declaration(&filing.declaration_id).await;
+        assert_eq!(
+            (record.status(), record.trader_party.as_str()),
+            (wire::DeclarationStatus::Cleared, "trader-a"),
+            "{named}"
+        );
+        let said = scene.clearance(&key(BOX)).await.unwrap().consignments;
+        assert_eq!(
+            (said[0].released, said[0].direction.as_str()),
+            (true, "EXPORT")
+        );
+        scene.tell(&Told::gone(BOX, "X8201")).await;
+        let record = scene.declaration(&filing.declaration_id).await;
+        assert_eq!(record.exit(), wire::ExitState::Exited);
+    }
+}
+
+#[tokio::test]
 async fn an_export_that_is_filed_after_its_truck_has_come_is_accepted_at_once() {
     let scene = Scene::new().await;
     scene.tell(&Told::brought(BOX, &["X-3"])).await;

@@ -615,14 +615,15 @@ async fn rule_9_a_stale_version_is_refused_with_the_current_one() {
 }
 
 #[tokio::test]
-async fn supplementary_and_special_declarations_release_nothing_under_a_container() {
+async fn a_supplementary_declaration_and_one_that_goes_no_way_release_nothing_under_a_container() {
     let scene = Scene::new().await;
     scene.tell(&Told::arrived(&LINE)).await;
-    for (lrn, type_code) in [("S-1", "IMY"), ("S-2", "COA")] {
+    let special = under("0020", umbrellas("S-2"));
+    for (type_code, declaration) in [("IMY", umbrellas("S-1")), ("COJ", special)] {
         let filing = scene
             .file(wire::Declaration {
                 type_code: type_code.into(),
-                ..umbrellas(lrn)
+                ..declaration
             })
             .await;
         assert_eq!(
@@ -632,6 +633,78 @@ async fn supplementary_and_special_declarations_release_nothing_under_a_containe
         );
     }
     assert!(scene.clearance(&visit_key()).await.is_none());
+}
+
+#[tokio::test]
+async fn rule_13_special_goods_at_our_site_are_matched_and_our_own_arrival_accepts_them() {
+    let scene = Scene::new().await;
+    scene.tell(&Told::announced(&LINE)).await;
+    let special = |lrn| wire::Declaration {
+        type_code: "COA".into(),
+        ..umbrellas(lrn)
+    };
+    let filing = scene.file(special("CO-1")).await;
+    assert_eq!(filing.outcome(), wire::FilingOutcome::Registered);
+    assert!(!codes(&filing.warnings).contains(&"ACCEPTED_ON_FILERS_WORD"));
+    let record = scene.declaration(&filing.declaration_id).await;
+    assert_eq!(record.consignments[0].r#match(), wire::MatchState::Matched);
+    assert_eq!(conditions(&record), ["GOODS_NOT_ARRIVED"]);
+    let said = scene.clearance(&visit_key()).await.unwrap().consignments;
+    assert_eq!(
+        (said[0].direction.as_str(), said[0].released),
+        ("IMPORT", false)
+    );
+
+    scene.tell(&Told::arrived(&LINE)).await;
+    let record = scene.declaration(&filing.declaration_id).await;
+    assert_eq!(
+        (record.status(), record.debt(), record.direction.as_str()),
+        (
+            wire::DeclarationStatus::Cleared,
+            wire::DebtState::Secured,
+            "IMPORT"
+        )
+    );
+    let said = scene.clearance(&visit_key()).await.unwrap().consignments;
+    assert_eq!(
+        (said[0].released, said[0].container_visit_id.as_str()),
+        (true, "GUOYUAN-PORT/MSKU9070323/1")
+    );
+
+    // A container that nobody has announced keeps it unbound.
+    let unknown = scene
+        .file(wire::Declaration {
+            containers: vec![container(OTHER_BOX)],
+            ..special("CO-2")
+        })
+        .await;
+    assert_eq!(unknown.outcome(), wire::FilingOutcome::Registered);
+    let record = scene.declaration(&unknown.declaration_id).await;
+    assert!(conditions(&record).contains(&"GOODS_UNBOUND"));
+}
+
+#[tokio::test]
+async fn rule_13_special_goods_elsewhere_or_that_nothing_can_bind_are_accepted_on_the_filers_word()
+{
+    let scene = Scene::new().await;
+    scene.tell(&Told::announced(&LINE)).await;
+    let special = |lrn| wire::Declaration {
+        type_code: "COA".into(),
+        ..umbrellas(lrn)
+    };
+    let elsewhere = wire::Declaration {
+        goods_location: None,
+        ..special("CO-3")
+    };
+    let loose = wire::Declaration {
+        containers: Vec::new(),
+        ..special("CO-4")
+    };
+    for declaration in [elsewhere, loose] {
+        let filing = scene.file(declaration).await;
+        assert_eq!(filing.status(), wire::DeclarationStatus::Cleared);
+        assert!(codes(&filing.warnings).contains(&"ACCEPTED_ON_FILERS_WORD"));
+    }
 }
 
 #[tokio::test]

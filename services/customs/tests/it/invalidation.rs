@@ -296,6 +296,44 @@ async fn rule_12_of_several_containers_one_that_is_too_late_fails_the_whole_in_a
 }
 
 #[tokio::test]
+async fn gate_is_not_asked_about_a_list_that_goes_with_another_declaration() {
+    const INCREASE: &str = "QD800526I000000001";
+    let into_bond = |lrn| {
+        let mut declaration = under("7100", umbrellas(lrn));
+        declaration.previous_documents.push(wire::PreviousDocument {
+            type_code: "ZZZ".into(),
+            id: INCREASE.into(),
+            ..Default::default()
+        });
+        // Bound to nothing: a container that nobody announced.
+        declaration.containers = vec![container(OTHER_BOX)];
+        declaration
+    };
+    for (lrn, trader, own) in [
+        ("IV-20", "trader-a", true),
+        ("IV-21", "trader-a", false),
+        ("IV-20", "trader-b", false),
+    ] {
+        let scene = Scene::new().await;
+        scene
+            .list_under("IV-20", INCREASE, 1, "APPROVED", trader)
+            .await;
+        let filing = scene.file(into_bond(lrn)).await;
+        let record = scene.invalidate(&filing.declaration_id).await.unwrap();
+        assert_eq!(
+            (
+                record.invalidation_asked,
+                record.status() == wire::DeclarationStatus::Invalidated
+            ),
+            (own, !own),
+            "{lrn} {trader}"
+        );
+        let asked: Vec<_> = scene.asks(&filing.declaration_id).await;
+        assert_eq!(asked.len(), usize::from(own), "{lrn} {trader}");
+    }
+}
+
+#[tokio::test]
 async fn it_is_too_late_once_goods_have_left() {
     let scene = Scene::new().await;
     let id = cleared(&scene, "IV-4").await;

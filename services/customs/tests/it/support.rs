@@ -314,12 +314,25 @@ impl Scene {
             .unwrap();
     }
 
-    /// How a decrease list of a trader stands, as bonded says.
+    /// How a decrease list of a trader stands, as bonded said before customs kept references.
     pub async fn list(&self, number: &str, version: u64, state: &str, trader: &str) {
+        self.list_under("", number, version, state, trader).await;
+    }
+
+    /// How a list of a trader stands that is to go with the declaration of this reference, as bonded says.
+    pub async fn list_under(
+        &self,
+        lrn: &str,
+        number: &str,
+        version: u64,
+        state: &str,
+        trader: &str,
+    ) {
         let fact = match state {
             "POSTED" => bonded::StockListFact::Posted,
             "VOIDED" => bonded::StockListFact::Voided,
             "RESERVED" => bonded::StockListFact::Reserved,
+            "APPROVED" => bonded::StockListFact::Approved,
             _ => bonded::StockListFact::VoidAsked,
         };
         let event = bonded::StockListEvent {
@@ -331,6 +344,7 @@ impl Scene {
                 site_id: CENTRE.into(),
                 direction: "DECREASE".into(),
                 trader_party: trader.into(),
+                declaration_lrn: lrn.into(),
                 state: state.into(),
                 ..Default::default()
             }),

@@ -343,11 +343,14 @@ impl Direction {
             .find(|direction| direction.as_str() == word)
     }
 
-    /// The direction of a declaration's type: "IMA", "EXD", "COA".
-    pub fn of_type(type_code: &str) -> Self {
-        match type_code.get(..2) {
-            Some("IM") => Self::Import,
-            Some("EX") => Self::Export,
+    /// The direction of a declaration's type, "IMA", "EXD"; and where that says none ("COA"), of what its procedure
+    /// does.
+    pub fn of(type_code: &str, procedure_kind: &str) -> Self {
+        match (type_code.get(..2), procedure_kind) {
+            (Some("IM"), _) => Self::Import,
+            (Some("EX"), _) => Self::Export,
+            (_, "HOME_USE" | "INTO_BOND") => Self::Import,
+            (_, "EXPORT") => Self::Export,
             _ => Self::None,
         }
     }

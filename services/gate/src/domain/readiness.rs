@@ -532,23 +532,36 @@ enum Leaving<'a> {
     OutOfBond,
 }
 
+impl Leaving<'_> {
+    /// Who can say what became of something that is said to have left.
+    fn who_sees_what_has_left(self) -> &'static str {
+        match self {
+            Self::Truck(_) | Self::Conveyance => "terminal",
+            Self::IntoBond(_) | Self::OutOfBond => "operator",
+        }
+    }
+}
+
 /// What release misses, in its own words; or that it has not decided for this.
 fn of_release(
     leaving: Leaving<'_>,
     id: &str,
     decision: Option<&ReleaseDecision>,
 ) -> Vec<Condition> {
-    let not_granted = |description: &str| {
+    let not_granted = |who: &str, description: &str| {
         Condition::new(
             Gravity::Refuses,
             code::RELEASE_NOT_GRANTED,
             id,
-            "release",
+            who,
             description,
         )
     };
     let Some(decision) = decision else {
-        return vec![not_granted("Release has not decided on it yet.")];
+        return vec![not_granted(
+            "admin",
+            "Release has not decided on it yet. It does by itself; if it stays so, the platform's operator looks why (greenlane status).",
+        )];
     };
     let known = |condition: Condition| {
         condition
@@ -569,17 +582,24 @@ fn of_release(
         ],
         DecisionState::Granted => of_grant(leaving, id, decision)
             .map_or_else(Vec::new, |condition| vec![known(condition)]),
-        DecisionState::RevocationAsked | DecisionState::Revoked => vec![known(Condition::new(
-            Gravity::Refuses,
-            code::RELEASE_REVOKED,
-            id,
-            "release",
-            "The release was withdrawn; greenlane why says what is missing.",
-        ))],
+        // Where nothing else is missing, customs took a declaration back that did not count.
+        DecisionState::RevocationAsked | DecisionState::Revoked => {
+            let missing = decision.conditions.first();
+            let who = missing.map_or("customs", |condition| condition.who.as_str());
+            vec![known(Condition::new(
+                Gravity::Refuses,
+                code::RELEASE_REVOKED,
+                id,
+                who,
+                "The release was withdrawn; greenlane why says what is missing.",
+            ))]
+        }
         DecisionState::Consumed => vec![known(not_granted(
+            leaving.who_sees_what_has_left(),
             "The release was used up by an earlier departure.",
         ))],
         DecisionState::Withheld if decision.conditions.is_empty() => vec![known(not_granted(
+            "customs",
             "Something is missing; greenlane why says what.",
         ))],
         DecisionState::Withheld => decision.conditions.clone(),
@@ -627,17 +647,17 @@ fn of_grant(leaving: Leaving<'_>, id: &str, decision: &ReleaseDecision) -> Optio
         ),
         (Leaving::Truck(_), Journey::Export) => (
             code::RELEASE_NOT_GRANTED,
-            "release",
+            "haulier",
             "It is released for a train or barge, and not to a haulier.",
         ),
         (Leaving::Conveyance, Journey::ImportPickUp) => (
             code::RELEASE_NOT_GRANTED,
-            "release",
+            "terminal",
             "It is released to a haulier, and not for a train or barge.",
         ),
         _ => (
             code::RELEASE_NOT_GRANTED,
-            "release",
+            "haulier",
             "It is released for another journey.",
         ),
     };

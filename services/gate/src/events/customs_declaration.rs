@@ -44,7 +44,7 @@ pub fn read(record: &Record) -> Result<Input, Unreadable> {
     let known = KnownDeclaration {
         told: told(record, declaration.version),
         state,
-        direction: Direction::of_type(&declaration.type_code),
+        direction: Direction::of(&declaration.type_code, &declaration.procedure_kind),
         declaration_id: declaration.declaration_id,
         mrn: declaration.mrn,
         lrn: declaration.lrn,

@@ -148,6 +148,15 @@ async fn a_declaration_of_other_goods_lets_nothing_in() {
         .await;
     let filing = world.pre_arrival(&filing).await;
     assert_eq!(codes(&filing.conditions), ["DECLARATION_NOT_EXPORT"]);
+    // From a special territory: its procedure says which way.
+    world
+        .declared_as("D1", &[BOX], |declaration| {
+            declaration.type_code = "COA".into();
+            declaration.procedure_kind = "HOME_USE".into();
+        })
+        .await;
+    let filing = world.pre_arrival(&filing).await;
+    assert_eq!(codes(&filing.conditions), ["DECLARATION_NOT_EXPORT"]);
     // It takes goods out of bond: release would not let this container go on it.
     world
         .declared_as("D1", &[BOX], |declaration| {

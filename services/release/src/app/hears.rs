@@ -88,17 +88,17 @@ pub fn container_visit(
 
 /// What customs says about goods. It is not told: the declaration's own facts are.
 pub fn clearance(state: &mut State, clearance: &Clearance, context: &Context<'_>) -> Decision {
-    if state.clearances.is_loaded(&clearance.key)
-        && state
-            .clearances
-            .get(&clearance.key)
-            .is_some_and(|held| held.version >= clearance.version)
-    {
+    let held = state
+        .clearances
+        .is_loaded(&clearance.key)
+        .then(|| state.clearances.get(&clearance.key).cloned())
+        .flatten();
+    let known = clearance.told_after(held.as_ref());
+    if held.as_ref() == Some(&known) {
         return Decision::applied();
     }
-    state
-        .clearances
-        .put(clearance.key.clone(), clearance.clone());
+    state.clearances.put(clearance.key.clone(), known.clone());
+    bar_what_ended(state, held.as_ref(), &known);
     let bound: BTreeSet<&str> = clearance.bound_visits().collect();
     let mut numbers: BTreeSet<String> = bound
         .iter()
@@ -125,6 +125,26 @@ pub fn clearance(state: &mut State, clearance: &Clearance, context: &Context<'_>
         context,
     ));
     Decision::applied().with_facts(facts)
+}
+
+/// Where a declaration that was bound to a stay is so no longer, gate may bar the stay on its account. Goods that have
+/// only moved to another key are bound still.
+fn bar_what_ended(state: &mut State, held: Option<&Clearance>, known: &Clearance) {
+    let before = held.map_or(&[][..], |held| &held.ended);
+    for ended in &known.ended {
+        let is_news = !before.iter().any(|one| one.is_same(ended));
+        let Some(visit) = state
+            .visit_by_id(&ended.container_visit_id)
+            .filter(|_| is_news)
+        else {
+            continue;
+        };
+        if !state.binds(visit, &ended.declaration_id) {
+            let mut visit = visit.clone();
+            visit.decision.bar();
+            state.put_visit(visit);
+        }
+    }
 }
 
 /// A hold of any service, our own too: only now has it an event id.
@@ -359,6 +379,16 @@ pub fn declaration(
     if held != Some(&known) {
         let formerly = held.into_iter().flat_map(|held| &held.stock_lists);
         let lists: BTreeSet<String> = formerly.chain(&known.stock_lists).cloned().collect();
+        let is_void = |declaration: &Declaration| declaration.is_void();
+        if is_void(&known) && !held.is_some_and(is_void) {
+            // Gate was asked for every list that it names, whether it counted for the list or not.
+            for number in &known.stock_lists {
+                if let Some(mut list) = state.lists.get(number).cloned() {
+                    list.decision.bar();
+                    state.put_list(list);
+                }
+            }
+        }
         state
             .declarations
             .put(declaration.declaration_id.clone(), known);
@@ -410,6 +440,7 @@ pub fn book(state: &mut State, heading: &Heading, book: &Book, context: &Context
         title: book.book_number.clone(),
         detail: book.detail.clone(),
         book_number: book.book_number.clone(),
+        list_number: book.list_number.clone(),
         ..Told::default()
     };
     Decision::applied().with_facts(tell::everybody(state, Sort::Book, heading, told, concerned))

@@ -80,7 +80,7 @@ pub struct Links {
     pub containers: BTreeMap<String, ContainerLinks>,
     /// The declarations that customs names under a key.
     pub key_declarations: BTreeMap<String, BTreeSet<String>>,
-    /// The parties of these declarations.
+    /// The parties of these declarations; of a transport document also the hauliers to whom lines release it.
     pub key_parties: BTreeMap<String, BTreeSet<String>>,
 }
 
@@ -195,7 +195,8 @@ pub fn subjects(input: &Input) -> Subjects {
         Input::GrantCommercialRelease(command) => {
             let named = none
                 .write(kind::DOCUMENT, &command.scope.transport_document)
-                .read(kind::PARTY, &command.haulier_party);
+                .read(kind::PARTY, &command.haulier_party)
+                .and(weighed([command.haulier_party.as_str()]));
             command
                 .scope
                 .site_id
@@ -542,7 +543,7 @@ fn seed_scope(scope: &Scope, seeds: &mut Seeds) {
     }
 }
 
-/// Holds on plates weigh on nothing here, nor do those on hauliers: gate weighs them at the barrier.
+/// Holds on plates weigh on nothing here: gate weighs them at the barrier.
 fn of_scope(scope: &Scope, links: &Links) -> Subjects {
     let none = Subjects::new();
     match scope.kind {
@@ -680,7 +681,7 @@ fn of_container(number: &str, links: &Links) -> Subjects {
         .fold(named, |named, site| named.read(kind::SITE, site))
 }
 
-/// The hold scopes of the declarations that customs names under a key, and of their parties.
+/// The hold scopes of the declarations that customs names under a key, of their parties and of a document's hauliers.
 fn of_key(key: &str, named: Subjects, links: &Links) -> Subjects {
     let parties = links.key_parties.get(key).into_iter().flatten();
     let named = named.and(weighed(parties.map(String::as_str)));

@@ -151,6 +151,8 @@ pub struct Book {
     pub book_number: String,
     /// Who owns it.
     pub trader_party: String,
+    /// Of a movement: the stock list that caused it; empty if none did.
+    pub list_number: String,
     /// What happened, for a person.
     pub detail: String,
 }

@@ -170,6 +170,11 @@ fn one_list(state: &mut State, mut list: StockList, context: &Context<'_>) -> Ve
         )
     };
     list.party_holds = party_holds;
+    // What was void before anybody told of the list may be barred all the same.
+    let names = state.declarations_naming(&list.list_number);
+    if list.decision.state.is_none() && names.iter().any(|declaration| declaration.is_void()) {
+        list.decision.bar();
+    }
     // As with a stay that is over: its last facts are still to be told.
     if list.is_over() {
         list.concerned.extend(concerned);

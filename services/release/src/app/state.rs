@@ -224,7 +224,37 @@ impl State {
             .iter()
             .filter_map(|key| self.clearances.get(key))
             .collect();
-        requirements::hold_scopes(&visit.stay, &clearances)
+        requirements::hold_scopes(&visit.stay, &clearances, &self.hauliers(&visit.stay))
+    }
+
+    /// The commercial releases of a stay's documents.
+    fn releases_of(&self, stay: &Stay) -> Vec<&CommercialRelease> {
+        stay.transport_documents()
+            .into_iter()
+            .filter_map(|document| self.releases.get(&document.to_owned()))
+            .flat_map(Group::rows)
+            .collect()
+    }
+
+    /// The hauliers to whom the lines release a stay.
+    ///
+    /// # Panics
+    /// If a transport document was not read: the loop fails that input alone.
+    pub fn hauliers(&self, stay: &Stay) -> BTreeSet<&str> {
+        let stays = self.stays(&stay.container_number);
+        requirements::hauliers_named(stay, &self.releases_of(stay), &stays)
+    }
+
+    /// Whether a declaration is bound to a stay, under whichever of its keys that were read.
+    pub fn binds(&self, visit: &ContainerVisit, declaration_id: &str) -> bool {
+        let keys = requirements::clearance_keys(&visit.stay);
+        let clearances: Vec<&Clearance> = keys
+            .iter()
+            .filter(|key| self.clearances.is_loaded(key))
+            .filter_map(|key| self.clearances.get(key))
+            .collect();
+        requirements::bound(&visit.stay, &clearances)
+            .any(|(consignment, _)| consignment.declaration_id == declaration_id)
     }
 
     /// What a hold must be on to hold a stock list.
@@ -244,24 +274,20 @@ impl State {
             .into_iter()
             .filter_map(|key| self.clearances.get(&key))
             .collect();
-        let commercial_releases = stay
-            .transport_documents()
-            .into_iter()
-            .filter_map(|document| self.releases.get(&document.to_owned()))
-            .flat_map(Group::rows)
-            .collect();
-        let holds = requirements::hold_scopes(stay, &clearances)
+        let hauliers = self.hauliers(stay);
+        let holds = requirements::hold_scopes(stay, &clearances, &hauliers)
             .iter()
             .filter_map(|scope| self.holds.get(scope))
             .flat_map(Group::rows)
             .collect();
-        let unknown = self.unknown(requirements::sources(stay, &clearances), parked);
+        let sources = requirements::sources(stay, &clearances, &hauliers);
+        let unknown = self.unknown(sources, parked);
         VisitFacts {
             stay,
             known_since: visit.known_since,
             stays: self.stays(&stay.container_number),
             clearances,
-            commercial_releases,
+            commercial_releases: self.releases_of(stay),
             holds,
             unknown,
         }

@@ -14,6 +14,7 @@ use super::requirements::Outcome;
 ///
 /// ```text
 /// WITHHELD <-> GRANTED             while nobody revokes
+/// GRANTED -> REVOKED               customs has taken something back at gate; decided anew at once
 /// GRANTED -> REVOCATION_ASKED      a condition fell away, or another haulier is named
 /// REVOCATION_ASKED -> REVOKED      gate: APPLIED; decided anew at once
 /// any -> CONSUMED                  the container left
@@ -58,6 +59,9 @@ pub struct Decision {
     pub too_late: bool,
     /// When it was last published.
     pub decided_at: Option<DateTime<Utc>>,
+    /// Gate may bar what it was told of this until it is told something else than a grant.
+    #[serde(default)]
+    pub barred: bool,
 }
 
 /// Where a decision is.
@@ -115,6 +119,7 @@ impl Decision {
             journey.clone_into(&mut self.journey);
         }
         let next = self.next(outcome);
+        let mut published = self.anew(next, now);
         // Who took the container may turn out only when gate has answered a revocation.
         let changed = self.state != Some(next)
             || (next == DecisionState::Withheld
@@ -130,7 +135,7 @@ impl Decision {
             self.containers.clone_from(&outcome.containers);
         }
         if !changed {
-            return Vec::new();
+            return published;
         }
         // What was too late once says nothing of a new grant, or of the next ask.
         self.too_late &= matches!(next, DecisionState::Withheld | DecisionState::Consumed);
@@ -141,6 +146,30 @@ impl Decision {
             _ => None,
         };
         self.enter(next, now);
+        published.push(self.published(now));
+        published
+    }
+
+    /// Customs has taken back at gate what this is about, and what it took back is void: gate bars whatever grant it
+    /// knew then, on whatever that rests. Whoever knows that it is void says so before the decision is followed.
+    pub fn bar(&mut self) {
+        self.barred = true;
+    }
+
+    /// Before a grant of what gate may bar: that it is no longer granted, or as it stood, so that the grant that follows
+    /// is a new one.
+    fn anew(&mut self, next: DecisionState, now: DateTime<Utc>) -> Vec<Decision> {
+        if !self.barred || next != DecisionState::Granted {
+            return Vec::new();
+        }
+        self.ask_id = None;
+        self.enter(
+            match self.state {
+                Some(DecisionState::Granted) => DecisionState::Revoked,
+                _ => DecisionState::Withheld,
+            },
+            now,
+        );
         vec![self.published(now)]
     }
 
@@ -224,6 +253,7 @@ impl Decision {
     fn published(&mut self, now: DateTime<Utc>) -> Decision {
         self.version = self.version.saturating_add(1);
         self.decided_at = Some(now);
+        self.barred &= self.state == Some(DecisionState::Granted);
         self.clone()
     }
 }
@@ -479,6 +509,92 @@ mod tests {
         assert_eq!(states(&any), [DecisionState::Granted]);
         let some = decision.follow(&list(&[], &["B"]), now(), &ask);
         assert_eq!(states(&some), [DecisionState::RevocationAsked]);
+    }
+
+    /// What gate would do on what is published, where it bars the newest that it knows: only something else than a
+    /// grant frees it (gate rule 12).
+    fn is_free(published: &[Decision]) -> bool {
+        let mut barred = true;
+        for decision in published {
+            barred &= decision.state == Some(DecisionState::Granted);
+        }
+        !barred
+    }
+
+    #[test]
+    fn rule_5_what_customs_took_back_at_gate_is_granted_anew_from_wherever_the_decision_stood() {
+        let closed = Outcome {
+            departed: true,
+            ..list(&[], &[])
+        };
+        let granted = || vec![list(&[], &[])];
+        for (before, too_late, published) in [
+            (
+                Vec::new(),
+                false,
+                vec![DecisionState::Withheld, DecisionState::Granted],
+            ),
+            (
+                granted(),
+                false,
+                vec![DecisionState::Revoked, DecisionState::Granted],
+            ),
+            (
+                vec![list(&["A"], &[])],
+                false,
+                vec![DecisionState::Withheld, DecisionState::Granted],
+            ),
+            (
+                vec![list(&[], &[]), list(&["A"], &[])],
+                true,
+                vec![DecisionState::Withheld, DecisionState::Granted],
+            ),
+            (
+                vec![list(&[], &[]), closed],
+                false,
+                vec![DecisionState::Withheld, DecisionState::Granted],
+            ),
+        ] {
+            let mut decision = Decision::default();
+            for outcome in &before {
+                decision.follow(outcome, now(), &ask);
+            }
+            if too_late {
+                decision.answered(ask(), Verdict::TooLate, now());
+            }
+            let version = decision.version;
+            decision.bar();
+            let anew = decision.follow(&list(&[], &[]), now(), &ask);
+            assert_eq!(states(&anew), published, "{before:?}");
+            assert!(is_free(&anew));
+            assert_eq!(decision.version, version + 2);
+            assert!(anew.iter().all(|decision| decision.ask_id.is_none()));
+            assert!(
+                decision.follow(&list(&[], &[]), now(), &ask).is_empty(),
+                "once: {before:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_granted_says_nothing_anew_until_it_is_and_a_change_meanwhile_is_enough() {
+        let mut decision = Decision::default();
+        decision.follow(&list(&["A"], &[]), now(), &ask);
+        decision.bar();
+        assert!(decision.follow(&list(&["A"], &[]), now(), &ask).is_empty());
+        decision.follow(&list(&["B"], &[]), now(), &ask);
+        assert_eq!(
+            states(&decision.follow(&list(&[], &[]), now(), &ask)),
+            [DecisionState::Granted]
+        );
+        decision.bar();
+        decision.follow(&list(&["A"], &[]), now(), &ask);
+        let applied = decision.answered(ask(), Verdict::Applied, now());
+        assert_eq!(states(&applied), [DecisionState::Revoked]);
+        assert_eq!(
+            states(&decision.follow(&list(&[], &[]), now(), &ask)),
+            [DecisionState::Granted]
+        );
     }
 
     #[test]

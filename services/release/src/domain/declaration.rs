@@ -148,6 +148,11 @@ impl Declaration {
         self.standing.is_some_and(DeclarationStanding::is_over)
     }
 
+    /// Whether customs has had it void: gate was asked for everything that could move on it.
+    pub fn is_void(&self) -> bool {
+        self.standing == Some(DeclarationStanding::Invalidated)
+    }
+
     /// The parties that it belongs to.
     pub fn parties(&self) -> impl Iterator<Item = &str> {
         [self.filer_party.as_str(), self.trader_party.as_str()]

@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use super::clearance::{Clearance, Consignment, Direction, container_key, transport_document_key};
+use super::clearance::{
+    Clearance, Consignment, Direction, Ended, container_key, transport_document_key,
+};
 use super::commercial_release::{self, CommercialRelease};
 use super::condition::{Condition, Who};
 use super::container_visit::{ManifestLine, Mode, Phase, Stay};
@@ -40,7 +42,8 @@ pub enum Need {
     CommerciallyReleased,
     /// The terminal says that it can be picked up.
     Available,
-    /// No hold of any service stands on it, on its declarations, or on a party that its goods concern.
+    /// No hold of any service stands on it, on its declarations, on a party that its goods concern, or on the haulier
+    /// to whom the lines release.
     NoHold,
 }
 
@@ -94,7 +97,7 @@ pub struct VisitFacts<'a> {
     pub clearances: Vec<&'a Clearance>,
     /// The commercial releases of its transport documents.
     pub commercial_releases: Vec<&'a CommercialRelease>,
-    /// The holds on it, on its declarations and on the parties that its goods concern, of every service.
+    /// The holds on it, on its declarations, on the parties that its goods concern and on its haulier, of every service.
     pub holds: Vec<&'a Hold>,
     /// Of [`sources`], those of which something could not be read.
     pub unknown: Vec<Source>,
@@ -185,7 +188,7 @@ pub fn journey_of(stay: &Stay) -> Option<&'static Journey> {
 
 /// The keys of other services' topics on which the decision rests: what cannot be read of these is
 /// unknown, and what is old of these makes the answer old.
-pub fn sources(stay: &Stay, clearances: &[&Clearance]) -> Vec<Source> {
+pub fn sources(stay: &Stay, clearances: &[&Clearance], hauliers: &BTreeSet<&str>) -> Vec<Source> {
     let mut sources = BTreeSet::new();
     let mut add = |topic, key| sources.insert(Source { topic, key });
     add(
@@ -195,7 +198,7 @@ pub fn sources(stay: &Stay, clearances: &[&Clearance]) -> Vec<Source> {
     for key in clearance_keys(stay) {
         add("customs.clearance", key);
     }
-    for scope in hold_scopes(stay, clearances) {
+    for scope in hold_scopes(stay, clearances, hauliers) {
         add("gate.hold", scope.to_string());
         add("customs.hold", scope.to_string());
     }
@@ -210,9 +213,13 @@ pub fn clearance_keys(stay: &Stay) -> Vec<String> {
         .collect()
 }
 
-/// What a hold must be on to hold the stay: the stay itself, a declaration bound to it, or a party that its goods
-/// concern. The haulier's own holds are weighed at the barrier, by gate.
-pub fn hold_scopes(stay: &Stay, clearances: &[&Clearance]) -> Vec<Scope> {
+/// What a hold must be on to hold the stay: the stay itself, a declaration bound to it, a party that its goods
+/// concern, or one of the [`hauliers_named`]. Whoever else comes for it is weighed at the barrier, by gate.
+pub fn hold_scopes(
+    stay: &Stay,
+    clearances: &[&Clearance],
+    hauliers: &BTreeSet<&str>,
+) -> Vec<Scope> {
     let declarations: BTreeSet<&str> = bound(stay, clearances)
         .map(|(consignment, _)| consignment.declaration_id.as_str())
         .collect();
@@ -227,10 +234,28 @@ pub fn hold_scopes(stay: &Stay, clearances: &[&Clearance]) -> Vec<Scope> {
     )
     .chain(
         parties(stay, clearances)
-            .into_iter()
-            .map(|party| Scope::new(ScopeKind::Party, party)),
+            .union(hauliers)
+            .map(|party| Scope::new(ScopeKind::Party, *party)),
     )
     .collect()
+}
+
+/// The hauliers to whom the lines release the stay, where it is to leave with one.
+pub fn hauliers_named<'a>(
+    stay: &Stay,
+    releases: &[&'a CommercialRelease],
+    stays: &[&Stay],
+) -> BTreeSet<&'a str> {
+    if !journey_of(stay).is_some_and(Journey::is_to_haulier) {
+        return BTreeSet::new();
+    }
+    named_lines(stay)
+        .filter_map(|line| {
+            let (document, party) = (&line.transport_document, &line.line_party);
+            commercial_release::counting(releases, document, party, stay, stays)
+        })
+        .map(|release| release.haulier_party.as_str())
+        .collect()
 }
 
 /// The parties that the stay's goods concern: the lines of its manifest, and the traders and filers of the
@@ -338,7 +363,7 @@ fn short_landed(facts: &VisitFacts<'_>) -> Condition {
     about_stay(
         "SHORT_LANDED",
         Who::role("terminal"),
-        facts.known_since,
+        facts.stay.over_since.unwrap_or(facts.known_since),
         facts,
         description,
     )
@@ -470,7 +495,21 @@ fn import_not_declared(document: &str, facts: &VisitFacts<'_>) -> Condition {
     let description = format!(
         "No import declaration for {document} is bound to the container. The broker or trader files one that names transport document and container."
     );
-    not_declared(transport_document_key(document), description, facts)
+    let ended = last_ended(facts, |ended| {
+        ended.transport_document == document && ended.direction != Direction::Export
+    });
+    not_declared(transport_document_key(document), description, ended, facts)
+}
+
+/// When the last declaration of the stay ceased to be bound to it, of those that would count.
+fn last_ended(facts: &VisitFacts<'_>, counted: impl Fn(&Ended) -> bool) -> Option<DateTime<Utc>> {
+    let all = facts
+        .clearances
+        .iter()
+        .flat_map(|clearance| &clearance.ended);
+    all.filter(|ended| ended.container_visit_id == facts.stay.container_visit_id && counted(ended))
+        .map(|ended| ended.at)
+        .max()
 }
 
 /// A declaration that brings its goods into bond lets nothing be picked up, and its goods wait for no line.
@@ -487,10 +526,17 @@ fn not_for_pick_up(consignment: &Consignment, event_id: &str, facts: &VisitFacts
 
 fn export_not_declared(facts: &VisitFacts<'_>) -> Condition {
     let description = "No export declaration is bound to the container. The broker or trader files one that names the container, and that the haulier's pre-arrival names.".to_owned();
-    not_declared(facts.stay.subject(), description, facts)
+    let ended = last_ended(facts, |ended| ended.direction == Direction::Export);
+    not_declared(facts.stay.subject(), description, ended, facts)
 }
 
-fn not_declared(subject: String, mut description: String, facts: &VisitFacts<'_>) -> Condition {
+/// `ended`: when the last declaration that was enough ceased to be bound; none if there was none.
+fn not_declared(
+    subject: String,
+    mut description: String,
+    ended: Option<DateTime<Utc>>,
+    facts: &VisitFacts<'_>,
+) -> Condition {
     let mut evidence = vec![facts.stay.event_id.clone()];
     // Whose declarations these are is not for everyone who reads the condition.
     let mut reasons = BTreeSet::new();
@@ -512,7 +558,7 @@ fn not_declared(subject: String, mut description: String, facts: &VisitFacts<'_>
         code: "NOT_DECLARED".to_owned(),
         subject,
         who: Who::role("broker"),
-        since: Some(facts.known_since),
+        since: Some(ended.unwrap_or(facts.known_since)),
         evidence,
         description,
     }
@@ -526,9 +572,17 @@ fn not_released(
     facts: &VisitFacts<'_>,
 ) -> Vec<Condition> {
     if !consignment.conditions.is_empty() {
+        // A hold of customs is a condition of its own, by which whoever must act lifts it.
+        let weighed = |condition: &&Condition| {
+            let mut holds = facts.holds.iter();
+            holds.any(|hold| {
+                hold.stands() && hold.id.service == "customs" && cites(condition, &hold.id.id)
+            })
+        };
         return consignment
             .conditions
             .iter()
+            .filter(|condition| !weighed(condition))
             .cloned()
             .map(|mut condition| {
                 if condition.evidence.is_empty() {
@@ -555,6 +609,12 @@ fn not_released(
             document => format!("Customs has not released the goods of {document}."),
         },
     }]
+}
+
+/// Whether customs names this hold as what is missing.
+fn cites(condition: &Condition, hold_id: &str) -> bool {
+    let mut cited = condition.evidence.iter();
+    cited.any(|evidence| evidence.strip_prefix("hold/") == Some(hold_id))
 }
 
 fn not_commercially_released(facts: &VisitFacts<'_>) -> Vec<Condition> {

@@ -31,6 +31,7 @@ pub fn read(record: &Record) -> Result<Input, Unreadable> {
             .into_iter()
             .map(consignment)
             .collect::<Result<_, _>>()?,
+        ended: Vec::new(),
     }))
 }
 

@@ -11,7 +11,7 @@ use super::undecodable;
 use crate::app::{Links, Seeds};
 use crate::domain::clearance::{Clearance, container_key, transport_document_key};
 use crate::domain::commercial_release::Revocation;
-use crate::domain::container_visit::{self, ContainerVisit, Stay};
+use crate::domain::container_visit::{self, ContainerVisit};
 use crate::domain::hold::{HoldId, Scope, ScopeKind};
 use crate::domain::requirements;
 
@@ -87,6 +87,7 @@ pub async fn read(db: &mut PgConnection, seeds: &Seeds) -> Result<Links, sqlx::E
     }
     open_stays(db, &seeds, &mut links).await?;
     key_declarations(db, &seeds, &mut links).await?;
+    document_hauliers(db, &seeds, &mut links).await?;
     Ok(links)
 }
 
@@ -293,18 +294,20 @@ async fn containers_behind_a_stop(db: &mut PgConnection) -> Result<BTreeSet<Stri
         .into_iter()
         .map(|clearance| (clearance.key.clone(), clearance))
         .collect();
-    let behind_a_stop = |stay: &Stay| {
+    let behind_a_stop = |visit: &ContainerVisit| {
+        let stay = &visit.stay;
+        let parties = visit.party_holds.parties.iter();
+        let parties = parties.map(String::as_str).collect();
         let keys = requirements::clearance_keys(stay);
         let own: Vec<&Clearance> = keys.iter().filter_map(|key| clearances.get(key)).collect();
-        requirements::sources(stay, &own)
+        requirements::sources(stay, &own, &parties)
             .iter()
             .any(|source| stopped.hold(source.topic, &source.key))
     };
     Ok(visits
         .iter()
-        .map(|visit| &visit.0.stay)
-        .filter(|stay| behind_a_stop(stay))
-        .map(|stay| stay.container_number.clone())
+        .filter(|visit| behind_a_stop(&visit.0))
+        .map(|visit| visit.0.stay.container_number.clone())
         .take(STOPPED_CONTAINERS_MAX)
         .collect())
 }
@@ -738,6 +741,36 @@ async fn key_declarations(
         links
             .key_declarations
             .insert(row.key, row.declaration_ids.into_iter().collect());
+    }
+    Ok(())
+}
+
+/// The hauliers to whom the lines release the transport documents.
+async fn document_hauliers(
+    db: &mut PgConnection,
+    seeds: &Seeds,
+    links: &mut Links,
+) -> Result<(), sqlx::Error> {
+    let documents = seeds
+        .documents
+        .iter()
+        .chain(links.containers.values().flat_map(|own| &own.documents));
+    let documents: BTreeSet<String> = documents.cloned().collect();
+    if documents.is_empty() {
+        return Ok(());
+    }
+    let documents: Vec<String> = documents.into_iter().collect();
+    let rows = sqlx::query!(
+        "select distinct transport_document, haulier_party from commercial_release
+         where transport_document = any($1) and revoked_at is null",
+        &documents
+    )
+    .fetch_all(db)
+    .await?;
+    for row in rows {
+        let key = transport_document_key(&row.transport_document);
+        let own = links.key_parties.entry(key).or_default();
+        own.insert(row.haulier_party);
     }
     Ok(())
 }

@@ -136,21 +136,25 @@ pub async fn behind(db: &mut PgConnection, visit: &ContainerVisit) -> Result<Beh
     let stay = &visit.stay;
     let clearances = rows::clearances(db, &requirements::clearance_keys(stay)).await?;
     let clearances: Vec<_> = clearances.iter().collect();
+    let documents = stay.transport_documents().into_iter();
+    let documents: Vec<String> = documents.map(str::to_owned).collect();
+    // Which of them count is known once everything is read.
+    let releases = rows::releases(db, &documents).await?;
+    let hauliers = releases.iter().filter(|release| release.revoked.is_none());
+    let hauliers = hauliers
+        .map(|release| release.haulier_party.as_str())
+        .collect();
     let keys = Keys {
         containers: vec![stay.container_number.clone()],
-        documents: stay
-            .transport_documents()
-            .into_iter()
-            .map(str::to_owned)
-            .collect(),
-        scopes: requirements::hold_scopes(stay, &clearances)
+        documents,
+        scopes: requirements::hold_scopes(stay, &clearances, &hauliers)
             .iter()
             .map(ToString::to_string)
             .collect(),
         ..Keys::default()
     };
-    let sources = requirements::sources(stay, &clearances);
     let state = load_keys(db, &keys).await?;
+    let sources = requirements::sources(stay, &clearances, &state.hauliers(stay));
     let parked = parked(db, &sources).await?;
     Ok(Behind {
         state,

@@ -136,7 +136,7 @@ impl Leads {
     }
 
     /// A list's journey is its declaration's and its trucks' too; and a container is in the journey of the list
-    /// that its declaration names, or that it came into a bonded centre under.
+    /// that its declaration names, that a pass takes it on, or that it came into a bonded centre under.
     async fn add_lists(&mut self, pool: &PgPool, whose: &Whose) -> Result<(), sqlx::Error> {
         if let Whose::StockList(number) = whose {
             let names = [number.clone()];
@@ -153,10 +153,15 @@ impl Leads {
                    union
                    select body->'stay'->>'list_number' from container_visit
                    where (container_number = any($2) or container_visit_id = any($3))
-                     and coalesce(body->'stay'->>'list_number', '') <> ''"#,
+                     and coalesce(body->'stay'->>'list_number', '') <> ''
+                   union
+                   select list_number from pre_arrival
+                   where list_number <> '' and not withdrawn
+                     and (container_numbers && $2 or container_numbers && $4 and container_visit_ids && $3)"#,
                 self.declarations.as_deref(),
                 self.containers.as_deref(),
-                self.visits.as_deref()
+                self.visits.as_deref(),
+                &self.numbers
             )
             .fetch_all(pool)
             .await?;

@@ -8,7 +8,7 @@ use proto::customs::events::v1 as customs;
 use proto::gate::events::v1 as gate;
 
 use crate::lists::{INTO, centre, declaration, list, pass};
-use crate::world::{SITE, World, arrived, consignment, departed};
+use crate::world::{SITE, VISIT, World, arrived, consignment, departed};
 
 /// What release hears.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -263,4 +263,163 @@ async fn on_list(world: &World, number: u32, verdict: gate::AnswerVerdict, order
     let asks = all.iter().filter(|one| one.state == "REVOCATION_ASKED");
     let closed_first = closed && place(Heard::Closed) < place(Heard::Hold);
     assert_eq!(asks.count(), usize::from(!closed_first), "{which}: {all:?}");
+}
+
+/// What release hears of a list and of a declaration that names it by mistake.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Mistaken {
+    /// The list is approved.
+    Approved,
+    /// The declaration that goes with it is accepted.
+    Own,
+    /// The other one is accepted, and customs asks gate whether it can be void.
+    Asked,
+    /// Gate bars what it knows to be granted, and has answered that nothing goes on the other.
+    Answer,
+    /// The other is void.
+    Void,
+}
+
+/// Gate bars the decision that it knows when customs asks, whichever that is; only one that is newer and no grant
+/// frees it.
+#[tokio::test]
+async fn rule_5_a_list_is_free_again_in_whatever_order_a_declaration_that_does_not_count_is_void() {
+    use Mistaken::{Answer, Approved, Asked, Own, Void};
+    let mut orders: Vec<Vec<Mistaken>> = vec![Vec::new()];
+    for heard in [Approved, Own, Asked, Answer, Void] {
+        orders = orders
+            .iter()
+            .flat_map(|order| {
+                (0..=order.len()).map(move |place| {
+                    let mut order = order.clone();
+                    order.insert(place, heard);
+                    order
+                })
+            })
+            .collect();
+    }
+    let place = |order: &[Mistaken], heard| order.iter().position(|other| *other == heard);
+    orders.retain(|order| place(order, Asked) < place(order, Void));
+    assert_eq!(orders.len(), 60);
+    let halves = orders.chunks(15).map(async |orders| {
+        let world = centre().await;
+        for (number, order) in (1..).zip(orders) {
+            mistaken(&world, number, order).await;
+        }
+    });
+    join_all(halves).await;
+}
+
+/// Plays one order on a list of its own.
+async fn mistaken(world: &World, number: u32, order: &[Mistaken]) {
+    let list_number = format!("QD800026I{number:09}");
+    let own = customs::DeclarationState {
+        declaration_id: format!("own-{number}"),
+        lrn: format!("LRN-{number}"),
+        stock_lists: vec![list_number.clone()],
+        ..declaration(INTO, "ACCEPTED")
+    };
+    let other = |state: &str, asked: bool| customs::DeclarationState {
+        declaration_id: format!("other-{number}"),
+        lrn: format!("LRN-other-{number}"),
+        state: state.into(),
+        invalidation_asks: asked
+            .then(|| customs::InvalidationAsk {
+                ask_id: format!("ask-{number}"),
+                list_number: list_number.clone(),
+                container_visit_id: String::new(),
+            })
+            .into_iter()
+            .collect(),
+        ..own.clone()
+    };
+    let mut barred_at_most = 0;
+    let once_more = [Mistaken::Void, Mistaken::Answer];
+    for (place, heard) in order.iter().chain(&once_more).enumerate() {
+        let before = world.list_decisions(&list_number).await;
+        match heard {
+            Mistaken::Approved => {
+                let approved = proto::bonded::events::v1::StockList {
+                    declaration_lrn: format!("LRN-{number}"),
+                    ..list(&list_number, "APPROVED")
+                };
+                world
+                    .list_is(proto::bonded::events::v1::StockListFact::Approved, approved)
+                    .await;
+            }
+            Mistaken::Own => {
+                world
+                    .declared(customs::DeclarationFact::Accepted, own.clone())
+                    .await;
+            }
+            Mistaken::Asked => {
+                world
+                    .declared(
+                        customs::DeclarationFact::InvalidationAsked,
+                        other("ACCEPTED", true),
+                    )
+                    .await;
+            }
+            Mistaken::Answer => {
+                let ask = format!("ask-{number}");
+                let verdict = gate::AnswerVerdict::Applied;
+                world.answer_about_list(&list_number, &ask, verdict).await;
+            }
+            Mistaken::Void => {
+                if place < order.len() {
+                    barred_at_most = before.last().map_or(0, |decision| decision.version);
+                }
+                world
+                    .declared(
+                        customs::DeclarationFact::Invalidated,
+                        other("INVALIDATED", false),
+                    )
+                    .await;
+            }
+        }
+        if place >= order.len() {
+            let after = world.list_decisions(&list_number).await;
+            assert_eq!(after.len(), before.len(), "{order:?}, and {heard:?} again");
+        }
+    }
+    let all = world.list_decisions(&list_number).await;
+    let states: Vec<_> = all
+        .iter()
+        .map(|one| (one.version, one.state.as_str()))
+        .collect();
+    counts_up(
+        &all.iter().map(|one| one.version).collect::<Vec<_>>(),
+        &format!("{order:?}"),
+    );
+    assert_eq!(states.last().unwrap().1, "GRANTED", "{order:?}: {states:?}");
+    let frees = |one: &&(u64, &str)| one.0 > barred_at_most && one.1 != "GRANTED";
+    assert!(
+        states.iter().any(|one| frees(&one)),
+        "{order:?}: {states:?}"
+    );
+    let revoked = states.iter().filter(|one| one.1 == "REVOKED").count();
+    assert!(revoked <= 1, "{order:?}: {states:?}");
+}
+
+#[tokio::test]
+async fn rule_5_a_stay_is_granted_anew_once_a_declaration_that_did_not_count_for_it_is_void() {
+    let world = World::new().await;
+    world.granted().await;
+    let other = |stay: &str| customs::ConsignmentClearance {
+        declaration_id: "declaration-2".into(),
+        direction: "EXPORT".into(),
+        container_visit_id: stay.into(),
+        ..consignment(true, Vec::new())
+    };
+    let goods = || consignment(true, Vec::new());
+    world.clearance(vec![goods(), other(VISIT)]).await;
+    let before = world.decisions().await;
+    assert_eq!(before.last().unwrap().state, "GRANTED");
+    world.clearance(vec![goods()]).await;
+    let anew = world.decisions().await.split_off(before.len());
+    let states: Vec<&str> = anew.iter().map(|one| one.state.as_str()).collect();
+    assert_eq!(states, ["REVOKED", "GRANTED"]);
+    assert_eq!(anew[1].haulier_party, "haulier-a");
+    world.clearance(vec![goods()]).await;
+    assert_eq!(world.decisions().await.len(), before.len() + 2);
 }

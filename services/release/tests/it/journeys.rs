@@ -1,6 +1,7 @@
 //! The journeys, as far as release has a part in them.
 
 use chassis::convert::timestamp;
+use chrono::Duration;
 use proto::common::v1 as common;
 use proto::customs::events::v1 as customs;
 use proto::gate::events::v1 as gate;
@@ -497,4 +498,62 @@ async fn rule_1_a_departure_by_a_lane_whose_clock_is_slow_uses_the_release_up() 
             .await
             .contains(&"COMMERCIAL_RELEASE_MISSING".to_owned())
     );
+}
+
+/// Since when something is missing, in minutes after noon.
+async fn missing_since(world: &World, code: &str) -> i64 {
+    let release = world.explain("officer-1").await.unwrap().release.unwrap();
+    let mut conditions = release.conditions.iter();
+    let found = conditions.find(|condition| condition.code == code);
+    let since = found.unwrap_or_else(|| panic!("{code}: {release:?}")).since;
+    (since.unwrap().seconds - noon().timestamp()) / 60
+}
+
+#[tokio::test]
+async fn rule_3_what_is_declared_no_longer_is_not_declared_since_its_last_declaration_was_void() {
+    let world = World::new().await;
+    world.announced().await;
+    assert_eq!(missing_since(&world, "NOT_DECLARED").await, 1);
+    let customs_says = async |minute: i64, declarations: &[&str]| {
+        let key = format!("container/{CONTAINER}");
+        let event = customs::ClearanceEvent {
+            version: world.next(&key),
+            recorded_at: Some(timestamp(noon() + Duration::minutes(minute))),
+            consignments: declarations
+                .iter()
+                .map(|id| customs::ConsignmentClearance {
+                    declaration_id: (*id).into(),
+                    ..consignment(true, Vec::new())
+                })
+                .collect(),
+            key: key.clone(),
+        };
+        world.apply("customs.clearance", &key, &event).await;
+    };
+    customs_says(20, &["one", "two"]).await;
+    customs_says(30, &["two"]).await;
+    customs_says(40, &[]).await;
+    assert_eq!(missing_since(&world, "NOT_DECLARED").await, 40);
+    customs_says(50, &[]).await;
+    assert_eq!(missing_since(&world, "NOT_DECLARED").await, 40);
+    customs_says(60, &["two"]).await;
+    customs_says(70, &[]).await;
+    assert_eq!(missing_since(&world, "NOT_DECLARED").await, 70);
+}
+
+#[tokio::test]
+async fn rule_3_a_container_has_not_landed_since_the_unloading_was_completed() {
+    let world = World::new().await;
+    world.announced().await;
+    world.announced().await;
+    world
+        .visit(
+            gate::ContainerVisitFact::ShortLanded,
+            gate::ContainerVisit {
+                phase: gate::ContainerVisitPhase::ShortLanded.into(),
+                ..visit()
+            },
+        )
+        .await;
+    assert_eq!(missing_since(&world, "SHORT_LANDED").await, 3);
 }

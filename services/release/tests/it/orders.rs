@@ -177,6 +177,7 @@ fn clearance(direction: Direction, key: &str, version: u64, consignments: &[(&st
         event_id: format!("{key}/{version}"),
         recorded_at: minute(4),
         consignments: consignments.iter().map(consignment).collect(),
+        ended: Vec::new(),
     };
     What::Heard(clearance.event_id.clone(), Input::Clearance(clearance))
 }
@@ -405,6 +406,11 @@ fn list_facts(list: &str, chance: &mut dyn FnMut(u64) -> bool) -> Vec<(String, i
             5,
             declared(list, other, Standing::Cleared, &[CONTAINER]),
         );
+        if chance(50) {
+            let other = ("other", 2, 26);
+            let void = declared(list, other, Standing::Invalidated, &[CONTAINER]);
+            add("other", 26, void);
+        }
     }
     if chance(40) {
         let id = format!("L of {list}");
@@ -610,7 +616,11 @@ fn stay_facts(all: bool, chance: &mut dyn FnMut(u64) -> bool) -> Vec<Fact> {
             }
         }
     }
-    for (id, party) in [("P1", "trader of TD-1"), ("P2", "line-b")] {
+    for (id, party) in [
+        ("P1", "trader of TD-1"),
+        ("P2", "line-b"),
+        ("P3", "haulier-a"),
+    ] {
         if chance(40) {
             let scope = Scope::new(ScopeKind::Party, party);
             add(id, 5, hold(id, scope.clone(), 5, false));
@@ -1179,7 +1189,7 @@ fn try_sets(seed: u64, dice_seed: u64) -> BTreeSet<String> {
     reached
 }
 
-/// Lines, traders and filers.
+/// Lines, traders and filers, and the hauliers that are named.
 fn goods_parties() -> impl Iterator<Item = String> {
     let of_documents = ["TD-1", "TD-2", "TD-3"]
         .into_iter()
@@ -1187,6 +1197,8 @@ fn goods_parties() -> impl Iterator<Item = String> {
     [
         "line-a",
         "line-b",
+        "haulier-a",
+        "haulier-b",
         "trader-a",
         "trader-b",
         "broker of own",

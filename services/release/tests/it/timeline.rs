@@ -1,5 +1,6 @@
 //! The timeline: every fact, both clocks, and only for those whom it concerns.
 
+use proto::bonded::events::v1 as bonded;
 use proto::common::v1 as common;
 use proto::customs::events::v1 as customs;
 use proto::gate::events::v1 as gate;
@@ -7,6 +8,7 @@ use proto::release::v1 as api;
 use proto::release::v1::get_timeline_request::Subject;
 use proto::release::v1::release_service_server::ReleaseService;
 
+use crate::lists::{CENTRE, INTO, OUT_OF, centre, into_bond, list};
 use crate::world::{CONTAINER, VISIT, World, call};
 
 pub async fn timeline(
@@ -135,4 +137,81 @@ async fn another_firms_timeline_is_not_there() {
             .unwrap_err();
         assert_eq!(status.code(), tonic::Code::NotFound, "{party}");
     }
+}
+
+/// What bonded posts because of a list.
+async fn posted(world: &World, cause: &str) {
+    let event = bonded::BookEvent {
+        book_number: "BOOK00000001".into(),
+        version: world.next("BOOK00000001"),
+        trader_party: "trader-a".into(),
+        recorded_at: Some(chassis::convert::timestamp(crate::world::noon())),
+        fact: Some(bonded::book_event::Fact::MovementPosted(
+            bonded::MovementPosted {
+                line_number: 1,
+                total: "ACTUAL_INCREASE".into(),
+                cause: cause.into(),
+                effective_at: Some(chassis::convert::timestamp(crate::world::noon())),
+                ..bonded::MovementPosted::default()
+            },
+        )),
+    };
+    world.apply("bonded.book", "BOOK00000001", &event).await;
+}
+
+#[tokio::test]
+async fn rule_10_what_a_list_moves_in_the_book_is_in_its_timeline_and_in_that_of_its_containers() {
+    let world = centre().await;
+    world.arrived().await;
+    world.clearance(vec![into_bond(true)]).await;
+    world.list_granted_for(INTO, vec![CONTAINER.into()]).await;
+    world
+        .list_is(bonded::StockListFact::Reserved, list(OUT_OF, "RESERVED"))
+        .await;
+    // Goods out of bond are taken in a container that only the pass names.
+    let other = "CSQU3054383";
+    let pass = gate::PreArrivalEvent {
+        fact: gate::PreArrivalFact::Submitted.into(),
+        observed_at: Some(chassis::convert::timestamp(crate::world::noon())),
+        recorded_at: Some(chassis::convert::timestamp(crate::world::noon())),
+        pre_arrival: Some(gate::PreArrivalState {
+            version: 1,
+            pre_arrival_id: "out".into(),
+            site_id: CENTRE.into(),
+            haulier_party: "haulier-a".into(),
+            filer_party: "operator".into(),
+            list_number: OUT_OF.into(),
+            containers: vec![gate::PreArrivalContainer {
+                container_number: other.into(),
+                container_visit_id: String::new(),
+            }],
+            ..gate::PreArrivalState::default()
+        }),
+    };
+    world.apply("gate.pre-arrival", "out", &pass).await;
+    posted(&world, "OPENING 1/STOCK").await;
+    posted(&world, &format!("COUNT {INTO}/1/1")).await;
+    posted(&world, &format!("PASS {OUT_OF}/1/1")).await;
+    let movements = async |party: &str, subject: Subject| -> Vec<String> {
+        let entries = timeline(&world, party, subject, 50).await;
+        let movements = entries.into_iter();
+        movements
+            .filter(|entry| entry.fact == "STOCK_MOVEMENT_POSTED")
+            .map(|entry| entry.list_number)
+            .collect()
+    };
+    for party in ["trader-a", "operator", "officer-1"] {
+        for number in [INTO, OUT_OF] {
+            let of_list = Subject::ListNumber(number.into());
+            assert_eq!(movements(party, of_list).await, [number], "{party}");
+        }
+        let book = Subject::BookNumber("BOOK00000001".into());
+        assert_eq!(movements(party, book).await.len(), 3, "{party}");
+        let container = |number: &str| Subject::ContainerNumber(number.into());
+        assert_eq!(movements(party, container(CONTAINER)).await, [INTO]);
+        assert_eq!(movements(party, container(other)).await, [OUT_OF]);
+    }
+    // Whose truck comes for it reads nothing of the trader's stock.
+    let container = Subject::ContainerNumber(other.into());
+    assert!(movements("haulier-a", container).await.is_empty());
 }

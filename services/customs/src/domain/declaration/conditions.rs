@@ -228,6 +228,12 @@ impl Declaration {
                 &self.filer,
                 self.obstacle_text(*obstacle),
             )],
+            // No officer decides which list is meant.
+            Matching::Mismatch(obstacle) if consignment.list.is_some() => vec![unmet(
+                "GOODS_MISMATCH",
+                &self.filer,
+                self.obstacle_text(*obstacle),
+            )],
             Matching::Mismatch(obstacle) => vec![unmet(
                 "GOODS_MISMATCH",
                 "officer",

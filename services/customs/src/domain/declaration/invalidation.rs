@@ -89,7 +89,8 @@ impl Declaration {
     }
 
     /// An officer wants it void. Gate is asked for everything that could leave on it, and nothing of it may go
-    /// meanwhile; where there is nothing to ask, it is void at once.
+    /// meanwhile; where there is nothing to ask, it is void at once. A list that goes with another declaration is
+    /// not asked about: gate would shut the barrier on that one's goods.
     ///
     /// # Errors
     /// `INVALIDATION_PENDING`; `GOODS_HAVE_LEFT`.
@@ -110,7 +111,7 @@ impl Declaration {
             .filter(|goods| !goods.departed)
             .filter_map(|goods| goods.visit_id.clone());
         let mut about: Vec<AskedAbout> = visits.map(AskedAbout::Visit).collect();
-        about.extend(self.stock_lists().into_iter().map(AskedAbout::List));
+        about.extend(self.own_lists(world).into_iter().map(AskedAbout::List));
         let mut asks: Vec<Ask> = Vec::new();
         for about in about {
             if asks.iter().all(|ask| ask.about != about) {

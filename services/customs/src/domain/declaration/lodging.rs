@@ -191,7 +191,11 @@ impl Declaration {
             .iter()
             .any(|consignment| consignment.arrived_at.is_some())
         {
-            return Some(Arrival::Visit);
+            return Some(if self.is_by_list() {
+                Arrival::SetAside
+            } else {
+                Arrival::Visit
+            });
         }
         let can_be_bound = |consignment: &Consignment| match consignment.matching {
             Matching::NotAsked(_)
@@ -215,6 +219,7 @@ impl Declaration {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Arrival {
     Visit,
+    SetAside,
     Presented,
     FilersWord,
     Supplementary,
@@ -224,6 +229,9 @@ impl Arrival {
     fn text(self) -> &'static str {
         match self {
             Self::Visit => "the container has arrived",
+            Self::SetAside => {
+                "the goods are in the bonded centre, set aside under their stock list"
+            }
             Self::Presented => "the goods were presented",
             Self::FilersWord => "on the filer's word that the goods have arrived",
             Self::Supplementary => "a supplement to goods released before",

@@ -85,7 +85,7 @@ impl Declaration {
             );
         };
         let export = self.direction_name() == "EXPORT";
-        if !(export || self.direction_name() == "IMPORT") || self.is_by_list() {
+        if self.is_supplementary() || self.is_by_list() {
             return refuse("Nothing of it can be in a container visit.");
         }
         if visit.site_id != site.site_id || visit.phase.is_over() {
@@ -150,7 +150,7 @@ impl Declaration {
     }
 
     /// Whether its goods stand at a bonded centre under stock lists.
-    fn is_by_list(&self) -> bool {
+    pub(super) fn is_by_list(&self) -> bool {
         self.site.as_ref().is_some_and(|site| site.bonded)
             && self.filing.procedure_kind() == ProcedureKind::OutOfBond
     }

@@ -23,7 +23,7 @@ mod settlement;
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use kernel::{ContainerNumber, Fault, Mrn, Refusal, StockListNumber};
+use kernel::{ContainerNumber, Direction as Way, Fault, Mrn, Refusal, StockListNumber};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -202,6 +202,23 @@ impl Declaration {
         }
     }
 
+    /// Of the lists that it names those under which something of it may leave: what its procedure does is done under
+    /// a list of this direction, and as far as the list is known, it is of the same trader and names this reference.
+    fn own_lists(&self, world: &World<'_>) -> Vec<StockListNumber> {
+        let direction = match self.filing.procedure_kind() {
+            ProcedureKind::OutOfBond => Way::Out,
+            _ => Way::In,
+        };
+        let own = |list: &StockList| {
+            Some(list.trader.as_str()) == self.trader.as_deref() && list.names(&self.filing.lrn)
+        };
+        self.stock_lists()
+            .into_iter()
+            .filter(|number| number.direction() == direction)
+            .filter(|number| (world.lists)(number).as_ref().is_none_or(own))
+            .collect()
+    }
+
     /// Whether it was found faulty.
     pub fn is_rejected(&self) -> bool {
         self.facts.when(FactKind::Rejected).is_some()
@@ -233,16 +250,15 @@ impl Declaration {
             || self.exit_awaited_since().is_some()
     }
 
-    /// Which way the goods go, for events: IMPORT, EXPORT, or NONE for what never releases goods.
+    /// Which way the goods go, for events: IMPORT, EXPORT, or NONE for what opens no barrier.
     pub fn direction_name(&self) -> &'static str {
         match self.filing.kind() {
             Some(kind) if kind.stage == Stage::Supplementary => "NONE",
-            Some(kind) => match kind.direction {
-                Direction::Import => "IMPORT",
-                Direction::Export => "EXPORT",
-                Direction::Special => "NONE",
+            _ => match self.filing.direction() {
+                Some(Direction::Import) => "IMPORT",
+                Some(Direction::Export) => "EXPORT",
+                Some(Direction::Special) | None => "NONE",
             },
-            None => "NONE",
         }
     }
 

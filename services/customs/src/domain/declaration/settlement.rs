@@ -200,7 +200,7 @@ impl Declaration {
             .filter(|owed| asked && !owed.is_zero())
     }
 
-    fn is_supplementary(&self) -> bool {
+    pub(super) fn is_supplementary(&self) -> bool {
         self.filing
             .kind()
             .is_some_and(|kind| kind.stage == Stage::Supplementary)
