@@ -49,17 +49,54 @@ pub struct DeploymentOptions {
     /// Servers that are ready sooner and slower afterwards, and services that are idle while nothing happens: for
     /// tests. Durability is the same.
     pub fast_start: bool,
+    /// Where the services reach PostgreSQL and Kafka, if not where these listen: for tests of what becomes of
+    /// connections.
+    pub passed_on_at: Option<PassedOnAt>,
+}
+
+/// Ports of this machine at which somebody listens and passes on to a server what it hears.
+#[derive(Clone, Copy, Debug)]
+pub struct PassedOnAt {
+    /// To PostgreSQL.
+    pub postgres: u16,
+    /// To Kafka.
+    pub kafka: u16,
+}
+
+impl PassedOnAt {
+    /// From `POSTGRES,KAFKA`.
+    fn parse(text: &str) -> Option<PassedOnAt> {
+        let (postgres, kafka) = text.split_once(',')?;
+        Some(PassedOnAt {
+            postgres: postgres.parse().ok()?,
+            kafka: kafka.parse().ok()?,
+        })
+    }
+
+    /// The address of a database there.
+    fn database_url(self, url: &str) -> String {
+        let passed_on = || {
+            let (user, rest) = url.rsplit_once('@')?;
+            let (host, name) = rest.split_once('/')?;
+            let host = host.split_once(':').map_or(host, |(host, _)| host);
+            Some(format!("{user}@{host}:{}/{name}", self.postgres))
+        };
+        passed_on().unwrap_or_else(|| url.to_owned())
+    }
 }
 
 impl DeploymentOptions {
     /// Everything private and lasting, in `folder`. `GREENLANE_FAST_START=1` in the environment makes it
-    /// fast to start instead.
+    /// fast to start instead; `GREENLANE_PASSED_ON_AT=POSTGRES_PORT,KAFKA_PORT` is [`PassedOnAt`].
     pub fn in_folder(folder: impl Into<PathBuf>) -> DeploymentOptions {
         DeploymentOptions {
             folder: folder.into(),
             database_url: None,
             brokers: None,
             fast_start: std::env::var_os("GREENLANE_FAST_START").is_some_and(|value| value == "1"),
+            passed_on_at: std::env::var("GREENLANE_PASSED_ON_AT")
+                .ok()
+                .and_then(|ports| PassedOnAt::parse(&ports)),
         }
     }
 }
@@ -178,6 +215,7 @@ impl Deployment {
             database_url: options.database_url.clone(),
             brokers: options.brokers.clone(),
             durable_jvm: !options.fast_start,
+            kafka_passed_on_at: options.passed_on_at.map(|at| at.kafka),
             progress: tell.clone(),
             ..StackOptions::lasting(&folder)
         })
@@ -191,6 +229,7 @@ impl Deployment {
             jwks_file: issuer.jwks_file().to_owned(),
             databases,
             fast_start: options.fast_start,
+            passed_on_at: options.passed_on_at,
         };
         let (children, endpoints) = ground.plan(&mut stack)?;
         let mut deployment = Deployment {
@@ -366,6 +405,7 @@ struct Ground {
     jwks_file: PathBuf,
     databases: BTreeMap<Service, ServiceDatabase>,
     fast_start: bool,
+    passed_on_at: Option<PassedOnAt>,
 }
 
 impl Ground {
@@ -427,10 +467,14 @@ impl Ground {
         let relay_poll = self
             .fast_start
             .then_some(("FABRIC__RELAY_POLL_MILLIS", "100"));
+        let database_url = match self.passed_on_at {
+            Some(at) => at.database_url(&database.service_url),
+            None => database.service_url.clone(),
+        };
         let settings = [
             ("SERVER__LISTEN", grpc),
             ("SERVER__ADMIN_LISTEN", admin),
-            ("DATABASE__URL", &database.service_url),
+            ("DATABASE__URL", &database_url),
             ("IDENTITY__ISSUERS", &issuers),
             ("FABRIC__BROKERS", &self.brokers),
             ("FABRIC__TOPIC_PREFIX", &self.topic_prefix),
@@ -594,6 +638,17 @@ fn unusable(path: &Path) -> impl FnOnce(io::Error) -> UpError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_database_that_is_passed_on_is_reached_at_another_port() {
+        let at = PassedOnAt::parse("7001,7002").unwrap();
+        assert_eq!(at.kafka, 7002);
+        assert_eq!(
+            at.database_url("postgres://gate:p@127.0.0.1:5432/gate?x=1"),
+            "postgres://gate:p@127.0.0.1:7001/gate?x=1"
+        );
+        assert!(PassedOnAt::parse("7001").is_none());
+    }
 
     #[test]
     fn a_folder_is_held_by_one_and_names_its_holder() {

@@ -53,14 +53,18 @@ impl Machine {
 pub(crate) struct KafkaPorts {
     broker: u16,
     controller: u16,
+    /// Where clients reach the broker.
+    pub clients: u16,
 }
 
 impl KafkaPorts {
     /// The ports of a state folder.
     pub fn of(folder: &mut Folder) -> Result<KafkaPorts, StackError> {
+        let broker = folder.port("kafka")?;
         Ok(KafkaPorts {
-            broker: folder.port("kafka")?,
+            broker,
             controller: folder.port("kafka-controller")?,
+            clients: broker,
         })
     }
 }
@@ -99,7 +103,7 @@ impl Kafka {
             libs,
             machine,
             port: ports.broker,
-            brokers: format!("127.0.0.1:{}", ports.broker),
+            brokers: format!("127.0.0.1:{}", ports.clients),
             log: folder.log("kafka"),
             format_log: folder.log("kafka-format"),
             broker: None,
@@ -306,7 +310,7 @@ impl Kafka {
              node.id=1\n\
              controller.quorum.voters=1@127.0.0.1:{controller}\n\
              listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}\n\
-             advertised.listeners=PLAINTEXT://127.0.0.1:{broker}\n\
+             advertised.listeners=PLAINTEXT://{}\n\
              controller.listener.names=CONTROLLER\n\
              listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\n\
              log.dirs={}\n\
@@ -327,6 +331,7 @@ impl Kafka {
              num.io.threads=4\n\
              log.cleaner.dedupe.buffer.size=16777216\n\
              log.index.size.max.bytes=1048576\n",
+            self.brokers,
             property(&records.display().to_string())
         )
     }

@@ -43,6 +43,9 @@ pub struct StackOptions {
     pub brokers: Option<String>,
     /// Whether Kafka is wanted at all.
     pub kafka: bool,
+    /// The port under which clients reach a private broker, where somebody listens there and passes on what it
+    /// hears; none: the broker's own.
+    pub kafka_passed_on_at: Option<u16>,
     /// True for what is to last or to be measured; false for a small stack that
     /// is ready sooner. Durability of commits is the same.
     pub durable_jvm: bool,
@@ -58,6 +61,7 @@ impl StackOptions {
             database_url: None,
             brokers: None,
             kafka: true,
+            kafka_passed_on_at: None,
             durable_jvm: true,
             progress: Arc::new(|_| {}),
         }
@@ -96,6 +100,7 @@ impl Stack {
             database_url,
             brokers,
             kafka,
+            kafka_passed_on_at,
             durable_jvm,
             progress,
             ..
@@ -116,7 +121,8 @@ impl Stack {
             java,
         } = found;
         let postgres_port = folder.port("postgres")?;
-        let kafka_ports = KafkaPorts::of(&mut folder)?;
+        let mut kafka_ports = KafkaPorts::of(&mut folder)?;
+        kafka_ports.clients = kafka_passed_on_at.unwrap_or(kafka_ports.clients);
 
         let start_postgres = async {
             let Some(programs) = postgres_programs else {

@@ -72,6 +72,7 @@ impl TestStack {
             database_url: env::var(DATABASE_URL_VARIABLE).ok(),
             brokers: env::var(BROKERS_VARIABLE).ok(),
             kafka: false,
+            kafka_passed_on_at: None,
             durable_jvm: false,
             progress: Arc::new(|_| {}),
         };

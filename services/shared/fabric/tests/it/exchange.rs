@@ -173,12 +173,9 @@ async fn republishing_is_dropped_by_who_has_it_already() {
 async fn a_broker_that_lost_its_log_is_filled_again_and_nothing_is_lost() {
     let folder = tempfile_folder();
     let options = stack::StackOptions {
-        folder: folder.clone(),
         database_url: Some(stack::for_tests().await.admin_url().to_owned()),
-        brokers: None,
-        kafka: true,
         durable_jvm: false,
-        progress: Arc::new(|_| {}),
+        ..stack::StackOptions::lasting(folder.clone())
     };
     let mut own = stack::Stack::start(options).await.unwrap();
     let brokers = own.brokers().unwrap().to_owned();
