@@ -163,13 +163,26 @@ impl Site {
     /// As [`Site::start`], with these variables in the environment of `up` and its services.
     pub fn start_with(environment: Vec<(String, String)>) -> Site {
         let mut site = Site {
-            folder: Folder::new(),
-            up: None,
-            starts: 0,
             environment,
+            ..Site::not_started()
         };
         site.start_again();
         site
+    }
+
+    /// A folder of its own, in which nothing runs.
+    pub fn not_started() -> Site {
+        Site {
+            folder: Folder::new(),
+            up: None,
+            starts: 0,
+            environment: Vec::new(),
+        }
+    }
+
+    /// From its next start on this stands in the environment of `up` and its services too.
+    pub fn with_environment(&mut self, variable: (String, String)) {
+        self.environment.push(variable);
     }
 
     /// Starts `up` in the folder as it was left, and waits until it is ready.

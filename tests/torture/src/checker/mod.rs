@@ -1,6 +1,7 @@
 //! What may never happen, one name for each, and whether it did. Pure: the same evidence gives the same violations.
 
 mod barrier;
+mod decisions;
 mod exchange;
 mod facts;
 mod stock;
@@ -50,6 +51,10 @@ pub enum Kind {
     LetOutWhileRecalled,
     /// A stay has ended twice.
     DepartedTwice,
+    /// A decision rests on a fact that nobody told.
+    DecidedOnNothing,
+    /// Something may leave, and the facts that this rests on do not say so.
+    GrantedAgainstFacts,
     /// A party was told twice of one fact, under two ids.
     NoticeRepeated,
     /// A party was not given a notice that is to it.
@@ -101,6 +106,7 @@ pub fn violations(evidence: &Evidence) -> Vec<Violation> {
     let mut found = exchange::violations(evidence);
     found.extend(topics::violations(evidence));
     found.extend(facts::violations(evidence));
+    found.extend(decisions::violations(evidence));
     found.extend(barrier::violations(evidence));
     found.extend(stock::violations(&evidence.ledger));
     found

@@ -10,6 +10,7 @@ use clap::ValueEnum;
 use stack::process::Signal;
 use tokio::time::{Instant, sleep};
 
+use super::connections::{Connections, Server, State};
 use super::instance::Second;
 use super::log_loss::{Loss, lose};
 use crate::play::chance::Chance;
@@ -54,16 +55,25 @@ pub enum Sort {
     LoseLog,
     /// Kafka loses the last records of each partition
     LoseTails,
+    /// The services' connections to PostgreSQL or Kafka are cut for a while
+    Cut,
+    /// What they say to PostgreSQL or Kafka arrives late for a while
+    Slow,
+    /// Their connections to PostgreSQL or Kafka go silent, and never speak again
+    HalfOpen,
 }
 
-/// So often in sixteen is each drawn.
-const SORTS: [(Sort, usize); 6] = [
+/// How often each is drawn.
+const SORTS: [(Sort, usize); 9] = [
     (Sort::Kill, 3),
     (Sort::End, 3),
     (Sort::Freeze, 4),
     (Sort::Second, 4),
     (Sort::LoseLog, 1),
     (Sort::LoseTails, 1),
+    (Sort::Cut, 1),
+    (Sort::Slow, 1),
+    (Sort::HalfOpen, 1),
 ];
 
 /// One fault.
@@ -79,6 +89,8 @@ enum Fault {
     Second(usize, Signal),
     /// The broker loses records that it had acknowledged.
     Lose(Loss),
+    /// The services' connections to a server fare badly for a while.
+    Connections(Server, State, Duration),
 }
 
 impl fmt::Display for Fault {
@@ -101,6 +113,13 @@ impl fmt::Display for Fault {
                     "Kafka loses the last {count} records of each partition"
                 )
             }
+            Fault::Connections(server, state, time) => {
+                let millis = time.as_millis();
+                write!(
+                    formatter,
+                    "connections to {server:?}: {state:?}, for {millis} ms"
+                )
+            }
         }
     }
 }
@@ -108,6 +127,7 @@ impl fmt::Display for Fault {
 /// All faults of a run.
 pub struct Chaos {
     site: &'static Site,
+    connections: Connections,
     seconds: Vec<Second>,
     /// Each as often as it is to be drawn.
     sorts: Vec<Sort>,
@@ -120,6 +140,7 @@ impl Chaos {
     /// Nothing is done yet; only faults of these sorts will be, or of all if none is named.
     pub fn new(
         site: &'static Site,
+        connections: Connections,
         seconds: Vec<Second>,
         only: &BTreeSet<Sort>,
         chance: Chance,
@@ -129,6 +150,7 @@ impl Chaos {
         let wanted = SORTS.into_iter().filter(|(sort, _)| wanted(sort));
         Chaos {
             site,
+            connections,
             seconds,
             sorts: wanted
                 .flat_map(|(sort, often)| std::iter::repeat_n(sort, often))
@@ -164,6 +186,7 @@ impl Chaos {
         let time = millis(1 + self.chance.below(FROZEN_MILLIS_MAX));
         let place = self.chance.below(self.seconds.len());
         let signal = self.chance.one_of(&[Signal::SIGKILL, Signal::SIGTERM]);
+        let server = self.chance.one_of(&[Server::Postgres, Server::Kafka]);
         match sort {
             // PostgreSQL that is told to end waits for whoever is connected.
             Sort::End if victim != Victim::Postgres => Fault::End(victim),
@@ -172,6 +195,9 @@ impl Chaos {
             Sort::Second => Fault::Second(place, signal),
             Sort::LoseLog => Fault::Lose(Loss::Whole),
             Sort::LoseTails => Fault::Lose(Loss::Tails(RECORDS_LOST)),
+            Sort::Cut => Fault::Connections(server, State::Cut, time),
+            Sort::Slow => Fault::Connections(server, State::Slow, time),
+            Sort::HalfOpen => Fault::Connections(server, State::HalfOpen, time),
         }
     }
 
@@ -209,6 +235,12 @@ impl Chaos {
                 self.tell(&fault.to_string());
                 let lost = lose(self.site, loss).await;
                 lost.unwrap_or_else(|error| panic!("{error:#}"));
+            }
+            Fault::Connections(server, state, time) => {
+                self.tell(&fault.to_string());
+                self.connections.fare(server, state);
+                sleep(time).await;
+                self.connections.fare(server, State::Sound);
             }
             Fault::Kill(victim) => self.stop(fault, victim, Way::Kill).await,
             Fault::End(victim) => self.stop(fault, victim, Way::End).await,

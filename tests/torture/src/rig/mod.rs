@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout)]
 
 pub mod chaos;
+mod connections;
 mod instance;
 mod listeners;
 mod load;
@@ -30,6 +31,7 @@ use crate::play::parties::Parties;
 use crate::play::{journey, settling, waiting};
 use crate::site::Site;
 use chaos::{Chaos, Sort};
+use connections::Connections;
 use instance::Second;
 use listeners::Listeners;
 use load::Load;
@@ -93,7 +95,11 @@ impl fmt::Display for Verdict {
 pub async fn run(options: Options) -> anyhow::Result<Verdict> {
     println!("seed {}; starting the site", options.seed);
     // Who is stopped must be there as long as anybody can stop it.
-    let site: &'static Site = Box::leak(Box::new(Site::start()));
+    let mut site = Site::not_started();
+    let connections = Connections::to_servers_of(&site.state())?;
+    site.with_environment(connections.environment());
+    site.start_again();
+    let site: &'static Site = Box::leak(Box::new(site));
     waiting::on_site(site);
     waiting::with_patience(PATIENCE);
     let seconds = Second::of_each(site)?;
@@ -112,7 +118,7 @@ pub async fn run(options: Options) -> anyhow::Result<Verdict> {
     let listeners = Listeners::of(parties);
     let mut load = Load::new(parties, &options, began);
     let chance = Chance::of(options.seed, "chaos");
-    let mut chaos = Chaos::new(site, seconds, &options.only, chance, began);
+    let mut chaos = Chaos::new(site, connections, seconds, &options.only, chance, began);
     let ((), peace) = tokio::join!(load.play(&over), async {
         chaos.disturb(options.duration).await;
         over.set(true);
