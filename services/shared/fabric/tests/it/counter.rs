@@ -1,8 +1,9 @@
 //! The aggregate of these tests. `Counter` adds to named counters and publishes
 //! each sum; `Mirror` keeps the sums it reads. Adding to "bad" panics, so that
 //! there is an input that breaks its batch; the first addition to "frozen" stands
-//! still until its session is cut; the event of "huge" is too large for a broker; a sum whose type the mirror is told not to
-//! understand parks.
+//! still until its session is cut; the event of "huge" is too large for a broker;
+//! adding to "a&b" publishes an event about "a" and one about "b"; a sum whose type
+//! the mirror is told not to understand parks.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -86,17 +87,17 @@ impl Service for Counter {
         }
         let total = total + amount;
         state.put(key.clone(), total);
-        let fact = Fact {
+        let facts = key.split('&').map(|key| Fact {
             topic: TOPIC,
-            key: key.clone(),
+            key: key.to_owned(),
             event_type: "greenlane.test.counter.added",
             payload: if key == "huge" {
                 vec![0; 1_000_000]
             } else {
                 total.to_be_bytes().to_vec()
             },
-        };
-        Decision::respond(total.to_be_bytes().to_vec()).with_facts(vec![fact])
+        });
+        Decision::respond(total.to_be_bytes().to_vec()).with_facts(facts.collect())
     }
 
     async fn store(
@@ -267,6 +268,48 @@ pub fn add_as(request_id: Uuid, key: &str, amount: i64) -> Command<Input> {
 pub fn total(reply: &Reply) -> i64 {
     let bytes = reply.outcome.as_ref().expect("not refused");
     i64::from_be_bytes(bytes.as_ref().try_into().expect("eight bytes"))
+}
+
+/// As the owner of the tables can and the service cannot.
+pub async fn as_owner(database: &stack::ServiceDatabase, statement: &str) {
+    holding(database, statement).await;
+}
+
+/// The owner's session after a statement: in a transaction it holds what it locked until it is closed.
+pub async fn holding(database: &stack::ServiceDatabase, statement: &str) -> PgConnection {
+    let mut db = PgConnection::connect(&database.owner_url)
+        .await
+        .expect("the database answers");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
+        .execute(&mut db)
+        .await
+        .expect("the statement is right");
+    db
+}
+
+/// What the server says of the sessions that hold locks in a database.
+pub async fn count_sessions(database: &stack::ServiceDatabase, condition: &str) -> i64 {
+    let admin = stack::for_tests().await.admin_url();
+    let mut db = PgConnection::connect(admin)
+        .await
+        .expect("the database answers");
+    let count = format!(
+        "select count(*) from pg_stat_activity
+         where datname = $1 and application_name = 'greenlane-writer' and {condition}"
+    );
+    sqlx::query_scalar(sqlx::AssertSqlSafe(count))
+        .bind(&database.name)
+        .fetch_one(&mut db)
+        .await
+        .expect("the server says what its sessions do")
+}
+
+/// Waits until so many sessions of a service wait for a lock that another holds.
+pub async fn writers_wait(database: &stack::ServiceDatabase, sessions: i64) {
+    eventually("writers wait", Duration::from_secs(60), || async {
+        count_sessions(database, "wait_event_type = 'Lock'").await == sessions
+    })
+    .await;
 }
 
 /// Waits until a condition holds, at most so long.

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fabric::{ConsumedStatus, Fabric, FabricConfig, partition_of};
-use sqlx::{Connection, PgConnection};
 
-use crate::counter::{Counter, Mirror, add, config, database, eventually, stored, total};
+use crate::counter::{Counter, Mirror, add, as_owner, config, database, eventually, stored, total};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -19,12 +18,6 @@ async fn start_mirror(url: &str, config: FabricConfig) -> Fabric<Mirror> {
     Fabric::start(Arc::new(Mirror::default()), config, url)
         .await
         .unwrap()
-}
-
-/// As the owner of the tables can and the service cannot.
-async fn tamper(database: &stack::ServiceDatabase, statement: &'static str) {
-    let mut db = PgConnection::connect(&database.owner_url).await.unwrap();
-    sqlx::raw_sql(statement).execute(&mut db).await.unwrap();
 }
 
 async fn position(mirror: &Fabric<Mirror>, key: &str) -> ConsumedStatus {
@@ -55,10 +48,15 @@ async fn a_record_beyond_a_gap_is_not_applied_before_what_is_missing_came() {
     for _ in 0..3 {
         total(&counter.handle().submit("x", add("k", 1)).await);
     }
-    mirrored(&target, "k", 3).await;
+    let neighbour = (0..100)
+        .map(|n| format!("near-{n}"))
+        .find(|key| partition_of(key) == partition_of("k"))
+        .unwrap();
+    total(&counter.handle().submit("x", add(&neighbour, 1)).await);
+    mirrored(&target, &neighbour, 1).await;
     mirror.stop().await;
-    // The hint where to start stays behind the third record; the position falls back to none.
-    tamper(
+    // The hint where to start stays behind the fourth record; the position falls back to none.
+    as_owner(
         &target,
         "update fabric.position set seq = 0, chain = '' where seq > 0; delete from counter",
     )
@@ -66,7 +64,31 @@ async fn a_record_beyond_a_gap_is_not_applied_before_what_is_missing_came() {
     let mirror = start_mirror(&target.service_url, rarely).await;
     total(&counter.handle().submit("x", add("k", 1)).await);
     mirrored(&target, "k", 4).await;
-    assert_eq!(position(&mirror, "k").await.applied_sequence, 4);
+    assert_eq!(stored(&target.service_url, &neighbour).await, Some(1));
+    assert_eq!(position(&mirror, "k").await.applied_sequence, 5);
+    mirror.stop().await;
+    counter.stop().await;
+}
+
+#[tokio::test]
+async fn the_last_records_of_a_partition_are_missed_although_none_follows_them() {
+    let brokers = stack::for_tests().await.kafka().await;
+    let (source, target) = (database().await, database().await);
+    let counter = start_counter(&source.service_url, config(brokers, "k.")).await;
+    let mirror = start_mirror(&target.service_url, config(brokers, "k.")).await;
+    for _ in 0..3 {
+        total(&counter.handle().submit("x", add("k", 1)).await);
+    }
+    mirrored(&target, "k", 3).await;
+    mirror.stop().await;
+    // The hint where to start stays behind all that there is.
+    as_owner(
+        &target,
+        "update fabric.position set seq = 0, chain = '' where seq > 0; delete from counter",
+    )
+    .await;
+    let mirror = start_mirror(&target.service_url, config(brokers, "k.")).await;
+    mirrored(&target, "k", 3).await;
     mirror.stop().await;
     counter.stop().await;
 }
@@ -83,7 +105,7 @@ async fn a_record_whose_chain_does_not_follow_stops_its_partition_and_no_other()
         .unwrap();
     total(&counter.handle().submit("x", add("k", 1)).await);
     mirrored(&target, "k", 1).await;
-    tamper(
+    as_owner(
         &target,
         "update fabric.position set chain = sha256('another history') where seq > 0",
     )
@@ -116,7 +138,7 @@ async fn a_head_below_what_was_applied_stops_the_partition_and_its_knowledge_is_
     counter.stop().await;
     // The producer lost its database and the broker its log: to the relay all is well.
     let (emptied, elsewhere) = (database().await, "j.");
-    tamper(
+    as_owner(
         &target,
         "update fabric.position set moved_at = moved_at - interval '1 minute'",
     )

@@ -23,8 +23,12 @@ use rdkafka::message::{Headers, Message};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use sqlx::{Connection, PgConnection};
+use uuid::Uuid;
 
-use crate::counter::{Counter, Mirror, TOPIC, add, config, database, eventually, stored, total};
+use crate::counter::{
+    Counter, Mirror, TOPIC, add, add_as, as_owner, config, database, eventually, holding, stored,
+    total, writers_wait,
+};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -40,15 +44,6 @@ async fn start_mirror(url: &str, config: FabricConfig) -> Fabric<Mirror> {
     Fabric::start(Arc::new(Mirror::default()), config, url)
         .await
         .unwrap()
-}
-
-/// As the owner of the tables can and the service cannot.
-async fn as_owner(database: &stack::ServiceDatabase, statement: &str) {
-    let mut db = PgConnection::connect(&database.owner_url).await.unwrap();
-    sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
-        .execute(&mut db)
-        .await
-        .unwrap();
 }
 
 /// Waits until the broker has acknowledged a partition up to here.
@@ -308,14 +303,27 @@ fn admin_client(brokers: &str) -> AdminClient<DefaultClientContext> {
     client.set("bootstrap.servers", brokers).create().unwrap()
 }
 
+/// The counter's topic, made with a setting of its own.
+async fn topic_with(prefix: &str, setting: &str, value: &str) {
+    let name = fabric::topic_name(prefix, TOPIC);
+    let topic = NewTopic::new(&name, 8, TopicReplication::Fixed(1)).set(setting, value);
+    let admin = admin_client(brokers().await);
+    let made = admin.create_topics([&topic], &AdminOptions::new()).await;
+    assert_eq!(made.unwrap(), [Ok(name)]);
+}
+
 /// A topic that takes what these tests send one by one, and little more.
 async fn topic_for_small_records(prefix: &str) {
+    topic_with(prefix, "max.message.bytes", "1500").await;
+}
+
+async fn set_of_topic(prefix: &str, setting: &str, value: &str) {
     let name = fabric::topic_name(prefix, TOPIC);
-    let small =
-        NewTopic::new(&name, 8, TopicReplication::Fixed(1)).set("max.message.bytes", "1500");
-    let admin = admin_client(brokers().await);
-    let made = admin.create_topics([&small], &AdminOptions::new()).await;
-    assert_eq!(made.unwrap(), [Ok(name)]);
+    let change = AlterConfig::new(ResourceSpecifier::Topic(&name)).set(setting, value);
+    admin_client(brokers().await)
+        .alter_configs([&change], &AdminOptions::new())
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -356,13 +364,7 @@ async fn a_record_that_the_broker_does_not_take_stops_its_partition_alone_until_
     assert_eq!(stored(&target.service_url, &neighbour).await, Some(1));
     acknowledged(&counter, partition, 1).await;
 
-    let name = fabric::topic_name("relay-e.", TOPIC);
-    let large =
-        AlterConfig::new(ResourceSpecifier::Topic(&name)).set("max.message.bytes", "1000000");
-    admin_client(brokers().await)
-        .alter_configs([&large], &AdminOptions::new())
-        .await
-        .unwrap();
+    set_of_topic("relay-e.", "max.message.bytes", "1000000").await;
     let operator = counter.admin();
     eventually("it is sent again, and what follows it", SOON, || async {
         operator.republish(TOPIC, partition, 2).await.unwrap();
@@ -633,4 +635,77 @@ async fn foreign_records_at_the_end_of_a_partition_are_passed_over() {
     .await;
     mirror.stop().await;
     counter.stop().await;
+}
+
+#[tokio::test]
+async fn the_cursor_does_not_move_while_the_broker_has_not_acknowledged() {
+    // It wants two copies before it acknowledges, and there is one broker.
+    topic_with("relay-n.", "min.insync.replicas", "2").await;
+    let source = database().await;
+    let counter = start_counter(&source.service_url, config(brokers().await, "relay-n.")).await;
+    total(&counter.handle().submit("x", add("k", 1)).await);
+    let health = counter.health();
+    eventually("the relay gives up waiting for it", SOON, || async {
+        health.faults().contains_key("broker")
+    })
+    .await;
+    let status = counter.admin().status().await.unwrap();
+    assert!(status.produced.iter().all(|at| at.acked_sequence == 0));
+    set_of_topic("relay-n.", "min.insync.replicas", "1").await;
+    acknowledged(&counter, partition_of("k"), 1).await;
+    counter.stop().await;
+}
+
+#[tokio::test]
+async fn a_relay_whose_cursors_another_owns_moves_none_and_starts_again() {
+    let source = database().await;
+    let counter = start_counter(&source.service_url, config(brokers().await, "relay-o.")).await;
+    total(&counter.handle().submit("x", add("k", 1)).await);
+    acknowledged(&counter, partition_of("k"), 1).await;
+    // As one would that relays since this one's lock was lost, and has gone again.
+    let another = Uuid::new_v4();
+    let taken = format!(
+        "create table moved (seq bigint, owner uuid);
+         create function noted() returns trigger language plpgsql security definer as
+         $$ begin insert into moved values (new.acked_seq, new.owner); return null; end $$;
+         create trigger noted after update on fabric.cursor for each row
+             when (new.acked_seq > old.acked_seq) execute function noted();
+         update fabric.cursor set owner = '{another}'"
+    );
+    as_owner(&source, &taken).await;
+    total(&counter.handle().submit("x", add("k", 1)).await);
+    acknowledged(&counter, partition_of("k"), 2).await;
+    let mut db = PgConnection::connect(&source.owner_url).await.unwrap();
+    let moved_by: Vec<Uuid> = sqlx::query_scalar("select owner from moved")
+        .fetch_all(&mut db)
+        .await
+        .unwrap();
+    assert_eq!(moved_by.len(), 1);
+    assert_ne!(moved_by, [another], "it moved what another owned");
+    counter.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_committed_after_later_facts_of_other_partitions_is_sent_too() {
+    let source = database().await;
+    let settings = config(brokers().await, "relay-p.");
+    let (late, (_, early)) = ("k", neighbour_and_other("k"));
+    let active = start_counter(&source.service_url, settings.clone()).await;
+    total(&active.handle().submit("x", add(late, 1)).await);
+    acknowledged(&active, partition_of(late), 1).await;
+    let standby = start_counter(&source.service_url, settings).await;
+    // The batch waits behind its outbox rows: for another that stores an answer to the same request.
+    let id = Uuid::new_v4();
+    let same = format!("insert into fabric.answer values ('tester', '{id}', '', false, '', now())");
+    let held = holding(&source, &format!("begin; {same}")).await;
+    let handle = standby.handle();
+    let waiting = tokio::spawn(async move { handle.submit("x", add_as(id, late, 1)).await });
+    writers_wait(&source, 1).await;
+    total(&active.handle().submit("x", add(&early, 1)).await);
+    acknowledged(&active, partition_of(&early), 1).await;
+    held.close().await.unwrap();
+    total(&waiting.await.unwrap());
+    acknowledged(&active, partition_of(late), 2).await;
+    standby.stop().await;
+    active.stop().await;
 }
