@@ -111,12 +111,13 @@ pub fn stream(
             }
             // Marked as seen before the read: a commit during it wakes the next wait.
             reading.committed.borrow_and_update();
-            let page = after(
+            // A call has its deadline; a stream has none.
+            let page = fabric::answered(after(
                 &reading.pool,
                 &reading.party,
                 reading.cursor,
                 STREAM_PAGE_ROWS,
-            )
+            ))
             .await
             .map_err(database)?;
             if page.is_empty() {

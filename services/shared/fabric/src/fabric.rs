@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::Connection as _;
-use sqlx::postgres::PgPoolOptions;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -125,9 +124,7 @@ impl<S: Service> Fabric<S> {
             tracing::warn!(%error, "the outbox's days could not be kept; trying again later");
         }
         connection.close().await?;
-        let pool = PgPoolOptions::new()
-            .max_connections(ADMIN_CONNECTIONS_MAX)
-            .connect_lazy(url)?;
+        let pool = store::lent(ADMIN_CONNECTIONS_MAX).connect_lazy(url)?;
 
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(THREADS)

@@ -36,6 +36,6 @@ pub use service::{
     Unreadable,
 };
 pub use sqlx::PgPool as Reads;
-pub use store::{MigrateError, OutboxRow, ReadLimits, migrate, migrate_service, reads};
+pub use store::{MigrateError, OutboxRow, ReadLimits, answered, migrate, migrate_service, reads};
 pub use subject::{SubjectSet, Subjects};
 pub use working::Working;

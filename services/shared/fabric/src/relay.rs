@@ -163,7 +163,7 @@ impl<'a> Relay<'a> {
     ) -> Result<(), RelayError> {
         let mut db = store::connect(url).await?;
         loop {
-            if store::try_relay(&mut db).await? {
+            if store::answered(store::try_relay(&mut db)).await? {
                 break;
             }
             // Another instance relays; what was handed over here it reads from the table.
@@ -225,8 +225,8 @@ impl<'a> Relay<'a> {
             .map_err(RelayError::Broker)?;
         let tails = self.tails().await?;
 
-        let cursors = store::take_cursors(&mut self.db, self.owner).await?;
-        self.heads = store::all_heads(&mut self.db).await?;
+        let cursors = store::answered(store::take_cursors(&mut self.db, self.owner)).await?;
+        self.heads = store::answered(store::all_heads(&mut self.db)).await?;
         self.look_up_lowest().await?;
         for (part, (epoch, cursor)) in cursors {
             let Some(head) = self.heads.get(&part).cloned() else {
@@ -316,14 +316,14 @@ impl<'a> Relay<'a> {
         let own = if seq == head.seq {
             Some(head.chain.clone())
         } else {
-            store::outbox_after(
+            store::answered(store::outbox_after(
                 &mut self.db,
                 &part.0,
                 part.1,
                 epoch,
                 seq.saturating_sub(1),
                 1,
-            )
+            ))
             .await?
             .pop()
             .filter(|row| row.seq == seq)
@@ -387,13 +387,15 @@ impl<'a> Relay<'a> {
     }
 
     async fn look_for_news(&mut self) -> Result<(), RelayError> {
-        let news = store::news(&mut self.db).await?;
+        let news = store::answered(store::news(&mut self.db)).await?;
         if news.heads_sum != self.heads_sum {
             self.heads_sum = news.heads_sum;
             self.behind = true;
         }
         if news.republish {
-            for (part, from) in store::take_republish(&mut self.db, self.owner).await? {
+            for (part, from) in
+                store::answered(store::take_republish(&mut self.db, self.owner)).await?
+            {
                 self.republish(&part, from);
             }
         }
@@ -402,7 +404,7 @@ impl<'a> Relay<'a> {
 
     /// A hole that was found while sending stays the lowest that can be sent.
     async fn look_up_lowest(&mut self) -> Result<(), RelayError> {
-        for (part, lowest) in store::lowest_kept(&mut self.db).await? {
+        for (part, lowest) in store::answered(store::lowest_kept(&mut self.db)).await? {
             let known = self.lowest.entry(part).or_insert(lowest);
             *known = lowest.max(*known);
         }
@@ -429,7 +431,7 @@ impl<'a> Relay<'a> {
     async fn send_behind(&mut self, in_flight: &mut InFlight) -> Result<(), RelayError> {
         self.behind = false;
         self.read_again_at = self.config.relay_in_flight_max as usize / 2;
-        self.heads = store::all_heads(&mut self.db).await?;
+        self.heads = store::answered(store::all_heads(&mut self.db)).await?;
         self.must_be_of_this_epoch()?;
         let heads = &self.heads;
         let behind: Vec<(Part, u64)> = self
@@ -453,14 +455,14 @@ impl<'a> Relay<'a> {
             };
             let limit = share.min(room).min(progress.may_send());
             let (epoch, sent) = (progress.epoch, progress.sent);
-            let rows = store::outbox_after(
+            let rows = store::answered(store::outbox_after(
                 &mut self.db,
                 &part.0,
                 part.1,
                 epoch,
                 sent,
                 i64::try_from(limit).unwrap_or(i64::MAX),
-            )
+            ))
             .await?;
             if rows.is_empty() {
                 self.pass_hole(&part, head_seq + 1)?;
@@ -670,7 +672,7 @@ impl<'a> Relay<'a> {
         if moves.is_empty() {
             return Ok(());
         }
-        store::move_cursors(&mut self.db, self.owner, &moves).await?;
+        store::answered(store::move_cursors(&mut self.db, self.owner, &moves)).await?;
         for (part, (_, acked)) in moves {
             if let Some(progress) = self.progress.get_mut(&part) {
                 progress.written = acked;
@@ -737,8 +739,8 @@ impl<'a> Relay<'a> {
     /// Takes the time of the next watermark of the partitions that have news, and now and
     /// then of the idle ones.
     async fn take_stamps(&mut self) -> Result<(), RelayError> {
-        let now = store::clock(&mut self.db).await?;
-        self.heads = store::all_heads(&mut self.db).await?;
+        let now = store::answered(store::clock(&mut self.db)).await?;
+        self.heads = store::answered(store::all_heads(&mut self.db)).await?;
         self.must_be_of_this_epoch()?;
         let idle = Duration::from_millis(self.config.watermark_idle_millis.into());
         for (part, progress) in &mut self.progress {

@@ -66,8 +66,52 @@ pub struct ReadLimits {
     pub idle_in_transaction_timeout_ms: u64,
 }
 
-/// How long a read waits for a connection before it fails.
+/// How long a read waits for a connection before it fails, and a connection that is given back may take to show that
+/// it still answers.
 const READ_WAIT: Duration = Duration::from_secs(5);
+/// How long the database may take to let a session in.
+const CONNECT_WAIT: Duration = Duration::from_secs(10);
+/// How long a statement may go without an answer: longer than the database itself lets it take, so that only
+/// a connection whose other end has gone without a word is given up. TCP alone notices after a quarter of an
+/// hour, or never.
+pub(crate) const ANSWER_WAIT: Duration = Duration::from_secs(45);
+
+/// An answer of the database that comes in time, or an error that passes by itself.
+///
+/// # Errors
+/// The database's own, or that it did not answer.
+pub async fn answered<T, E: From<sqlx::Error>>(
+    asked: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    within(ANSWER_WAIT, asked).await
+}
+
+async fn within<T, E: From<sqlx::Error>>(
+    wait: Duration,
+    asked: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let late = || {
+        let seconds = wait.as_secs();
+        let why = format!("no answer within {seconds} s");
+        sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, why))
+    };
+    let answer = tokio::time::timeout(wait, asked).await;
+    answer.unwrap_or_else(|_| Err(late().into()))
+}
+
+/// Connections that are lent one by one. One that does not answer when it is given back is closed: it would
+/// never be lent again, and never be missed.
+pub(crate) fn lent(connections_max: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(connections_max)
+        .acquire_timeout(READ_WAIT)
+        .after_release(|db, _| {
+            Box::pin(async move {
+                within(READ_WAIT, db.ping()).await?;
+                Ok(true)
+            })
+        })
+}
 
 /// Connections for what callers read, opened when the first asks; the loop has its
 /// own. They cannot write.
@@ -88,10 +132,7 @@ pub fn reads(service: &str, url: &str, limits: ReadLimits) -> Result<PgPool, sql
                 millis(limits.idle_in_transaction_timeout_ms),
             ),
         ]);
-    Ok(PgPoolOptions::new()
-        .max_connections(limits.connections_max)
-        .acquire_timeout(READ_WAIT)
-        .connect_lazy_with(options))
+    Ok(lent(limits.connections_max).connect_lazy_with(options))
 }
 
 pub(crate) fn signed(value: u64) -> i64 {
@@ -1197,7 +1238,10 @@ pub(crate) async fn consumed(pool: &PgPool) -> Result<Vec<ConsumedRow>, sqlx::Er
 
 /// Opens a connection that answers, or says why not.
 pub(crate) async fn connect(url: &str) -> Result<PgConnection, sqlx::Error> {
-    let mut connection = PgConnection::connect(url).await?;
-    prepare_session(&mut connection).await?;
-    Ok(connection)
+    let opened = async {
+        let mut connection = PgConnection::connect(url).await?;
+        prepare_session(&mut connection).await?;
+        Ok(connection)
+    };
+    within(CONNECT_WAIT, opened).await
 }

@@ -27,9 +27,8 @@ pub(crate) use self::entry::{Delivered, Item};
 
 /// Longest wait between two tries to reach the database.
 const RECONNECT_WAIT_MAX: Duration = Duration::from_secs(2);
-/// A session that has not carried out a batch by then is cut off from the database, whatever TCP thinks:
-/// longer than the database itself lets a statement take.
-const BATCH_TIMEOUT: Duration = Duration::from_secs(45);
+/// A session that has not carried out a batch by then is cut off from the database, whatever TCP thinks.
+const BATCH_TIMEOUT: Duration = store::ANSWER_WAIT;
 /// So long the database may take to answer a ping.
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often an idle writer looks for partitions that nobody reads, and pings.

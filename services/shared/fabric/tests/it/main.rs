@@ -8,6 +8,7 @@ mod atomicity;
 mod counter;
 mod exchange;
 mod group_commit;
+mod half_open;
 mod history;
 mod parking;
 mod relay;
