@@ -104,8 +104,9 @@ impl Bug {
         let cargo = std::env::var_os("CARGO").context("start it as `cargo torture bugs`")?;
         let tests = Command::new(cargo)
             .current_dir(copy)
-            // What it depends on is built already.
-            .env("CARGO_TARGET_DIR", sources().join("target"))
+            // Cargo takes this copy's packages for the same as those of the sources: in one folder it would take
+            // what was built of the one for the other.
+            .env("CARGO_TARGET_DIR", sources().join("target/bugs/target"))
             .env("SQLX_OFFLINE", "true")
             .args(["test", "--locked"])
             .args(&self.suite)
@@ -180,7 +181,7 @@ fn judged(tests: &Output) -> Outcome {
 /// it would be built again.
 fn copy() -> anyhow::Result<PathBuf> {
     let from = sources();
-    let to = from.join("target").join("bugs");
+    let to = from.join("target/bugs/sources");
     let mut git = Command::new("git");
     git.current_dir(&from).args([
         "ls-files",
@@ -192,6 +193,7 @@ fn copy() -> anyhow::Result<PathBuf> {
     let listed = git.output().context("git does not start")?;
     ensure!(listed.status.success(), "git does not list the sources");
     let listed = String::from_utf8(listed.stdout)?;
+    fs::create_dir_all(&to)?;
     let mut kept = BTreeSet::new();
     for name in listed.split_terminator('\0') {
         // One that was removed and not committed is still listed.

@@ -21,6 +21,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
+use crate::evidence::SERVICES;
 use crate::play::outage::Victim;
 use crate::site::Site;
 
@@ -59,13 +60,17 @@ pub struct Parties {
 impl Parties {
     /// Everybody, at a site that runs.
     pub fn of(site: &Site) -> Parties {
-        Parties::at(site, &BTreeMap::new())
+        let endpoints = site.endpoints().expect("up has published its endpoints");
+        let address = |service: &'static str| {
+            let url = endpoints[service]["grpc"].as_str().unwrap();
+            (service, vec![url.to_owned()])
+        };
+        Parties::at(site, &SERVICES.map(address).into())
     }
 
-    /// Everybody, at a site whose services answer at these further addresses too, by service: each call goes to one
-    /// that can be reached.
-    pub fn at(site: &Site, further: &BTreeMap<&'static str, String>) -> Parties {
-        let channels = Arc::new(Channels::of(site, further));
+    /// Everybody, at a site whose services answer at these addresses: each call goes to one that can be reached.
+    pub fn at(site: &Site, addresses: &BTreeMap<&'static str, Vec<String>>) -> Parties {
+        let channels = Arc::new(Channels::at(addresses));
         let party = |name| Party::of(site, name, &channels);
         Parties {
             terminal: party("terminal"),
@@ -182,20 +187,20 @@ impl Channels {
         }
     }
 
-    fn of(site: &Site, further: &BTreeMap<&'static str, String>) -> Channels {
-        let endpoints = site.endpoints().expect("up has published its endpoints");
-        let endpoint = |url: &str| {
-            Endpoint::from_shared(url.to_owned())
+    fn at(addresses: &BTreeMap<&'static str, Vec<String>>) -> Channels {
+        let endpoint = |url: &String| {
+            Endpoint::from_shared(url.clone())
                 .unwrap()
                 .connect_timeout(CONNECT_TIMEOUT)
                 .timeout(ANSWER_TIMEOUT)
+                // Else a connection that has gone silent would be used for good.
+                .http2_keep_alive_interval(ANSWER_TIMEOUT)
+                .keep_alive_timeout(ANSWER_TIMEOUT)
+                .keep_alive_while_idle(true)
         };
-        let channel = |service: &str| {
-            let first = endpoint(endpoints[service]["grpc"].as_str().unwrap());
-            match further.get(service) {
-                None => first.connect_lazy(),
-                Some(url) => Channel::balance_list([first, endpoint(url)].into_iter()),
-            }
+        let channel = |service: &str| match &addresses[service][..] {
+            [only] => endpoint(only).connect_lazy(),
+            several => Channel::balance_list(several.iter().map(endpoint)),
         };
         Channels {
             gate: channel("gate"),

@@ -1,6 +1,6 @@
-//! What is done to the site: at times that follow from a seed a process is killed, told to end or stopped for a while,
-//! or a second instance of a service comes and goes. Each fault is told as it is made. It must not know what is played
-//! meanwhile.
+//! What is done to the site: at times that follow from a seed a process is killed, told to end, stopped for a while or
+//! finds no room to write, connections fare badly, or a second instance of a service comes and goes. Each fault is told
+//! as it is made. It must not know what is played meanwhile.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -55,16 +55,18 @@ pub enum Sort {
     LoseLog,
     /// Kafka loses the last records of each partition
     LoseTails,
-    /// The services' connections to PostgreSQL or Kafka are cut for a while
+    /// Connections to PostgreSQL, to Kafka or to the services are cut for a while
     Cut,
-    /// What they say to PostgreSQL or Kafka arrives late for a while
+    /// What is said on them arrives late for a while
     Slow,
-    /// Their connections to PostgreSQL or Kafka go silent, and never speak again
+    /// They go silent, and never speak again
     HalfOpen,
+    /// PostgreSQL or Kafka can write nothing for a while, as on a full disk
+    Full,
 }
 
 /// How often each is drawn.
-const SORTS: [(Sort, usize); 9] = [
+const SORTS: [(Sort, usize); 10] = [
     (Sort::Kill, 3),
     (Sort::End, 3),
     (Sort::Freeze, 4),
@@ -74,6 +76,7 @@ const SORTS: [(Sort, usize); 9] = [
     (Sort::Cut, 1),
     (Sort::Slow, 1),
     (Sort::HalfOpen, 1),
+    (Sort::Full, 1),
 ];
 
 /// One fault.
@@ -89,7 +92,9 @@ enum Fault {
     Second(usize, Signal),
     /// The broker loses records that it had acknowledged.
     Lose(Loss),
-    /// The services' connections to a server fare badly for a while.
+    /// A server can write nothing for a while.
+    Full(Victim, Duration),
+    /// The connections to a server fare badly for a while.
     Connections(Server, State, Duration),
 }
 
@@ -113,11 +118,18 @@ impl fmt::Display for Fault {
                     "Kafka loses the last {count} records of each partition"
                 )
             }
+            Fault::Full(victim, time) => {
+                write!(
+                    formatter,
+                    "no room for {victim} to write, for {} ms",
+                    time.as_millis()
+                )
+            }
             Fault::Connections(server, state, time) => {
                 let millis = time.as_millis();
                 write!(
                     formatter,
-                    "connections to {server:?}: {state:?}, for {millis} ms"
+                    "connections to {server}: {state:?}, for {millis} ms"
                 )
             }
         }
@@ -186,7 +198,8 @@ impl Chaos {
         let time = millis(1 + self.chance.below(FROZEN_MILLIS_MAX));
         let place = self.chance.below(self.seconds.len());
         let signal = self.chance.one_of(&[Signal::SIGKILL, Signal::SIGTERM]);
-        let server = self.chance.one_of(&[Server::Postgres, Server::Kafka]);
+        let server = self.chance.one_of(&Server::ALL);
+        let keeper = self.chance.one_of(&[Victim::Postgres, Victim::Kafka]);
         match sort {
             // PostgreSQL that is told to end waits for whoever is connected.
             Sort::End if victim != Victim::Postgres => Fault::End(victim),
@@ -198,6 +211,7 @@ impl Chaos {
             Sort::Cut => Fault::Connections(server, State::Cut, time),
             Sort::Slow => Fault::Connections(server, State::Slow, time),
             Sort::HalfOpen => Fault::Connections(server, State::HalfOpen, time),
+            Sort::Full => Fault::Full(keeper, time),
         }
     }
 
@@ -235,6 +249,11 @@ impl Chaos {
                 self.tell(&fault.to_string());
                 let lost = lose(self.site, loss).await;
                 lost.unwrap_or_else(|error| panic!("{error:#}"));
+            }
+            Fault::Full(victim, time) => {
+                let target = Target::find(self.site, victim).await;
+                self.tell(&fault.to_string());
+                without_room(&target.process, time).await;
             }
             Fault::Connections(server, state, time) => {
                 self.tell(&fault.to_string());
@@ -279,6 +298,30 @@ async fn freeze_all(site: &Site, time: Duration) {
     for process in &frozen {
         process.signal(Signal::SIGCONT);
     }
+}
+
+/// Has a server and all its processes fail to write: every byte would be beyond the size that a file of theirs may have.
+/// One that ends of it is started again without that limit.
+async fn without_room(server: &Process, time: Duration) {
+    let limit = |process: &Process, size: &str| {
+        let mut command = std::process::Command::new("prlimit");
+        let command = command
+            .args(["--pid", &process.pid.to_string()])
+            .arg(format!("--fsize={size}:"))
+            // One that has ended meanwhile needs none.
+            .stderr(std::process::Stdio::null());
+        let _ = command.status();
+    };
+    let all = || {
+        let mut all = Process::below(server.pid);
+        all.insert(server.clone());
+        all
+    };
+    all().iter().for_each(|process| limit(process, "0"));
+    sleep(time).await;
+    let left = all();
+    let left = left.iter().filter(|process| process.lives());
+    left.for_each(|process| limit(process, "unlimited"));
 }
 
 /// So many milliseconds.

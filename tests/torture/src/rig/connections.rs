@@ -1,6 +1,9 @@
-//! The connections of the services to PostgreSQL and Kafka. They pass through here, where they can be cut, slowed down
-//! or left half-open, as a bad cable, a full switch or a forgetful firewall would. It must not know what is said.
+//! The connections of the services to PostgreSQL and Kafka, and of their callers to them. They pass through here, where
+//! they can be cut, slowed down or left half-open, as a bad cable, a full switch or a forgetful firewall would. It must not
+//! know what is said.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -26,6 +29,32 @@ pub enum Server {
     Postgres,
     /// Kafka.
     Kafka,
+    /// All four services; a second instance is reached past this.
+    Services,
+}
+
+impl Server {
+    /// All of them.
+    pub const ALL: [Server; 3] = [Server::Postgres, Server::Kafka, Server::Services];
+
+    /// The names of its ports in a state folder.
+    fn ports(self) -> &'static [&'static str] {
+        match self {
+            Server::Postgres => &["postgres"],
+            Server::Kafka => &["kafka"],
+            Server::Services => &["gate.grpc", "customs.grpc", "bonded.grpc", "release.grpc"],
+        }
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Server::Postgres => "PostgreSQL",
+            Server::Kafka => "Kafka",
+            Server::Services => "the services",
+        })
+    }
 }
 
 /// How its connections fare.
@@ -42,11 +71,8 @@ pub enum State {
     HalfOpen,
 }
 
-/// All connections to both servers.
-pub struct Connections {
-    postgres: To,
-    kafka: To,
-}
+/// All connections, by the name of the port to which they are passed on.
+pub struct Connections(BTreeMap<&'static str, To>);
 
 struct To {
     port: u16,
@@ -60,34 +86,51 @@ struct Fares {
     half_open: u64,
 }
 
+impl Fares {
+    /// Whether a connection that was born under those is forgotten by now.
+    fn forget(self, born: Fares) -> bool {
+        born.state == State::HalfOpen || self.half_open > born.half_open
+    }
+}
+
 impl Connections {
-    /// Listens for both, and passes on to the servers of a state folder as soon as these are there.
+    /// Listens for all, and passes on to what a state folder says as soon as that is there.
     ///
     /// # Errors
     /// No port is free.
     pub fn to_servers_of(folder: &Path) -> anyhow::Result<Connections> {
-        Ok(Connections {
-            postgres: To::listen(folder, "postgres").context("PostgreSQL")?,
-            kafka: To::listen(folder, "kafka").context("Kafka")?,
-        })
+        let ports = Server::ALL.into_iter().flat_map(Server::ports);
+        let listen = |name: &&'static str| {
+            let to = To::listen(folder, name);
+            Ok((*name, to.with_context(|| format!("to {name}"))?))
+        };
+        let to: anyhow::Result<_> = ports.map(listen).collect();
+        Ok(Connections(to?))
     }
 
     /// What the services must be told in their environment, so that they come this way.
     pub fn environment(&self) -> (String, String) {
-        let ports = format!("{},{}", self.postgres.port, self.kafka.port);
+        let ports = format!("{},{}", self.port("postgres"), self.port("kafka"));
         ("GREENLANE_PASSED_ON_AT".to_owned(), ports)
+    }
+
+    /// Where a service's callers find it.
+    pub fn address_of(&self, service: &str) -> String {
+        format!("http://127.0.0.1:{}", self.port(&format!("{service}.grpc")))
+    }
+
+    fn port(&self, name: &str) -> u16 {
+        self.0.get(name).map_or(0, |to| to.port)
     }
 
     /// From now on those to this server fare so.
     pub fn fare(&self, server: Server, state: State) {
-        let to = match server {
-            Server::Postgres => &self.postgres,
-            Server::Kafka => &self.kafka,
-        };
-        to.fares.send_modify(|fares| {
-            fares.state = state;
-            fares.half_open += u64::from(state == State::HalfOpen);
-        });
+        for to in server.ports().iter().filter_map(|name| self.0.get(name)) {
+            to.fares.send_modify(|fares| {
+                fares.state = state;
+                fares.half_open += u64::from(state == State::HalfOpen);
+            });
+        }
     }
 }
 
@@ -141,10 +184,18 @@ async fn pass_on(
     upstream.set_nodelay(true)?;
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = upstream.into_split();
+    let from_server = async {
+        let ended = one_way(from_server, to_client, born, fares.clone()).await;
+        // That the server has gone is not heard by whom it forgot.
+        if fares.borrow().forget(born) {
+            std::future::pending::<()>().await;
+        }
+        ended
+    };
     // Whichever direction ends ends both.
     tokio::select! {
         ended = one_way(from_client, to_server, born, fares.clone()) => ended?,
-        ended = one_way(from_server, to_client, born, fares) => ended?,
+        ended = from_server => ended?,
     }
     Ok(())
 }
@@ -158,7 +209,7 @@ async fn one_way(
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {
         let now = *fares.borrow_and_update();
-        let forgotten = born.state == State::HalfOpen || now.half_open > born.half_open;
+        let forgotten = now.forget(born);
         if now.state == State::Cut && !forgotten {
             return Ok(());
         }
@@ -226,7 +277,7 @@ mod tests {
         }
 
         async fn connect(&self) -> TcpStream {
-            let port = self.connections.postgres.port;
+            let port = self.connections.port("postgres");
             TcpStream::connect(("127.0.0.1", port)).await.unwrap()
         }
 

@@ -103,10 +103,11 @@ pub async fn run(options: Options) -> anyhow::Result<Verdict> {
     waiting::on_site(site);
     waiting::with_patience(PATIENCE);
     let seconds = Second::of_each(site)?;
-    let addresses = seconds
-        .iter()
-        .map(|second| (second.service, second.address()))
-        .collect();
+    let addresses = seconds.iter().map(|second| {
+        let first = connections.address_of(second.service);
+        (second.service, vec![first, second.address()])
+    });
+    let addresses = addresses.collect();
     let parties: &'static Parties = Box::leak(Box::new(Parties::at(site, &addresses)));
     let databases = settling::open(site);
     journey::stock_is_seeded(parties).await;
