@@ -94,7 +94,9 @@ pub(crate) fn producer(
         .set("enable.idempotence", "true")
         .set("acks", "all")
         .set("linger.ms", "0")
-        .set("message.timeout.ms", "10000")
+        // What the client itself gives up leaves a hole in the topic, before what it had behind it. The relay gives up
+        // long before, and with the record all that follow.
+        .set("message.timeout.ms", "60000")
         .set("message.max.bytes", RECORD_BYTES_MAX.to_string())
         .set("queue.buffering.max.messages", HELD_RECORDS_MAX)
         .set("queue.buffering.max.kbytes", HELD_KIBIBYTES_MAX)

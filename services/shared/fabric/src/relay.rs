@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 use futures::stream::{FuturesUnordered, StreamExt};
 use prost::Message as _;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use sqlx::{Connection as _, PgConnection};
 use tokio::sync::{mpsc, watch};
@@ -35,6 +35,8 @@ use self::rewind::Requests;
 const READ_ROWS_MAX: usize = 1_000;
 /// How long a failed relay waits before it starts again.
 const RESTART_WAIT: Duration = Duration::from_millis(300);
+/// How long the broker may take to acknowledge a record.
+const ACK_WAIT: Duration = Duration::from_secs(10);
 /// How often an instance whose relay is not active tries to become it.
 const STANDBY_WAIT: Duration = Duration::from_millis(500);
 /// How often moved cursors are written and watermarks that have become true are sent.
@@ -566,10 +568,12 @@ impl<'a> Relay<'a> {
                     head.chain = row.chain;
                 }
                 in_flight.push(Box::pin(async move {
-                    let result = match delivery.await {
-                        Ok(Ok(_)) => Ok(()),
-                        Ok(Err((error, _))) => Err(error),
-                        Err(_) => Err(KafkaError::Canceled),
+                    let late = KafkaError::MessageProduction(RDKafkaErrorCode::MessageTimedOut);
+                    let result = match tokio::time::timeout(ACK_WAIT, delivery).await {
+                        Ok(Ok(Ok(_))) => Ok(()),
+                        Ok(Ok(Err((error, _)))) => Err(error),
+                        Ok(Err(_)) => Err(KafkaError::Canceled),
+                        Err(_) => Err(late),
                     };
                     Delivery {
                         part,
