@@ -706,20 +706,22 @@ async fn open_stays(
     Ok(())
 }
 
+/// The transport documents that were named, and those of the containers that were found.
+fn documents<'a>(seeds: &'a Seeds, links: &'a Links) -> impl Iterator<Item = &'a String> {
+    let found = links.containers.values().flat_map(|own| &own.documents);
+    seeds.documents.iter().chain(found)
+}
+
 async fn key_declarations(
     db: &mut PgConnection,
     seeds: &Seeds,
     links: &mut Links,
 ) -> Result<(), sqlx::Error> {
-    let documents = seeds
-        .documents
-        .iter()
-        .chain(links.containers.values().flat_map(|own| &own.documents));
     let keys: BTreeSet<String> = seeds
         .containers
         .iter()
         .map(|number| container_key(number))
-        .chain(documents.map(|document| transport_document_key(document)))
+        .chain(documents(seeds, links).map(|document| transport_document_key(document)))
         .collect();
     if keys.is_empty() {
         return Ok(());
@@ -751,11 +753,7 @@ async fn document_hauliers(
     seeds: &Seeds,
     links: &mut Links,
 ) -> Result<(), sqlx::Error> {
-    let documents = seeds
-        .documents
-        .iter()
-        .chain(links.containers.values().flat_map(|own| &own.documents));
-    let documents: BTreeSet<String> = documents.cloned().collect();
+    let documents: BTreeSet<String> = documents(seeds, links).cloned().collect();
     if documents.is_empty() {
         return Ok(());
     }

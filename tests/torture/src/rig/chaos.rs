@@ -289,8 +289,7 @@ async fn freeze_all(site: &Site, time: Duration) {
     let Some(postgres) = Victim::Postgres.process(site) else {
         return;
     };
-    let mut frozen = Process::below(postgres.pid);
-    frozen.insert(postgres);
+    let frozen = with_all_below(&postgres);
     for process in &frozen {
         process.signal(Signal::SIGSTOP);
     }
@@ -312,16 +311,20 @@ async fn without_room(server: &Process, time: Duration) {
             .stderr(std::process::Stdio::null());
         let _ = command.status();
     };
-    let all = || {
-        let mut all = Process::below(server.pid);
-        all.insert(server.clone());
-        all
-    };
-    all().iter().for_each(|process| limit(process, "0"));
+    for process in &with_all_below(server) {
+        limit(process, "0");
+    }
     sleep(time).await;
-    let left = all();
-    let left = left.iter().filter(|process| process.lives());
-    left.for_each(|process| limit(process, "unlimited"));
+    for process in with_all_below(server).iter().filter(|one| one.lives()) {
+        limit(process, "unlimited");
+    }
+}
+
+/// A server and whatever it has started.
+fn with_all_below(server: &Process) -> BTreeSet<Process> {
+    let mut all = Process::below(server.pid);
+    all.insert(server.clone());
+    all
 }
 
 /// So many milliseconds.
