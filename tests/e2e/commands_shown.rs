@@ -175,7 +175,7 @@ fn what_is_listed_is_listed_for_people_and_for_machines() {
         },
         Shown {
             command: &["fabric", "verify", "--service", "bonded"],
-            heading: "BREAKS",
+            heading: "WRONG",
             field: "service",
             value: "bonded",
         },

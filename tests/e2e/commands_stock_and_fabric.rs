@@ -102,11 +102,14 @@ fn the_exchange_of_facts_is_shown_for_every_service_and_its_chains_hold() {
     assert_eq!(services.len(), 4, "{services:?}");
     let verified = world().run_json(&["fabric", "verify"]).done().objects();
     assert_eq!(verified.len(), 4);
-    assert!(
-        verified
-            .iter()
-            .all(|found| found["breaks"] == serde_json::json!([]))
-    );
+    let none = serde_json::json!([]);
+    for found in verified {
+        for wrong in ["breaks", "missing", "unknown"] {
+            assert_eq!(found[wrong], none, "{found}");
+        }
+        assert_eq!(found["topics_unread_because"], "", "{found}");
+        assert_ne!(found["records"], "0", "{found}");
+    }
     let parked = ["fabric", "parked", "list", "--topic", "gate.site"];
     assert_eq!(world().run_json(&parked).done().stdout, "");
     let told = world().run(&parked).done().stdout;

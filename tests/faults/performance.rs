@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, timeout_at};
 use torture::checker;
 use torture::evidence::Evidence;
+use torture::play::history;
 
 use crate::barrier::Barrier;
 use crate::chance::Chance;
@@ -206,6 +207,8 @@ impl Stage {
         let endpoints = self.site.endpoints().expect("it runs");
         let evidence = Evidence::read(&endpoints).await.unwrap();
         assert_eq!(checker::violations(&evidence), []);
+        let lost = checker::history::violations(&evidence, &history::all());
+        assert_eq!(lost, []);
         self.ledgers.digest(journeys, before).await
     }
 

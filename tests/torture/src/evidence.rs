@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use anyhow::Context as _;
+use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
 use sqlx::{Connection as _, FromRow, PgConnection};
 use uuid::Uuid;
@@ -88,6 +89,8 @@ pub struct Exchange {
     pub events: Vec<Event>,
     /// Where its own partitions stand.
     pub heads: Vec<Standing>,
+    /// The ids of the requests whose answers it keeps.
+    pub answered: BTreeSet<Uuid>,
 }
 
 /// The three quantities of stock: declared, first and second statutory.
@@ -145,9 +148,30 @@ pub struct Ledger {
     pub expected: Vec<Expected>,
 }
 
+/// For a while the clocks of all databases were wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// When they began to be, by a clock that was right.
+    pub from: DateTime<Utc>,
+    /// When they were right again.
+    pub until: DateTime<Utc>,
+    /// By how much they were fast; negative: slow.
+    pub seconds: i64,
+}
+
+impl Step {
+    /// What was recorded then was recorded when, if it was then.
+    fn right(self, recorded: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let right = recorded - TimeDelta::seconds(self.seconds);
+        (self.from..=self.until).contains(&right).then_some(right)
+    }
+}
+
 /// Everything that was read.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
+    /// When the clocks were wrong; each time by more than the whole play took.
+    pub steps: Vec<Step>,
     /// By service.
     pub exchanges: BTreeMap<String, Exchange>,
     /// What the topics hold.
@@ -241,12 +265,24 @@ impl Evidence {
             )
             .fetch_all(&mut *snapshot)
             .await?;
+            let answered: Vec<Uuid> = sqlx::query_scalar("select request_id from fabric.answer")
+                .fetch_all(&mut *snapshot)
+                .await?;
+            exchange.answered = answered.into_iter().collect();
             if service == "bonded" {
                 evidence.ledger = ledger(&mut snapshot).await?;
             }
             snapshot.commit().await?;
         }
         Ok(evidence)
+    }
+
+    /// When something was recorded, by a clock that was right all the while.
+    pub fn right(&self, recorded: DateTime<Utc>) -> DateTime<Utc> {
+        let mut steps = self.steps.iter();
+        steps
+            .find_map(|step| step.right(recorded))
+            .unwrap_or(recorded)
     }
 
     /// How much was read.

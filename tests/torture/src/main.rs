@@ -4,12 +4,13 @@
 // Its output is what it is for.
 #![allow(clippy::print_stdout)]
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum as _};
 use torture::evidence::Evidence;
 use torture::play::chance::Chance;
 use torture::rig;
@@ -25,6 +26,7 @@ use torture::{bugs, checker};
 Example: cargo torture --minutes 10
          cargo torture --seed 42 --minutes 1
          cargo torture --minutes 3 --only kill,second
+         cargo torture --minutes 1 --only kill --restore
          cargo torture check --state ~/.greenlane"
 )]
 struct Arguments {
@@ -45,9 +47,12 @@ struct RunArguments {
     /// How many journeys are on their way at once
     #[arg(long, default_value_t = 12, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=200))]
     players: u16,
-    /// Only faults of these sorts; all if not given
+    /// Only faults of these sorts; all, and the restore, if not given
     #[arg(long, value_name = "SORT", value_delimiter = ',')]
     only: Vec<Sort>,
+    /// With --only: at the end a service's database is restored from a backup of the middle of the play
+    #[arg(long, requires = "only")]
+    restore: bool,
 }
 
 #[derive(Subcommand)]
@@ -91,11 +96,21 @@ fn on_this_thread<T>(looking: impl Future<Output = anyhow::Result<T>>) -> anyhow
 
 fn run(arguments: &RunArguments) -> anyhow::Result<bool> {
     build()?;
+    let mut only: BTreeSet<Sort> = match arguments.only.as_slice() {
+        [] => Sort::value_variants().iter().copied().collect(),
+        some => some.iter().copied().collect(),
+    };
+    if arguments.minutes > rig::CLOCKS_STEP_MINUTES_MAX && only.remove(&Sort::Clock) {
+        let max = rig::CLOCKS_STEP_MINUTES_MAX;
+        println!("clocks do not step: for that it must take at most {max} minutes");
+    }
+    anyhow::ensure!(!only.is_empty(), "no fault is left to be made");
     let options = rig::Options {
         seed: arguments.seed.unwrap_or_else(Chance::seed),
         duration: Duration::from_secs(arguments.minutes * 60),
         players: arguments.players.into(),
-        only: arguments.only.iter().copied().collect(),
+        only,
+        restore: arguments.restore || arguments.only.is_empty(),
     };
     let verdict = on_this_thread(rig::run(options))?;
     for violation in &verdict.violations {

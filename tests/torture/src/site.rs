@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use serde_json::Value;
+use sqlx::postgres::PgConnectOptions;
 use stack::process::{Signal, Tied};
 
 /// Starting everything takes a quarter of a minute on an idle machine; tests run beside others.
@@ -229,6 +231,18 @@ impl Site {
     pub fn endpoints(&self) -> Option<Value> {
         let text = fs::read_to_string(self.state().join("endpoints.json")).ok()?;
         Some(serde_json::from_str(&text).unwrap())
+    }
+
+    /// A service's database, as the superuser of the site's own cluster.
+    ///
+    /// # Errors
+    /// Nothing runs, or the cluster is not the site's own.
+    pub fn superuser_of(&self, service: &str) -> anyhow::Result<PgConnectOptions> {
+        let endpoints = self.endpoints().context("up has published nothing")?;
+        let address = endpoints["postgres"][service].as_str();
+        let options: PgConnectOptions = address.context("it has no database")?.parse()?;
+        let (name, password) = stack::superuser(&self.state())?;
+        Ok(options.username(name).password(&password))
     }
 
     /// What the present `up` wrote to standard error.

@@ -71,6 +71,7 @@ pub fn decide(
         register_known,
         suspended,
         serials: &serials,
+        epoch: state.epoch,
         held_lists: &held_lists,
     };
     match file(command, &view, desk, rules) {

@@ -151,6 +151,8 @@ pub struct State {
     pub held_lists: BTreeSet<StockListNumber>,
     /// The last serial number of each year, by area and direction.
     pub serials: Working<String, BTreeMap<i32, u32>>,
+    /// The epoch in which this service publishes; read where serial numbers are.
+    pub epoch: u32,
     /// Lists, by number.
     pub lists: Working<StockListNumber, StockList>,
     /// What gate told of them.

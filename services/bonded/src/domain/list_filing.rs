@@ -32,6 +32,9 @@ const PARTY_CHARS_MAX: usize = 64;
 const SKIPPED_TOLD_MAX: usize = 50;
 /// The last serial number of an area, year and direction.
 const SERIAL_MAX: u32 = 999_999_999;
+/// So many serial numbers are kept for each epoch. After a restore from a backup nobody here knows which numbers were
+/// given in the lost time, while others do: a number of the new epoch is none of those.
+const SERIALS_PER_EPOCH: u32 = 10_000_000;
 
 /// Somebody files a list.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,6 +109,8 @@ pub struct FilingView<'a> {
     pub suspended: Option<&'a KnownParty>,
     /// The last serial number of each year, in the centre's customs area and this direction.
     pub serials: &'a BTreeMap<i32, u32>,
+    /// The epoch in which this service publishes, from 1.
+    pub epoch: u32,
     /// Lists on the lines whose goods are held.
     pub held_lists: &'a BTreeSet<StockListNumber>,
 }
@@ -316,7 +321,7 @@ pub fn file<'a>(
         .centres
         .get(&desk.book.site_id)
         .ok_or_else(|| not_found(command.book_number.as_str()))?;
-    let (number, serial) = next_number(area, command.direction, view.serials, desk.now)?;
+    let (number, serial) = next_number(area, command.direction, view, desk.now)?;
     let mut list = new_list(command, &desk.book, number, desk.now);
     let mut trouble = Trouble {
         faults: command.faults.clone(),
@@ -433,7 +438,7 @@ pub fn mandate_missing(subject: &str) -> Refusal {
 fn next_number(
     area: &CustomsArea,
     direction: Direction,
-    serials: &BTreeMap<i32, u32>,
+    view: &FilingView<'_>,
     now: DateTime<Utc>,
 ) -> Result<(StockListNumber, (i32, u32)), Refusal> {
     let year = now.year();
@@ -443,7 +448,12 @@ fn next_number(
             "All list numbers of this customs area, year and direction are given; the platform's operator configures another area.",
         )
     };
-    let serial = serials.get(&year).copied().unwrap_or_default();
+    let before_epoch = view
+        .epoch
+        .saturating_sub(1)
+        .saturating_mul(SERIALS_PER_EPOCH);
+    let last = view.serials.get(&year).copied().unwrap_or_default();
+    let serial = last.max(before_epoch);
     if serial >= SERIAL_MAX {
         return Err(exhausted());
     }

@@ -30,6 +30,7 @@ pub async fn load(db: &mut PgConnection, subjects: &SubjectSet) -> Result<State,
     let line_keys = subjects.keys(kind::LINE);
     let list_keys = subjects.keys(kind::LIST);
     let declaration_keys = subjects.keys(kind::DECLARATION);
+    let serial_keys = subjects.keys(kind::SERIAL);
     let mut state = State {
         parties: parties(db, subjects.keys(kind::PARTY)).await?,
         mandates: mandates(db, &subjects.keys(kind::MANDATE)).await?,
@@ -38,7 +39,8 @@ pub async fn load(db: &mut PgConnection, subjects: &SubjectSet) -> Result<State,
         openings: openings(db, subjects.keys(kind::OPENING)).await?,
         lots: lots(db, &line_keys, &list_keys).await?,
         held_lists: held_lists(db, &line_keys).await?,
-        serials: serials(db, subjects.keys(kind::SERIAL)).await?,
+        serials: serials(db, &serial_keys).await?,
+        epoch: epoch(db, &serial_keys).await?,
         ..State::default()
     };
     if list_keys.is_empty() && declaration_keys.is_empty() {
@@ -148,7 +150,7 @@ async fn mandates(
 
 async fn serials(
     db: &mut PgConnection,
-    keys: Vec<String>,
+    keys: &[String],
 ) -> Result<Working<String, BTreeMap<i32, u32>>, sqlx::Error> {
     if keys.is_empty() {
         return Ok(Working::default());
@@ -156,7 +158,7 @@ async fn serials(
     let rows = sqlx::query!(
         r#"select customs_area || '/' || direction as "key!", year, last from stock_list_serial
            where customs_area || '/' || direction = any($1)"#,
-        &keys
+        keys
     )
     .fetch_all(db)
     .await?;
@@ -167,7 +169,19 @@ async fn serials(
             .or_default()
             .insert(row.year, row.last.unsigned_abs());
     }
-    Ok(Working::loaded(keys, found))
+    Ok(Working::loaded(keys.iter().cloned(), found))
+}
+
+/// The epoch in which this service publishes, where serial numbers are given.
+async fn epoch(db: &mut PgConnection, serial_keys: &[String]) -> Result<u32, sqlx::Error> {
+    if serial_keys.is_empty() {
+        return Ok(1);
+    }
+    let epoch =
+        sqlx::query_scalar!(r#"select coalesce(max(epoch), 1) as "epoch!" from fabric.head"#)
+            .fetch_one(db)
+            .await?;
+    Ok(u32::try_from(epoch).unwrap_or(u32::MAX))
 }
 
 /// The lots of these lines that hold or await something, and those of these lists whatever they hold.

@@ -668,6 +668,19 @@ async fn rule_3_a_void_is_asked_and_final_once_gate_has_answered() {
 }
 
 #[tokio::test]
+async fn after_a_restore_no_list_is_given_a_number_that_others_may_know_of_the_lost_time() {
+    let harness = Harness::with_books().await;
+    let first = harness.file("trader-a", increase(1)).await.unwrap();
+    assert!(first.list_number.ends_with("I000000001"), "{first:?}");
+    let admin = harness.fabric.admin();
+    assert_eq!(admin.open_epoch("admin", "restored").await.unwrap(), 2);
+    for serial in ["010000001", "010000002"] {
+        let next = harness.file("trader-a", increase(1)).await.unwrap();
+        assert!(next.list_number.ends_with(serial), "{next:?}");
+    }
+}
+
+#[tokio::test]
 async fn rule_4_a_difference_opens_a_discrepancy_that_the_operator_settles() {
     let harness = Harness::with_books().await;
     let number = harness

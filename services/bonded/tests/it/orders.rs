@@ -230,6 +230,7 @@ impl World {
             register_known: true,
             suspended: None,
             serials: &serials,
+            epoch: 1,
             held_lists: &held,
         };
         let (filed, desk) = file(&command, &view, Some(self.desk()), &self.rules)?;

@@ -446,33 +446,29 @@ async fn find_leads(
     let numbers: Vec<String> = seeds.pre_arrival_numbers.iter().cloned().collect();
     let references: Vec<String> = seeds.references.iter().cloned().collect();
     let lists: Vec<String> = seeds.lists.iter().cloned().collect();
-    let truck_rows = sqlx::query!(
-        r#"select truck_visit_id, pre_arrival_id, haulier_party, carrier_party, containers, plates, list_number,
-                  false as "long_inside!"
-           from truck_visit
-           where truck_visit_id = any($1::uuid[])
-              or (state in ('MANUAL_REVIEW', 'GATED_IN', 'RECALLED')
-                  and (containers && $2::text[] or plates && $3::text[] or list_number = any($8::text[])
-                       or haulier_party = any($4::text[]) or carrier_party = any($4::text[])))
-              or (state = 'GATED_IN_FIRST'
-                  and (containers && $2::text[] or plates && $3::text[] or list_number = any($8::text[])
-                       or haulier_party = any($4::text[]) or carrier_party = any($4::text[])))
-           union all
-           (select truck_visit_id, pre_arrival_id, haulier_party, carrier_party, containers, plates, list_number, true
-            from truck_visit
-            where $5 and state = 'GATED_IN' and arrived_at <= clock_timestamp() - make_interval(secs => $6)
-            order by arrived_at limit $7)"#,
+    let mut truck_rows = sqlx::query_as!(
+        TruckRow,
+        "select truck_visit_id, pre_arrival_id, haulier_party, carrier_party, containers, plates, list_number
+         from truck_visit
+         where truck_visit_id = any($1::uuid[])
+            or (state in ('MANUAL_REVIEW', 'GATED_IN', 'RECALLED')
+                and (containers && $2::text[] or plates && $3::text[] or list_number = any($5::text[])
+                     or haulier_party = any($4::text[]) or carrier_party = any($4::text[])))
+            or (state = 'GATED_IN_FIRST'
+                and (containers && $2::text[] or plates && $3::text[] or list_number = any($5::text[])
+                     or haulier_party = any($4::text[]) or carrier_party = any($4::text[])))",
         &trucks,
         &containers,
         &plates,
         &parties,
-        seeds.long_inside,
-        gone_after.as_seconds_f64(),
-        LONG_INSIDE_MAX,
         &lists
     )
     .fetch_all(&mut *db)
     .await?;
+    let named = truck_rows.len();
+    if seeds.long_inside {
+        truck_rows.extend(trucks_long_inside(db, gone_after).await?);
+    }
     let of_trucks = truck_rows.iter().filter_map(|row| row.pre_arrival_id);
     let filings: Vec<Uuid> = seeds
         .pre_arrivals
@@ -482,94 +478,178 @@ async fn find_leads(
         .collect();
     let mut leads: Vec<Lead> = truck_rows
         .into_iter()
-        .filter_map(|row| {
-            Some(Lead {
-                id: row.truck_visit_id?,
-                is_truck: true,
-                containers: row.containers.unwrap_or_default(),
-                plates: row.plates.unwrap_or_default(),
-                firms: row
-                    .haulier_party
-                    .into_iter()
-                    .chain(row.carrier_party)
-                    .collect(),
-                pre_arrival_id: row.pre_arrival_id,
-                numbers: Vec::new(),
-                references: Vec::new(),
-                list: row.list_number,
-                overdue: false,
-                on_unknown: false,
-                long_inside: row.long_inside,
-            })
-        })
+        .enumerate()
+        .map(|(place, row)| row.lead(place >= named))
         .collect();
-    let filing_rows = sqlx::query!(
+    let filing_rows = sqlx::query_as!(
+        FilingRow,
         r#"select pre_arrival_id, number, pass_number, haulier_party, containers, plates, list_number,
-                  body -> 'document_references' as "references: Json<Vec<String>>", body ->> 'kind' as kind,
-                  false as "overdue!", false as "on_unknown!"
+                  body -> 'document_references' as "references: Json<Vec<String>>", body ->> 'kind' as kind
            from pre_arrival
            where pre_arrival_id = any($1::uuid[]) or number = any($2::text[]) or pass_number = any($2::text[])
               or (state in ('BLOCKED', 'READY')
                   and (containers && $3::text[] or plates && $4::text[] or haulier_party = any($5::text[])
-                       or list_number = any($11::text[])))
+                       or list_number = any($7::text[])))
               or (state in ('BLOCKED', 'READY') and body ->> 'kind' = 'FULL_IN'
-                  and body -> 'document_references' ?| $10::text[])
-           union all
-           -- A transfer whose truck is inside its first site does not expire.
-           (select pre_arrival_id, number, pass_number, haulier_party, containers, plates, list_number,
-                   body -> 'document_references', body ->> 'kind', true, false from pre_arrival
-            where $6 and state in ('BLOCKED', 'READY') and expires_at <= clock_timestamp()
-              and (body ->> 'truck_visit_id' is null or body ->> 'on_the_road_since' is not null)
-            order by expires_at limit $7)
-           union all
-           -- Blocked because something was parked, which may be so no more.
-           (select pre_arrival_id, number, pass_number, haulier_party, containers, plates, list_number,
-                   body -> 'document_references', body ->> 'kind', false, true from pre_arrival
-            where $8 and state = 'BLOCKED' and body @> '{"conditions": [{"code": "KNOWLEDGE_UNKNOWN"}]}'
-            order by pre_arrival_id limit $9)
-           union all
-           -- Ready, and something is parked about a thing that it names.
-           (select pre_arrival_id, number, pass_number, haulier_party, containers, plates, list_number,
-                   body -> 'document_references', body ->> 'kind', false, true from pre_arrival
-            where $8 and state = 'READY' and exists (
-                select from fabric.parked p
-                join unnest(containers || plates || haulier_party || list_number) as named (thing) on position(thing in p.key) > 0)
-            order by pre_arrival_id limit $9)"#,
+                  and body -> 'document_references' ?| $6::text[])"#,
         &filings,
         &numbers,
         &containers,
         &plates,
         &parties,
-        seeds.overdue,
-        OVERDUE_MAX,
-        seeds.on_unknown,
-        UNKNOWN_MAX,
         &references,
         &lists
     )
-    .fetch_all(db)
+    .fetch_all(&mut *db)
     .await?;
-    leads.extend(filing_rows.into_iter().filter_map(|row| {
-        Some(Lead {
-            id: row.pre_arrival_id?,
+    leads.extend(filing_rows.into_iter().map(FilingRow::lead));
+    if seeds.overdue {
+        let overdue = filings_overdue(db).await?.into_iter();
+        leads.extend(overdue.map(|row| Lead {
+            overdue: true,
+            ..row.lead()
+        }));
+    }
+    if seeds.on_unknown {
+        let on_unknown = filings_on_unknown(db).await?.into_iter();
+        leads.extend(on_unknown.map(|row| Lead {
+            on_unknown: true,
+            ..row.lead()
+        }));
+    }
+    Ok(leads)
+}
+
+/// Of a truck's visit what leads further.
+struct TruckRow {
+    truck_visit_id: Uuid,
+    pre_arrival_id: Option<Uuid>,
+    haulier_party: Option<String>,
+    carrier_party: Option<String>,
+    containers: Vec<String>,
+    plates: Vec<String>,
+    list_number: Option<String>,
+}
+
+impl TruckRow {
+    fn lead(self, long_inside: bool) -> Lead {
+        Lead {
+            id: self.truck_visit_id,
+            is_truck: true,
+            containers: self.containers,
+            plates: self.plates,
+            firms: self
+                .haulier_party
+                .into_iter()
+                .chain(self.carrier_party)
+                .collect(),
+            pre_arrival_id: self.pre_arrival_id,
+            numbers: Vec::new(),
+            references: Vec::new(),
+            list: self.list_number,
+            overdue: false,
+            on_unknown: false,
+            long_inside,
+        }
+    }
+}
+
+/// Of a pre-arrival what leads further.
+struct FilingRow {
+    pre_arrival_id: Uuid,
+    number: String,
+    pass_number: Option<String>,
+    haulier_party: String,
+    containers: Vec<String>,
+    plates: Vec<String>,
+    list_number: Option<String>,
+    references: Option<Json<Vec<String>>>,
+    kind: Option<String>,
+}
+
+impl FilingRow {
+    fn lead(self) -> Lead {
+        let by_reference = self.kind.as_deref() == Some(PreArrivalKind::FullIn.as_str());
+        let references = self.references.filter(|_| by_reference);
+        Lead {
+            id: self.pre_arrival_id,
             is_truck: false,
-            containers: row.containers.unwrap_or_default(),
-            plates: row.plates.unwrap_or_default(),
-            firms: row.haulier_party.into_iter().collect(),
+            containers: self.containers,
+            plates: self.plates,
+            firms: vec![self.haulier_party],
             pre_arrival_id: None,
-            numbers: row.number.into_iter().chain(row.pass_number).collect(),
-            references: row
-                .references
-                .filter(|_| row.kind.as_deref() == Some(PreArrivalKind::FullIn.as_str()))
+            numbers: std::iter::once(self.number)
+                .chain(self.pass_number)
+                .collect(),
+            references: references
                 .map(|references| references.0)
                 .unwrap_or_default(),
-            list: row.list_number,
-            overdue: row.overdue,
-            on_unknown: row.on_unknown,
+            list: self.list_number,
+            overdue: false,
+            on_unknown: false,
             long_inside: false,
-        })
-    }));
-    Ok(leads)
+        }
+    }
+}
+
+/// The trucks that were let in longest ago, and so long ago that they must have left.
+async fn trucks_long_inside(
+    db: &mut PgConnection,
+    gone_after: TimeDelta,
+) -> Result<Vec<TruckRow>, sqlx::Error> {
+    sqlx::query_as!(
+        TruckRow,
+        "select truck_visit_id, pre_arrival_id, haulier_party, carrier_party, containers, plates, list_number
+         from truck_visit
+         where state = 'GATED_IN' and arrived_at <= clock_timestamp() - make_interval(secs => $1)
+         order by arrived_at limit $2",
+        gone_after.as_seconds_f64(),
+        LONG_INSIDE_MAX
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Those that expire. A transfer whose truck is inside its first site does not.
+async fn filings_overdue(db: &mut PgConnection) -> Result<Vec<FilingRow>, sqlx::Error> {
+    sqlx::query_as!(
+        FilingRow,
+        r#"select pre_arrival_id, number, pass_number, haulier_party, containers, plates, list_number,
+                  body -> 'document_references' as "references: Json<Vec<String>>", body ->> 'kind' as kind
+           from pre_arrival
+           where state in ('BLOCKED', 'READY') and expires_at <= clock_timestamp()
+             and (body ->> 'truck_visit_id' is null or body ->> 'on_the_road_since' is not null)
+           order by expires_at limit $1"#,
+        OVERDUE_MAX
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Those that are blocked because something was parked, which may be so no more; and those that are ready, and
+/// something is parked about a thing that they name.
+async fn filings_on_unknown(db: &mut PgConnection) -> Result<Vec<FilingRow>, sqlx::Error> {
+    sqlx::query_as!(
+        FilingRow,
+        r#"(select pre_arrival_id as "pre_arrival_id!", number as "number!", pass_number,
+                   haulier_party as "haulier_party!", containers as "containers!", plates as "plates!", list_number,
+                   body -> 'document_references' as "references: Json<Vec<String>>", body ->> 'kind' as kind
+            from pre_arrival
+            where state = 'BLOCKED' and body @> '{"conditions": [{"code": "KNOWLEDGE_UNKNOWN"}]}'
+            order by pre_arrival_id limit $1)
+           union all
+           (select pre_arrival_id, number, pass_number, haulier_party, containers, plates, list_number,
+                   body -> 'document_references', body ->> 'kind'
+            from pre_arrival
+            where state = 'READY' and exists (
+                select from fabric.parked p
+                join unnest(containers || plates || haulier_party || list_number) as named (thing)
+                  on position(thing in p.key) > 0)
+            order by pre_arrival_id limit $1)"#,
+        UNKNOWN_MAX
+    )
+    .fetch_all(db)
+    .await
 }
 
 /// The hold scopes around containers: their open stays and the declarations bound to them.

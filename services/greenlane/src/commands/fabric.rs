@@ -73,8 +73,10 @@ Example: greenlane fabric parked list --service release
          greenlane fabric parked show release greenlane.gate.hold.v1/3/1/17"
     )]
     Parked(ParkedCommand),
-    /// Compute the chain of every partition anew, and say where it breaks
-    #[command(after_help = "Example: greenlane fabric verify")]
+    /// Whether databases, topics and readers agree on all that was published, and what was lost
+    #[command(after_help = "\
+Example: greenlane fabric verify
+         greenlane fabric verify --service customs --output json")]
     Verify {
         /// Only of this service
         #[arg(long)]
@@ -329,33 +331,109 @@ fn by_topic(service: Service, status: &GetFabricStatusResponse) -> Vec<Vec<Strin
 
 async fn verify(service: Option<Service>, session: &Session) -> Result<(), ClientError> {
     let mut silent = Silent::default();
-    let mut rows = Vec::new();
-    let mut breaks = 0;
+    let (mut rows, mut lost) = (Vec::new(), Vec::new());
+    let mut faults = Vec::new();
     for service in meant(service) {
         let answer = silent.heard(service, ask_verify(service, session).await);
         let Some(found) = answer else { continue };
-        breaks += found.breaks.len();
+        faults.extend(faults_of(service, &found));
         if session.output() == Output::Json {
             let object = output::json_of("greenlane.fabric.v1.VerifyResponse", &found)?;
             output::object(&of_service(service, object))?;
             continue;
         }
+        let wrong = found.breaks.iter().chain(&found.missing);
+        let wrong: Vec<&str> = wrong.map(String::as_str).collect();
         rows.push(vec![
             service.to_string(),
             found.partitions.to_string(),
             found.rows.to_string(),
-            found.breaks.join("\n"),
+            found.records.to_string(),
+            wrong.join("\n"),
         ]);
+        lost.extend(found.unknown.into_iter().map(|fact| {
+            let state = if fact.given_up { "given up" } else { "lost" };
+            vec![fact.event_id, fact.event_type, fact.key, state.to_owned()]
+        }));
     }
+    faults.extend(readers_ahead(service, &mut silent, session).await);
     if session.output() == Output::Table {
-        output::table(&["service", "partitions", "rows", "breaks"], rows)?;
+        let columns = ["service", "partitions", "rows", "records", "wrong"];
+        output::table(&columns, rows)?;
+        if !lost.is_empty() {
+            output::table(&["not in the database", "says", "about", "state"], lost)?;
+        }
     }
-    if breaks > 0 {
-        return Err(ClientError::Failed(format!(
-            "{breaks} chains do not hold: somebody changed what was published, or the database is not the one that published it"
-        )));
+    if !faults.is_empty() {
+        return Err(ClientError::Failed(faults.join("\n")));
     }
     silent.end()
+}
+
+/// What was found wrong with what one service has published, and who must act.
+fn faults_of(service: Service, found: &VerifyResponse) -> Vec<String> {
+    let mut faults = Vec::new();
+    if !found.breaks.is_empty() {
+        let breaks = found.breaks.len();
+        faults.push(format!(
+            "{service}: {breaks} chains do not hold: somebody changed what was published, or the database is not the one that published it"
+        ));
+    }
+    if !found.missing.is_empty() {
+        faults.push(format!(
+            "{service}: the topics have holes; greenlane fabric republish {service} sends from a sequence on again"
+        ));
+    }
+    if found.unknown.iter().any(|fact| !fact.given_up) {
+        let facts = found.unknown_facts;
+        faults.push(format!(
+            "{service}: {facts} facts were published that its database does not know: it is older than what was published; the runbook says what to do (\"A database was restored\")"
+        ));
+    }
+    if !found.topics_unread_because.is_empty() {
+        let why = &found.topics_unread_because;
+        faults.push(format!("{service}: its topics could not be read: {why}"));
+    }
+    faults
+}
+
+/// Readers that have applied more of a service, or of any, than that has published.
+async fn readers_ahead(of: Option<Service>, silent: &mut Silent, session: &Session) -> Vec<String> {
+    let mut read = Vec::new();
+    for service in Service::ALL {
+        if silent.0.contains(&service) {
+            continue;
+        }
+        let answer = silent.heard(service, ask_status(service, session).await);
+        let consumed = answer.map(|status| status.consumed).unwrap_or_default();
+        read.extend(consumed.into_iter().map(|position| (service, position)));
+    }
+    // After what was read: meanwhile they go on.
+    let mut heads = BTreeMap::new();
+    for service in meant(of) {
+        if silent.0.contains(&service) {
+            continue;
+        }
+        let answer = silent.heard(service, ask_status(service, session).await);
+        let produced = answer.map(|status| status.produced).unwrap_or_default();
+        heads.extend(produced.into_iter().map(|head| {
+            let place = (head.epoch, head.head_sequence);
+            ((head.topic, head.partition), place)
+        }));
+    }
+    let ahead = read.into_iter().filter_map(|(reader, position)| {
+        let (topic, partition) = (position.topic, position.partition);
+        let (epoch, head) = *heads.get(&(topic.clone(), partition))?;
+        let applied = position.applied_sequence;
+        let is_ahead = applied > 0 && (position.epoch, applied) > (epoch, head);
+        is_ahead.then(|| {
+            format!(
+                "{reader} has applied {topic}/{partition} up to {}/{applied}, and its producer knows of {epoch}/{head}",
+                position.epoch
+            )
+        })
+    });
+    ahead.collect()
 }
 
 async fn ask_verify(service: Service, session: &Session) -> Result<VerifyResponse, ClientError> {

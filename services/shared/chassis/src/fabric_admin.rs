@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use fabric::{Admin, ConsumedStatus, Health, ParkedPlace, ParkedRecord, ProducedStatus};
+use fabric::{
+    Admin, ConsumedStatus, Health, ParkedPlace, ParkedRecord, ProducedStatus, UnknownFact,
+};
 use proto::fabric::v1 as wire;
 use proto::fabric::v1::fabric_admin_service_server::{
     FabricAdminService, FabricAdminServiceServer,
@@ -193,6 +195,11 @@ impl<I: Send + Sync + 'static> FabricAdminService for FabricAdmin<I> {
             partitions: report.partitions,
             rows: report.rows,
             breaks: report.breaks,
+            records: report.records,
+            missing: report.missing,
+            unknown: report.unknown.into_iter().map(unknown).collect(),
+            unknown_facts: report.unknown_facts,
+            topics_unread_because: report.topics_unread.unwrap_or_default(),
         }))
     }
 }
@@ -226,6 +233,16 @@ fn consumed(status: ConsumedStatus) -> wire::ConsumedPartition {
         known_head_sequence: status.known_head_sequence,
         knowledge_age_millis: status.knowledge_age.map(millis),
         stopped_because: status.stopped_because.unwrap_or_default(),
+    }
+}
+
+fn unknown(fact: UnknownFact) -> wire::UnknownFact {
+    wire::UnknownFact {
+        event_id: fact.event_id,
+        topic: fact.topic,
+        key: fact.key,
+        event_type: fact.event_type,
+        given_up: fact.given_up,
     }
 }
 

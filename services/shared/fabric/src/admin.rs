@@ -1,5 +1,5 @@
 //! What an operator sees and does: how far producing and consuming have come,
-//! parked records, sending again, and the chain computed anew.
+//! parked records, sending again, and whether all that was published still stands.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,18 +10,16 @@ use kernel::Refusal;
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::config::FabricConfig;
 use crate::fabric::Health;
-use crate::restate::EPOCH_TYPE;
-use crate::sequence::{PARTITIONS, chain_after, event_id, partition_of};
 use crate::service::{Knowledge, StoreError};
 pub use crate::store::ParkedPlace;
 use crate::store::{self, OutboxRow, Parked};
+use crate::verify::{self, VerifyReport};
 use crate::writer::Item;
 
 /// Parked records given at once.
 const PAGE_ROWS_MAX: u32 = 200;
-/// Rows read at once while a chain is computed anew.
-const VERIFY_ROWS: i64 = 2_000;
 /// Longest reason for a discard, in characters.
 const REASON_CHARS_MAX: usize = 500;
 
@@ -131,23 +129,14 @@ impl From<Parked> for ParkedRecord {
     }
 }
 
-/// What came of computing the chains anew.
-#[derive(Clone, Debug, Default)]
-pub struct VerifyReport {
-    /// Partitions looked at.
-    pub partitions: u32,
-    /// Rows looked at.
-    pub rows: u64,
-    /// Where a chain does not hold.
-    pub breaks: Vec<String>,
-}
-
 /// An operator's way into a service's fabric; cheap to clone.
 pub struct Admin<I> {
     service: &'static str,
     url: String,
     pool: PgPool,
     health: Health,
+    /// None: nothing is sent or read.
+    broker: Option<FabricConfig>,
     backgrounds: Vec<mpsc::Sender<Item<I>>>,
 }
 
@@ -158,6 +147,7 @@ impl<I> Clone for Admin<I> {
             url: self.url.clone(),
             pool: self.pool.clone(),
             health: self.health.clone(),
+            broker: self.broker.clone(),
             backgrounds: self.backgrounds.clone(),
         }
     }
@@ -169,6 +159,7 @@ impl<I: Send + 'static> Admin<I> {
         url: String,
         pool: PgPool,
         health: Health,
+        broker: Option<FabricConfig>,
         backgrounds: Vec<mpsc::Sender<Item<I>>>,
     ) -> Self {
         Self {
@@ -176,6 +167,7 @@ impl<I: Send + 'static> Admin<I> {
             url,
             pool,
             health,
+            broker,
             backgrounds,
         }
     }
@@ -400,48 +392,17 @@ impl<I: Send + 'static> Admin<I> {
             .map_err(unavailable)
     }
 
-    /// Computes every produced partition's chain anew from the rows kept.
+    /// Computes every produced partition's chain anew from the rows kept, and reads the topics through. A broker
+    /// that does not answer is told in the report.
     ///
     /// # Errors
     /// If the database does not answer.
     pub async fn verify(&self) -> Result<VerifyReport, Refusal> {
-        let mut report = VerifyReport::default();
-        // Before a connection is held: two that each hold one and want another wait for ever.
-        let produced = store::produced(&self.pool).await.map_err(unavailable)?;
-        let mut db = self.pool.acquire().await.map_err(unavailable)?;
-        for row in produced {
-            report.partitions += 1;
-            let (topic, partition) = row.part;
-            let mut after = 0;
-            let mut previous: Option<OutboxRow> = None;
-            loop {
-                let rows = store::outbox_after(
-                    &mut db,
-                    &topic,
-                    partition,
-                    row.head.epoch,
-                    after,
-                    VERIFY_ROWS,
-                )
+        let mut report = verify::chains(&self.pool).await.map_err(unavailable)?;
+        if let Some(config) = &self.broker {
+            verify::topics(&self.pool, config, &mut report)
                 .await
                 .map_err(unavailable)?;
-                let Some(last) = rows.last() else { break };
-                after = last.seq;
-                for next in rows {
-                    report.rows += 1;
-                    if let Some(fault) = chain_fault(previous.as_ref(), &next) {
-                        report.breaks.push(fault);
-                    }
-                    previous = Some(next);
-                }
-            }
-            if previous.is_some_and(|last| {
-                last.seq >= row.head.seq && last.chain != row.head.chain && last.seq == row.head.seq
-            }) {
-                report.breaks.push(format!(
-                    "{topic}/{partition}: the head's chain is not its last row's"
-                ));
-            }
         }
         Ok(report)
     }
@@ -479,26 +440,6 @@ fn not_stated(error: StoreError) -> Refusal {
         StoreError::Database(error) => unavailable(error),
         other => Refusal::unavailable("OVERLOADED", other.to_string()).with_retry_after_millis(500),
     }
-}
-
-/// What is wrong with a row's place in its chain; the first row kept has no
-/// predecessor to check against.
-fn chain_fault(previous: Option<&OutboxRow>, row: &OutboxRow) -> Option<String> {
-    let id = event_id(&row.topic, row.partition, row.epoch, row.seq);
-    let before: &[u8] = match previous {
-        Some(previous) if previous.seq + 1 != row.seq => {
-            return Some(format!("{id}: the row before it is missing"));
-        }
-        Some(previous) => &previous.chain,
-        None if row.seq == 1 => crate::sequence::CHAIN_START,
-        None => return None,
-    };
-    let elsewhere = row.partition != partition_of(&row.key) && row.event_type != EPOCH_TYPE;
-    if elsewhere || row.partition >= PARTITIONS {
-        return Some(format!("{id}: its key belongs to another partition"));
-    }
-    let expected = chain_after(before, &id, &row.event_type, &row.key, &row.payload);
-    (expected != row.chain).then(|| format!("{id}: its chain does not follow from its content"))
 }
 
 fn unavailable(error: sqlx::Error) -> Refusal {

@@ -232,7 +232,14 @@ impl<S: Service> Fabric<S> {
             queues: queues.into(),
             committed: commits,
         };
-        let admin = Admin::new(S::NAME, url.to_owned(), pool, health.clone(), backgrounds);
+        let admin = Admin::new(
+            S::NAME,
+            url.to_owned(),
+            pool,
+            health.clone(),
+            broker.then_some(config),
+            backgrounds,
+        );
         Ok(Self {
             handle,
             admin,

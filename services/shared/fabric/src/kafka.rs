@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rdkafka::ClientConfig;
@@ -20,6 +20,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use crate::config::FabricConfig;
 use crate::sequence::{EVENT_BYTES_MAX, PARTITIONS};
 use crate::store::Part;
+use crate::verify::Published;
 
 /// How long an answer of the broker is waited for.
 pub(crate) const BROKER_WAIT: Duration = Duration::from_secs(5);
@@ -198,6 +199,68 @@ pub(crate) fn tails(
     parts: &[Part],
     records_max: i64,
 ) -> Result<BTreeMap<Part, Vec<Tail>>, String> {
+    let mut found: BTreeMap<Part, Vec<Tail>> = BTreeMap::new();
+    let until = Instant::now() + 2 * BROKER_WAIT;
+    read_to_ends(
+        config,
+        parts,
+        |end| end - records_max,
+        |part, message| {
+            let tail = Tail {
+                event_type: header(message, "ce_type").unwrap_or_default(),
+                event_id: header(message, "ce_id").unwrap_or_default(),
+                chain: header_bytes(message, "ce_chain"),
+                payload: Bytes::copy_from_slice(message.payload().unwrap_or_default()),
+            };
+            found.entry(part.clone()).or_default().insert(0, tail);
+            Instant::now() < until
+        },
+    )?;
+    Ok(found)
+}
+
+/// Every event that these partitions hold, in the order of each, until who looks at them has seen enough. Blocks.
+pub(crate) fn read_all(
+    config: &FabricConfig,
+    parts: &[Part],
+    mut see: impl FnMut(Published) -> bool,
+) -> Result<(), String> {
+    read_to_ends(
+        config,
+        parts,
+        |_| 0,
+        |part, message| {
+            let event_type = header(message, "ce_type").unwrap_or_default();
+            let event_id = header(message, "ce_id").unwrap_or_default();
+            // Watermarks have no place in a sequence.
+            let place = match event_type.as_str() {
+                WATERMARK_TYPE => None,
+                _ => crate::consumer::numbers(&part.0, part.1, &event_id),
+            };
+            place.is_none_or(|(epoch, seq)| {
+                see(Published {
+                    part: part.clone(),
+                    epoch,
+                    seq,
+                    event_id,
+                    event_type,
+                    key: String::from_utf8_lossy(message.key().unwrap_or_default()).into_owned(),
+                    chain: header_bytes(message, "ce_chain").to_vec(),
+                })
+            })
+        },
+    )
+}
+
+/// Reads each of these partitions from an offset on (given its end; the first that is kept, if that is beyond) to the
+/// end that it has when this begins, unless whoever sees the records has enough. Blocks; gives up when nothing comes
+/// any more.
+fn read_to_ends(
+    config: &FabricConfig,
+    parts: &[Part],
+    from: impl Fn(i64) -> i64,
+    mut see: impl FnMut(&Part, &BorrowedMessage<'_>) -> bool,
+) -> Result<(), String> {
     let consumer: BaseConsumer = client(config)
         .set("group.id", "greenlane-unused")
         .set("enable.auto.commit", "false")
@@ -212,17 +275,16 @@ pub(crate) fn tails(
             .fetch_watermarks(&name, partition, BROKER_WAIT)
             .map_err(|error| format!("{name}/{partition}: {error}"))?;
         if high > low {
-            let from = Offset::Offset(low.max(high - records_max));
+            let from = Offset::Offset(low.max(from(high)));
             list.add_partition_offset(&name, partition, from)
                 .map_err(|error| error.to_string())?;
             ends.insert(part.clone(), high - 1);
         }
     }
     consumer.assign(&list).map_err(|error| error.to_string())?;
-    let mut found: BTreeMap<Part, Vec<Tail>> = BTreeMap::new();
-    let deadline = std::time::Instant::now() + 2 * BROKER_WAIT;
+    let mut heard_at = Instant::now();
     while !ends.is_empty() {
-        if std::time::Instant::now() > deadline {
+        if heard_at.elapsed() > 2 * BROKER_WAIT {
             return Err(format!(
                 "the last records of {} of {} partitions did not come",
                 ends.len(),
@@ -231,29 +293,25 @@ pub(crate) fn tails(
         }
         match consumer.poll(Duration::from_millis(100)) {
             Some(Ok(message)) => {
+                heard_at = Instant::now();
                 let Some(topic) = topic_of(&config.topic_prefix, message.topic()) else {
                     continue;
                 };
                 let part = (topic, message.partition().unsigned_abs());
-                let tail = Tail {
-                    event_type: header(&message, "ce_type").unwrap_or_default(),
-                    event_id: header(&message, "ce_id").unwrap_or_default(),
-                    chain: header_bytes(&message, "ce_chain"),
-                    payload: Bytes::copy_from_slice(message.payload().unwrap_or_default()),
-                };
                 // What came behind the end while this reads is not looked at.
-                if let Some(end) = ends.get(&part) {
-                    if message.offset() >= *end {
-                        ends.remove(&part);
-                    }
-                    found.entry(part).or_default().insert(0, tail);
+                let Some(end) = ends.get(&part) else { continue };
+                if message.offset() >= *end {
+                    ends.remove(&part);
+                }
+                if !see(&part, &message) {
+                    return Err("there was no time to read them all".to_owned());
                 }
             }
-            Some(Err(error)) => tracing::debug!(%error, "reading the broker's tails"),
+            Some(Err(error)) => tracing::debug!(%error, "reading what the broker has"),
             None => {}
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 /// A header's value as text.

@@ -20,12 +20,11 @@ mod service;
 mod store;
 mod subject;
 mod trace;
+mod verify;
 mod working;
 mod writer;
 
-pub use admin::{
-    Admin, ConsumedStatus, FabricStatus, ParkedPlace, ParkedRecord, ProducedStatus, VerifyReport,
-};
+pub use admin::{Admin, ConsumedStatus, FabricStatus, ParkedPlace, ParkedRecord, ProducedStatus};
 pub use config::FabricConfig;
 pub use fabric::{Fabric, FabricError, Health};
 pub use handle::{Command, Handle, Reply, fingerprint};
@@ -38,4 +37,5 @@ pub use service::{
 pub use sqlx::PgPool as Reads;
 pub use store::{MigrateError, OutboxRow, ReadLimits, answered, migrate, migrate_service, reads};
 pub use subject::{SubjectSet, Subjects};
+pub use verify::{UnknownFact, VerifyReport};
 pub use working::Working;

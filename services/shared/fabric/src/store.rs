@@ -13,6 +13,7 @@ use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
 pub(crate) mod restate;
+pub(crate) mod verify;
 
 use crate::service::{Knowledge, ParkedKeys, StoreError};
 use crate::subject::SubjectSet;
@@ -484,7 +485,8 @@ pub(crate) struct Stamp {
 const STAMP_LATER_SECONDS: i32 = 10;
 
 /// Keeps each watermark that is newer than the one held, and gives where those
-/// partitions stand.
+/// partitions stand. One held from the future says nothing, and gives way to any: a
+/// clock was fast and has been put right.
 pub(crate) async fn write_stamps(
     db: &mut PgConnection,
     stamps: &BTreeMap<Part, Stamp>,
@@ -507,7 +509,8 @@ pub(crate) async fn write_stamps(
          from unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[], $7::bigint[])
              as n (topic, partition, epoch, acked, head, stamped_at, ago_micros)
          where p.topic = n.topic and p.partition = n.partition
-           and (p.watermark_stamped_at is null or p.watermark_stamped_at < n.stamped_at)
+           and (p.watermark_stamped_at is null or p.watermark_stamped_at < n.stamped_at
+                or p.watermark_stamped_at > clock_timestamp())
          returning p.topic, p.partition, p.epoch, p.seq, p.chain, p.kafka_offset, p.stopped_because,
              (n.stamped_at > p.moved_at + $8 * interval '1 second') as "is_later!""#,
         &topics,

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 mod classes;
+mod clock;
 mod error;
 mod folder;
 mod kafka;
@@ -21,7 +22,9 @@ mod provision;
 mod testing;
 mod versions;
 
+pub use clock::{let_clock_step, step_clock};
 pub use error::{Missing, StackError};
+pub use postgres::superuser;
 pub use provision::{ServiceDatabase, provision};
 pub use testing::{TestStack, for_tests, ground_for_tests};
 pub use versions::{Coordinate, Java, Postgresql, Versions};

@@ -23,6 +23,8 @@ use crate::programs::{PostgresPrograms, Progress};
 
 /// The superuser of a private cluster.
 const SUPERUSER: &str = "greenlane";
+/// Where its password is kept, beside the cluster's data.
+const PASSWORD_FILE: &str = "superuser.password";
 /// Whom PostgreSQL runs as when this process is root, which it refuses to be.
 const SYSTEM_USER: &str = "postgres";
 /// Where root's data folder goes when the state folder lies where that user
@@ -268,7 +270,10 @@ impl Postgres {
 
 /// Connects once, within a deadline.
 pub(crate) async fn connect(url: &str) -> Result<PgConnection, sqlx::Error> {
-    let options: PgConnectOptions = url.parse()?;
+    connect_with(&url.parse()?).await
+}
+
+pub(crate) async fn connect_with(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
     match tokio::time::timeout(Duration::from_secs(CONNECT_SECONDS_MAX), options.connect()).await {
         Ok(connected) => connected,
         Err(_) => Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())),
@@ -318,6 +323,20 @@ pub(crate) fn major_of(state: &Path) -> Option<u32> {
         .trim()
         .parse()
         .ok()
+}
+
+/// The superuser of a state folder's own cluster, who may do what no service may: name and password.
+///
+/// # Errors
+/// There is no cluster yet, or its password may not be read.
+pub fn superuser(state: &Path) -> Result<(&'static str, String), StackError> {
+    Ok((SUPERUSER, password_in(&state.join("postgres"))?))
+}
+
+fn password_in(home: &Path) -> Result<String, StackError> {
+    let path = home.join(PASSWORD_FILE);
+    let text = fs::read_to_string(&path).map_err(StackError::io("read", &path))?;
+    Ok(text.trim().to_owned())
 }
 
 /// Removes what a state folder keeps elsewhere.
@@ -411,18 +430,12 @@ impl Home {
         command.env("LC_ALL", "C");
     }
 
-    fn password_file(&self) -> PathBuf {
-        self.folder.join("superuser.password")
-    }
-
     fn password(&self) -> Result<String, StackError> {
-        let path = self.password_file();
-        let text = fs::read_to_string(&path).map_err(StackError::io("read", &path))?;
-        Ok(text.trim().to_owned())
+        password_in(&self.folder)
     }
 
     fn new_password(&self) -> Result<PathBuf, StackError> {
-        let path = self.password_file();
+        let path = self.folder.join(PASSWORD_FILE);
         let mut random = [0_u8; 24];
         rand::thread_rng().fill_bytes(&mut random);
         let write = || -> io::Result<()> {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use prost::Message;
 use prost_types::Timestamp;
 use proto::gate::events::v1::{
@@ -14,8 +15,8 @@ use proto::release::events::v1::DecisionEvent;
 use super::{Kind, Violation};
 use crate::evidence::{Event, Evidence};
 
-/// When something was recorded: seconds and nanoseconds.
-type Moment = (i64, i32);
+/// When something was recorded, by a clock that was right all the while.
+type Moment = DateTime<Utc>;
 
 /// A decision of release.
 struct Decided {
@@ -52,7 +53,7 @@ pub(super) fn violations(evidence: &Evidence) -> Vec<Violation> {
                 let Some(visit) = said.visit.filter(|_| has_left) else {
                     continue;
                 };
-                let at = moment(said.recorded_at.as_ref());
+                let at = moment(evidence, said.recorded_at.as_ref());
                 found.extend(barriers.left_without_release(event, &visit, at));
                 if let Some(before) = departed.insert(&event.key, visit.container_visit_id.clone())
                     && before == visit.container_visit_id
@@ -77,7 +78,7 @@ pub(super) fn violations(evidence: &Evidence) -> Vec<Violation> {
             "gate.list-passage" => {
                 let said: ListPassageEvent = read(event);
                 if said.fact() == ListPassageFact::Passed {
-                    let at = moment(said.recorded_at.as_ref());
+                    let at = moment(evidence, said.recorded_at.as_ref());
                     let list = format!("list/{}", event.key);
                     found.extend(barriers.without_release(event, &list, at, None));
                 }
@@ -109,7 +110,7 @@ impl<'a> Barriers<'a> {
                     let of_key = barriers.decisions.entry(&event.key).or_default();
                     of_key.push(Decided {
                         version: decision.version,
-                        at: moment(said.recorded_at.as_ref()),
+                        at: moment(evidence, said.recorded_at.as_ref()),
                         granted: decision.state == "GRANTED",
                         haulier: decision.haulier_party,
                         ask: decision.ask_id,
@@ -118,7 +119,7 @@ impl<'a> Barriers<'a> {
                 "gate.answer" => {
                     let said: AnswerEvent = read(event);
                     if said.verdict() == AnswerVerdict::Applied {
-                        let at = moment(said.recorded_at.as_ref());
+                        let at = moment(evidence, said.recorded_at.as_ref());
                         barriers.applied.entry(said.ask_id).or_insert(at);
                     }
                 }
@@ -204,8 +205,10 @@ fn read<M: Message + Default>(event: &Event) -> M {
     M::decode(event.payload.as_slice()).unwrap_or_default()
 }
 
-fn moment(recorded_at: Option<&Timestamp>) -> Moment {
-    recorded_at.map_or_else(Moment::default, |time| (time.seconds, time.nanos))
+fn moment(evidence: &Evidence, recorded_at: Option<&Timestamp>) -> Moment {
+    let recorded = recorded_at
+        .and_then(|time| DateTime::from_timestamp(time.seconds, time.nanos.unsigned_abs()));
+    evidence.right(recorded.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -215,6 +218,7 @@ mod tests {
 
     use super::super::exchange::tests::having_published;
     use super::*;
+    use crate::evidence::Step;
 
     const VISIT: &str = "GUOYUAN-PORT/MSKU9070323/1";
     const TRUCK: &str = "truck";
@@ -283,12 +287,18 @@ mod tests {
 
     /// What is found where these topics hold these messages, each under the key.
     fn found(topics: &[(&str, &str, &[Vec<u8>])]) -> Vec<Kind> {
+        found_after(&[], topics)
+    }
+
+    /// As [`found`], where clocks were wrong for a while.
+    fn found_after(steps: &[Step], topics: &[(&str, &str, &[Vec<u8>])]) -> Vec<Kind> {
         let exchanges = topics.iter().enumerate();
         let exchanges = exchanges.map(|(place, (topic, key, payloads))| {
             let name = format!("{place}");
             (name, having_published(topic, key, payloads))
         });
         let evidence = Evidence {
+            steps: steps.to_vec(),
             exchanges: exchanges.collect(),
             ..Evidence::default()
         };
@@ -317,6 +327,31 @@ mod tests {
         assert_eq!(departure(&[granted], &[], &[left(0, false)]), without);
         let withheld = decided(1, 1, "WITHHELD", "");
         assert_eq!(departure(&[withheld], &[], &[left(2, false)]), without);
+    }
+
+    #[test]
+    fn what_was_recorded_by_a_clock_that_was_fast_counts_when_it_happened() {
+        let moment = |seconds| DateTime::from_timestamp(seconds, 0).unwrap_or_default();
+        let fast = Step {
+            from: moment(10),
+            until: moment(20),
+            seconds: 3_600,
+        };
+        let of = |granted: i64, left_at: i64| {
+            found_after(
+                &[fast],
+                &[
+                    (
+                        "release.decision",
+                        VISIT,
+                        &[decided(granted, 1, "GRANTED", "")],
+                    ),
+                    ("gate.container-visit", VISIT, &[left(left_at, false)]),
+                ],
+            )
+        };
+        assert_eq!(of(3_600 + 15, 25), []);
+        assert_eq!(of(25, 3_600 + 15), [Kind::PassedWithoutRelease]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod barrier;
 mod decisions;
 mod exchange;
 mod facts;
+pub mod history;
 mod stock;
 pub mod streams;
 mod topics;
@@ -15,6 +16,8 @@ use crate::evidence::Evidence;
 /// What may never happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
+    /// A request was answered, and its service does not know it any more.
+    AcknowledgedMissing,
     /// A number of a partition's sequence is missing, or stands beyond the head.
     SequenceGap,
     /// An event's chain does not follow from its content and the event before it, or the head's is not the last one's.
@@ -101,10 +104,17 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Every violation that the evidence shows.
-pub fn violations(evidence: &Evidence) -> Vec<Violation> {
+/// Every violation of the exchange of facts, whatever they say: after a restore from a backup they contradict what was
+/// lost.
+pub fn of_exchange(evidence: &Evidence) -> Vec<Violation> {
     let mut found = exchange::violations(evidence);
     found.extend(topics::violations(evidence));
+    found
+}
+
+/// Every violation that the evidence shows.
+pub fn violations(evidence: &Evidence) -> Vec<Violation> {
+    let mut found = of_exchange(evidence);
     found.extend(facts::violations(evidence));
     found.extend(decisions::violations(evidence));
     found.extend(barrier::violations(evidence));

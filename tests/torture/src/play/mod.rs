@@ -11,6 +11,7 @@
 )]
 
 pub mod chance;
+pub mod history;
 pub mod journey;
 pub mod outage;
 pub mod parties;

@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 use tonic::{Code, Response, Status};
 
 use crate::play::chance::Chance;
+use crate::play::history;
 use crate::site::Site;
 
 /// Whatever is waited for, unless more patience is asked for.
@@ -43,10 +44,11 @@ pub fn with_patience(patience: Duration) {
     PATIENCE.set(patience);
 }
 
-/// Makes a call until it is answered. The request must be the same each time, with the same id: then it does
+/// Makes a call until it is answered. The request must be the same each time, with this id: then it does
 /// not matter whether the call or the answer was lost.
 pub async fn answered<T: fmt::Debug>(
     what: &str,
+    request_id: &str,
     mut call: impl AsyncFnMut() -> Result<Response<T>, Status>,
 ) -> T {
     let end = Instant::now() + PATIENCE.get();
@@ -54,6 +56,7 @@ pub async fn answered<T: fmt::Debug>(
     loop {
         match call().await {
             Ok(answer) => {
+                history::acknowledged(what, request_id);
                 let answer = answer.into_inner();
                 if asks_again() {
                     must_be_answered_alike(what, &answer, &mut call).await;

@@ -10,9 +10,11 @@ use clap::ValueEnum;
 use stack::process::Signal;
 use tokio::time::{Instant, sleep};
 
+use super::clocks::{Clocks, STEP_SECONDS};
 use super::connections::{Connections, Server, State};
 use super::instance::Second;
 use super::log_loss::{Loss, lose};
+use crate::evidence::Step;
 use crate::play::chance::Chance;
 use crate::play::outage::{Outage, Target, Victim, Way};
 use crate::site::{Process, Site};
@@ -63,10 +65,12 @@ pub enum Sort {
     HalfOpen,
     /// PostgreSQL or Kafka can write nothing for a while, as on a full disk
     Full,
+    /// The clocks of all databases are an hour fast or slow for a while
+    Clock,
 }
 
 /// How often each is drawn.
-const SORTS: [(Sort, usize); 10] = [
+const SORTS: [(Sort, usize); 11] = [
     (Sort::Kill, 3),
     (Sort::End, 3),
     (Sort::Freeze, 4),
@@ -77,6 +81,7 @@ const SORTS: [(Sort, usize); 10] = [
     (Sort::Slow, 1),
     (Sort::HalfOpen, 1),
     (Sort::Full, 1),
+    (Sort::Clock, 1),
 ];
 
 /// One fault.
@@ -96,6 +101,8 @@ enum Fault {
     Full(Victim, Duration),
     /// The connections to a server fare badly for a while.
     Connections(Server, State, Duration),
+    /// All clocks are so many seconds fast for a while, or slow if negative.
+    Clock(i64, Duration),
 }
 
 impl fmt::Display for Fault {
@@ -132,6 +139,10 @@ impl fmt::Display for Fault {
                     "connections to {server}: {state:?}, for {millis} ms"
                 )
             }
+            Fault::Clock(seconds, time) => {
+                let millis = time.as_millis();
+                write!(formatter, "clocks step by {seconds} s, for {millis} ms")
+            }
         }
     }
 }
@@ -141,6 +152,8 @@ pub struct Chaos {
     site: &'static Site,
     connections: Connections,
     seconds: Vec<Second>,
+    /// None if they are not to step.
+    clocks: Option<Clocks>,
     /// Each as often as it is to be drawn.
     sorts: Vec<Sort>,
     chance: Chance,
@@ -149,21 +162,22 @@ pub struct Chaos {
 }
 
 impl Chaos {
-    /// Nothing is done yet; only faults of these sorts will be, or of all if none is named.
+    /// Nothing is done yet; only faults of these sorts will be. Without clocks none steps.
     pub fn new(
         site: &'static Site,
         connections: Connections,
         seconds: Vec<Second>,
+        clocks: Option<Clocks>,
         only: &BTreeSet<Sort>,
         chance: Chance,
         began: Instant,
     ) -> Chaos {
-        let wanted = |sort: &Sort| only.is_empty() || only.contains(sort);
-        let wanted = SORTS.into_iter().filter(|(sort, _)| wanted(sort));
+        let wanted = SORTS.into_iter().filter(|(sort, _)| only.contains(sort));
         Chaos {
             site,
             connections,
             seconds,
+            clocks,
             sorts: wanted
                 .flat_map(|(sort, often)| std::iter::repeat_n(sort, often))
                 .collect(),
@@ -176,6 +190,12 @@ impl Chaos {
     /// How many faults there were.
     pub fn faults(&self) -> usize {
         self.faults
+    }
+
+    /// How the clocks stepped until now.
+    pub fn steps(&self) -> Vec<Step> {
+        let clocks = self.clocks.as_ref();
+        clocks.map_or_else(Vec::new, |clocks| clocks.steps().to_vec())
     }
 
     /// Disturbs for so long; what was stopped goes on again before it returns, what was killed is being started.
@@ -200,6 +220,7 @@ impl Chaos {
         let signal = self.chance.one_of(&[Signal::SIGKILL, Signal::SIGTERM]);
         let server = self.chance.one_of(&Server::ALL);
         let keeper = self.chance.one_of(&[Victim::Postgres, Victim::Kafka]);
+        let step = self.chance.one_of(&[STEP_SECONDS, -STEP_SECONDS]);
         match sort {
             // PostgreSQL that is told to end waits for whoever is connected.
             Sort::End if victim != Victim::Postgres => Fault::End(victim),
@@ -212,6 +233,7 @@ impl Chaos {
             Sort::Slow => Fault::Connections(server, State::Slow, time),
             Sort::HalfOpen => Fault::Connections(server, State::HalfOpen, time),
             Sort::Full => Fault::Full(keeper, time),
+            Sort::Clock => Fault::Clock(step, time),
         }
     }
 
@@ -261,6 +283,13 @@ impl Chaos {
                 sleep(time).await;
                 self.connections.fare(server, State::Sound);
             }
+            Fault::Clock(seconds, time) => {
+                self.tell(&fault.to_string());
+                if let Some(clocks) = &mut self.clocks {
+                    let stepped = clocks.step(seconds, time).await;
+                    stepped.unwrap_or_else(|error| panic!("{error:#}"));
+                }
+            }
             Fault::Kill(victim) => self.stop(fault, victim, Way::Kill).await,
             Fault::End(victim) => self.stop(fault, victim, Way::End).await,
         }
@@ -279,7 +308,7 @@ impl Chaos {
         }
     }
 
-    fn tell(&self, what: &str) {
+    pub(super) fn tell(&self, what: &str) {
         println!("{:7.1} s  {what}", self.began.elapsed().as_secs_f64());
     }
 }

@@ -48,13 +48,18 @@ impl<'a> Load<'a> {
     }
 
     /// Begins journey after journey until it is over, and plays those that were begun to their end.
-    pub async fn play(&mut self, over: &Cell<bool>) {
+    pub async fn play(&self, over: &Cell<bool>) {
         let players = self.players.iter().map(async |chance| {
             while !over.get() {
                 self.play_one(self.script(chance)).await;
             }
         });
         join_all(players).await;
+    }
+
+    /// Plays one journey of each kind to its end.
+    pub async fn play_each_once(&self) {
+        join_all(JOURNEYS.map(|script| self.play_one(script))).await;
     }
 
     /// How many were begun.

@@ -7,11 +7,13 @@
 #![allow(clippy::print_stdout)]
 
 pub mod chaos;
+mod clocks;
 mod connections;
 mod instance;
 mod listeners;
 mod load;
 mod log_loss;
+mod restore;
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -25,17 +27,24 @@ use futures::FutureExt as _;
 use tokio::time::Instant;
 
 use crate::checker;
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, SERVICES};
 use crate::play::chance::Chance;
 use crate::play::parties::Parties;
-use crate::play::{journey, settling, waiting};
+use crate::play::settling::Databases;
+use crate::play::{history, journey, settling, waiting};
 use crate::site::Site;
 use chaos::{Chaos, Sort};
+use clocks::{Clocks, STEP_SECONDS};
 use connections::Connections;
 use instance::Second;
 use listeners::Listeners;
 use load::Load;
+use restore::Backup;
 
+/// The backup is taken when so much of the play is over, at least, and ...
+const BACKUP_PERCENT_MIN: usize = 30;
+/// ... less than so much more.
+const BACKUP_PERCENT_MORE: usize = 40;
 /// Whatever is waited for under faults is waited for so long: several may follow each other.
 const PATIENCE: Duration = Duration::from_secs(240);
 
@@ -48,9 +57,14 @@ pub struct Options {
     pub duration: Duration,
     /// How many journeys are on their way at once.
     pub players: usize,
-    /// Which sorts of faults; all if empty.
+    /// Which sorts of faults.
     pub only: BTreeSet<Sort>,
+    /// Whether at the end a service's database is restored from a backup of the middle of the play.
+    pub restore: bool,
 }
+
+/// Clocks step by an hour: in a play that is longer it could not be told when something was recorded.
+pub const CLOCKS_STEP_MINUTES_MAX: u64 = STEP_SECONDS.unsigned_abs() / 60 - 10;
 
 /// What was found, and in how much.
 #[derive(Debug)]
@@ -110,6 +124,10 @@ pub async fn run(options: Options) -> anyhow::Result<Verdict> {
     let addresses = addresses.collect();
     let parties: &'static Parties = Box::leak(Box::new(Parties::at(site, &addresses)));
     let databases = settling::open(site);
+    let clocks = match options.only.contains(&Sort::Clock) {
+        true => Some(Clocks::of(site).await?),
+        false => None,
+    };
     journey::stock_is_seeded(parties).await;
     settling::settled(&databases).await;
     waiting::asking_again(Chance::of(options.seed, "asked again"));
@@ -117,33 +135,56 @@ pub async fn run(options: Options) -> anyhow::Result<Verdict> {
     let over = Cell::new(false);
     let began = Instant::now();
     let listeners = Listeners::of(parties);
-    let mut load = Load::new(parties, &options, began);
+    let load = Load::new(parties, &options, began);
     let chance = Chance::of(options.seed, "chaos");
-    let mut chaos = Chaos::new(site, connections, seconds, &options.only, chance, began);
-    let ((), peace) = tokio::join!(load.play(&over), async {
-        chaos.disturb(options.duration).await;
-        over.set(true);
-        println!(
-            "{:7.1} s  peace; {} faults so far",
-            began.elapsed().as_secs_f64(),
-            chaos.faults()
-        );
-        Instant::now()
-    });
+    let mut chaos = Chaos::new(
+        site,
+        connections,
+        seconds,
+        clocks,
+        &options.only,
+        chance,
+        began,
+    );
+    let tell = |what: &str| println!("{:7.1} s  {what}", began.elapsed().as_secs_f64());
+    let ((), peace, backup) = tokio::join!(
+        load.play(&over),
+        async {
+            chaos.disturb(options.duration).await;
+            over.set(true);
+            tell(&format!("peace; {} faults so far", chaos.faults()));
+            Instant::now()
+        },
+        backup(site, &options, tell)
+    );
     let settled = AssertUnwindSafe(settling::settled(&databases)).catch_unwind();
     let settled = settled.await;
     let settled_after = peace.elapsed();
 
     let endpoints = site.endpoints().unwrap_or_default();
-    let evidence = Evidence::read(&endpoints).await?;
+    let mut evidence = Evidence::read(&endpoints).await?;
+    evidence.steps = chaos.steps();
     let heard = listeners.end(&evidence).await;
     let mut found = checker::violations(&evidence);
     found.extend(checker::streams::violations(&evidence, &heard));
+    found.extend(checker::history::violations(&evidence, &history::all()));
     let mut violations = load.unfinished();
     if let Err(panic) = settled {
         violations.push(format!("NotSettled: {}", load::told(panic.as_ref())));
     }
     violations.extend(found.iter().map(ToString::to_string));
+    if let Some(backup) = backup? {
+        if violations.is_empty() {
+            let restored = restored(site, &backup, &load, &databases, &evidence, tell);
+            let restored = AssertUnwindSafe(restored).catch_unwind().await;
+            violations.extend(restored.unwrap_or_else(|panic| {
+                let why = load::told(panic.as_ref());
+                Ok(vec![format!("NotRestored: {why}")])
+            })?);
+        } else {
+            tell("nothing is restored: what was found is to be looked at as it stands");
+        }
+    }
     if !violations.is_empty() {
         let kept = keep_logs(site, options.seed).context("the logs cannot be kept")?;
         println!("what the services wrote is in {}", kept.display());
@@ -156,6 +197,62 @@ pub async fn run(options: Options) -> anyhow::Result<Verdict> {
         settled_after,
         looked_at: evidence.extent().to_string(),
     })
+}
+
+/// A backup of one service's database, taken in the middle of the play.
+async fn backup(
+    site: &'static Site,
+    options: &Options,
+    tell: impl Fn(&str),
+) -> anyhow::Result<Option<Backup>> {
+    if !options.restore {
+        return Ok(None);
+    }
+    let chance = Chance::of(options.seed, "backup");
+    let service = chance.one_of(&SERVICES);
+    let percent = BACKUP_PERCENT_MIN + chance.below(BACKUP_PERCENT_MORE);
+    let at = options.duration * u32::try_from(percent).unwrap_or_default() / 100;
+    tokio::time::sleep(at).await;
+    let backup = Backup::take(site, service).await?;
+    tell(&format!("a backup of {service}'s database is taken"));
+    Ok(Some(backup))
+}
+
+/// The service goes on from its backup; everybody reads on, what is asked anew is decided, and nothing is lost but what
+/// was not in the backup. Gives what should not be.
+async fn restored(
+    site: &'static Site,
+    backup: &Backup,
+    load: &Load<'_>,
+    databases: &Databases,
+    before: &Evidence,
+    tell: impl Fn(&str),
+) -> anyhow::Result<Vec<String>> {
+    let service = backup.service;
+    tell(&format!("{service}'s database is restored"));
+    backup.restore(site).await?;
+    let loss = backup.go_on(site, before).await?;
+    let facts = loss.facts.len();
+    tell(&format!(
+        "{service} goes on in a new epoch; {facts} facts were lost"
+    ));
+    let mut violations = loss.violations;
+    settling::settled(databases).await;
+    load.play_each_once().await;
+    violations.extend(load.unfinished());
+    settling::settled(databases).await;
+    let endpoints = site.endpoints().unwrap_or_default();
+    let after = Evidence::read(&endpoints).await?;
+    violations.extend(checker::of_exchange(&after).iter().map(ToString::to_string));
+    let (lost, wrong) = backup.only_callers_know(&history::all(), before, &after);
+    tell(&format!(
+        "{} requests were answered and are known to their callers alone: {}",
+        lost.len(),
+        restore::named(&lost)
+    ));
+    let wrong = wrong.into_iter();
+    violations.extend(wrong.map(|what| format!("AcknowledgedMissing: {what}")));
+    Ok(violations)
 }
 
 /// The site's folder goes with it.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use fabric::{Fabric, partition_of};
 use futures::future::join_all;
+use sqlx::postgres::PgConnectOptions;
 
 use crate::counter::{Counter, Mirror, add, config, database, eventually, stored, total};
 
@@ -56,6 +57,40 @@ async fn what_is_committed_is_mirrored_and_its_age_is_known() {
     })
     .await;
     mirror.stop().await;
+}
+
+#[tokio::test]
+async fn knowledge_is_known_again_as_soon_as_a_clock_that_was_fast_is_put_right() {
+    let (source, target) = (database().await, database().await);
+    let clocks: [PgConnectOptions; 2] =
+        [&source, &target].map(|one| one.owner_url.parse().unwrap());
+    for database in &clocks {
+        stack::let_clock_step(database).await.unwrap();
+    }
+    let counter = start_counter(&source.service_url, "clock.").await;
+    let mirror = start_mirror(&target.service_url, "clock.").await;
+    total(&counter.handle().submit("x", add("k", 1)).await);
+    let admin = mirror.admin();
+    for (seconds, what) in [
+        (0, "knowledge is young"),
+        (3_600, "it is young by a clock that is fast"),
+        (0, "it is young by a clock that was fast"),
+        (-3_600, "it is young by a clock that is slow"),
+        (0, "it is young by a clock that was slow"),
+    ] {
+        for database in &clocks {
+            stack::step_clock(database, seconds).await.unwrap();
+        }
+        eventually(what, SOON, || async {
+            let knowledge = admin.knowledge().await.unwrap();
+            knowledge
+                .oldest("test.counter")
+                .is_some_and(|age| age < Duration::from_secs(2))
+        })
+        .await;
+    }
+    mirror.stop().await;
+    counter.stop().await;
 }
 
 #[tokio::test]

@@ -127,6 +127,18 @@ async fn after_a_restore_a_new_epoch_wins_over_what_was_lost() {
     })
     .await;
     let admin = older.admin();
+    let lost: Vec<String> = (3..=5)
+        .map(|sequence| fabric::event_id("test.counter", partition_of("k"), 1, sequence))
+        .collect();
+    let report = admin.verify().await.unwrap();
+    let named: Vec<&String> = report.unknown.iter().map(|fact| &fact.event_id).collect();
+    assert_eq!(named, lost.iter().collect::<Vec<_>>());
+    assert!(
+        report
+            .unknown
+            .iter()
+            .all(|fact| fact.key == "k" && !fact.given_up)
+    );
     assert_eq!(
         admin.open_epoch("admin", " ").await.unwrap_err().reason,
         "REASON_MISSING"
@@ -154,7 +166,16 @@ async fn after_a_restore_a_new_epoch_wins_over_what_was_lost() {
         knowledge.age("test.counter", "k").is_some()
     })
     .await;
-    assert_eq!(admin.verify().await.unwrap().breaks, Vec::<String>::new());
+    eventually("the topic has all", SOON, || async {
+        let report = admin.verify().await.unwrap();
+        // The five of the first epoch, and those three.
+        report.records == 8 + 7
+    })
+    .await;
+    let report = admin.verify().await.unwrap();
+    assert_eq!((report.breaks, report.missing), (Vec::new(), Vec::new()));
+    assert_eq!((report.unknown_facts, report.topics_unread), (3, None));
+    assert!(report.unknown.iter().all(|fact| fact.given_up));
     mirror.stop().await;
     older.stop().await;
 }

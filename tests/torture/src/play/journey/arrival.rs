@@ -33,7 +33,7 @@ impl Journey<'_> {
                 }],
             }],
         };
-        let answer = answered("the train is announced", async || {
+        let answer = answered("the train is announced", &request.request_id, async || {
             let mut gate = self.parties.terminal.gate();
             gate.announce_arrival(request.clone()).await
         })
@@ -56,7 +56,7 @@ impl Journey<'_> {
             }],
             complete: true,
         };
-        let answer = answered("the container is landed", async || {
+        let answer = answered("the container is landed", &request.request_id, async || {
             let mut gate = self.parties.terminal.gate();
             gate.record_arrival(request.clone()).await
         })
@@ -73,10 +73,14 @@ impl Journey<'_> {
             site_id: PORT.to_owned(),
             container_number: String::new(),
         };
-        answered("the line releases the goods", async || {
-            let mut release = self.parties.line.release();
-            release.grant_commercial_release(request.clone()).await
-        })
+        answered(
+            "the line releases the goods",
+            &request.request_id,
+            async || {
+                let mut release = self.parties.line.release();
+                release.grant_commercial_release(request.clone()).await
+            },
+        )
         .await;
     }
 
@@ -92,10 +96,14 @@ impl Journey<'_> {
             reason: reason.to_owned(),
             expected_version: 0,
         };
-        answered("the terminal says whether it is available", async || {
-            let mut gate = self.parties.terminal.gate();
-            gate.set_availability(request.clone()).await
-        })
+        answered(
+            "the terminal says whether it is available",
+            &request.request_id,
+            async || {
+                let mut gate = self.parties.terminal.gate();
+                gate.set_availability(request.clone()).await
+            },
+        )
         .await;
     }
 

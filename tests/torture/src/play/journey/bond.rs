@@ -69,7 +69,7 @@ impl Journey<'_> {
                 lot_ids: Vec::new(),
             }],
         };
-        let answer = answered("the stock list is filed", async || {
+        let answer = answered("the stock list is filed", &request.request_id, async || {
             let mut bonded = self.trader.bonded();
             bonded.file_stock_list(request.clone()).await
         })
@@ -85,10 +85,14 @@ impl Journey<'_> {
             list_number: self.list.clone(),
             expected_version: 0,
         };
-        let answer = answered("the stock list is approved", async || {
-            let mut bonded = self.parties.operator.bonded();
-            bonded.approve_stock_list(request.clone()).await
-        })
+        let answer = answered(
+            "the stock list is approved",
+            &request.request_id,
+            async || {
+                let mut bonded = self.parties.operator.bonded();
+                bonded.approve_stock_list(request.clone()).await
+            },
+        )
         .await;
         let list = answer.stock_list.unwrap_or_default();
         assert_eq!(list.state(), bonded::StockListState::Approved, "{list:?}");
@@ -139,7 +143,7 @@ impl Journey<'_> {
             }],
             expected_version: 0,
         };
-        answered("the goods are counted", async || {
+        answered("the goods are counted", &request.request_id, async || {
             let mut bonded = self.parties.operator.bonded();
             bonded.record_receipt_count(request.clone()).await
         })

@@ -4,6 +4,7 @@ use proto::customs::v1 as customs;
 use tonic::Status;
 
 use super::{Journey, request_id};
+use crate::play::history;
 use crate::play::waiting::{if_so, seen};
 
 impl Journey<'_> {
@@ -23,6 +24,7 @@ impl Journey<'_> {
             self.file(false, request_id.clone()).await.map(Ok)
         })
         .await;
+        history::acknowledged("the declaration is lodged", &request_id);
         assert_eq!(filing.outcome(), self.cargo.outcome, "{filing:?}");
         if filing.outcome() == customs::FilingOutcome::Accepted {
             assert!(self.cargo.debts.contains(&filing.debt()), "{filing:?}");

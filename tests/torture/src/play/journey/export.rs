@@ -6,6 +6,7 @@ use tonic::Status;
 
 use super::lane::{is_fresh, knowledge_is_fresh};
 use super::{Journey, PORT, SEAL, accepted_line, codes, only_line, request_id};
+use crate::play::history;
 use crate::play::waiting::{answered, if_so, seen};
 
 impl Journey<'_> {
@@ -44,6 +45,7 @@ impl Journey<'_> {
             self.load(false, &request_id).await.map(Ok)
         })
         .await;
+        history::acknowledged("the train is loaded", &request_id);
         only_line(results)
     }
 
@@ -78,7 +80,7 @@ impl Journey<'_> {
             departed_at: None,
             container_numbers: vec![self.container.clone()],
         };
-        let answer = answered("the train leaves", async || {
+        let answer = answered("the train leaves", &request.request_id, async || {
             let mut gate = self.parties.terminal.gate();
             gate.record_departure(request.clone()).await
         })

@@ -48,10 +48,14 @@ impl Journey<'_> {
             kind: HoldKind::Commercial.into(),
             reason: "freight not paid".to_owned(),
         };
-        answered("the line holds the container", async || {
-            let mut release = self.parties.line.release();
-            release.place_hold(request.clone()).await
-        })
+        answered(
+            "the line holds the container",
+            &request.request_id,
+            async || {
+                let mut release = self.parties.line.release();
+                release.place_hold(request.clone()).await
+            },
+        )
         .await;
     }
 
@@ -63,10 +67,14 @@ impl Journey<'_> {
             reason: "freight not paid".to_owned(),
             ..Default::default()
         };
-        let answer = answered("the line takes its release back", async || {
-            let mut release = self.parties.line.release();
-            release.revoke_commercial_release(request.clone()).await
-        })
+        let answer = answered(
+            "the line takes its release back",
+            &request.request_id,
+            async || {
+                let mut release = self.parties.line.release();
+                release.revoke_commercial_release(request.clone()).await
+            },
+        )
         .await;
         let asked = answer.revocation_asked_container_visit_ids;
         assert_eq!(asked, [self.container_visit.as_str()]);
@@ -81,10 +89,14 @@ impl Journey<'_> {
             kind: HoldKind::Terminal.into(),
             reason: "T1: damaged".to_owned(),
         };
-        let answer = answered("the terminal holds the container", async || {
-            let mut gate = self.parties.terminal.gate();
-            gate.place_hold(request.clone()).await
-        })
+        let answer = answered(
+            "the terminal holds the container",
+            &request.request_id,
+            async || {
+                let mut gate = self.parties.terminal.gate();
+                gate.place_hold(request.clone()).await
+            },
+        )
         .await;
         self.terminal_hold = answer.hold.unwrap_or_default().hold_id;
     }
@@ -96,10 +108,14 @@ impl Journey<'_> {
             kind: HoldKind::Customs.into(),
             reason: "H1: the seal".to_owned(),
         };
-        let answer = answered("customs holds the container", async || {
-            let mut customs = self.parties.officer.customs();
-            customs.place_hold(request.clone()).await
-        })
+        let answer = answered(
+            "customs holds the container",
+            &request.request_id,
+            async || {
+                let mut customs = self.parties.officer.customs();
+                customs.place_hold(request.clone()).await
+            },
+        )
         .await;
         self.customs_hold = answer.hold.unwrap_or_default().hold_id;
     }
@@ -144,7 +160,7 @@ impl Journey<'_> {
                 result: customs::ControlResult::Conform.into(),
                 reason: "as declared".to_owned(),
             };
-            answered("a control is done", async || {
+            answered("a control is done", &request.request_id, async || {
                 let mut customs = self.parties.officer.customs();
                 customs.complete_control(request.clone()).await
             })
@@ -158,7 +174,7 @@ impl Journey<'_> {
             hold_id: self.customs_hold.clone(),
             reason: "the seal is in order".to_owned(),
         };
-        answered("customs lifts its hold", async || {
+        answered("customs lifts its hold", &request.request_id, async || {
             let mut customs = self.parties.officer.customs();
             customs.lift_hold(request.clone()).await
         })
@@ -171,10 +187,14 @@ impl Journey<'_> {
             hold_id: self.terminal_hold.clone(),
             reason: "only paint".to_owned(),
         };
-        answered("the terminal lifts its hold", async || {
-            let mut gate = self.parties.terminal.gate();
-            gate.lift_hold(request.clone()).await
-        })
+        answered(
+            "the terminal lifts its hold",
+            &request.request_id,
+            async || {
+                let mut gate = self.parties.terminal.gate();
+                gate.lift_hold(request.clone()).await
+            },
+        )
         .await;
     }
 
@@ -186,10 +206,14 @@ impl Journey<'_> {
             reason: "a density that is not declared".to_owned(),
             expected_version: 0,
         };
-        let visit = answered("an inspection is ordered", async || {
-            let mut gate = self.parties.officer.gate();
-            gate.order_inspection(request.clone()).await
-        })
+        let visit = answered(
+            "an inspection is ordered",
+            &request.request_id,
+            async || {
+                let mut gate = self.parties.officer.gate();
+                gate.order_inspection(request.clone()).await
+            },
+        )
         .await
         .truck_visit
         .unwrap_or_default();
@@ -221,10 +245,14 @@ impl Journey<'_> {
                 note: String::new(),
                 observed_at: None,
             };
-            self.truck_visit = answered("an inspection site is passed", async || {
-                let mut gate = self.parties.officer.gate();
-                gate.record_inspection(request.clone()).await
-            })
+            self.truck_visit = answered(
+                "an inspection site is passed",
+                &request.request_id,
+                async || {
+                    let mut gate = self.parties.officer.gate();
+                    gate.record_inspection(request.clone()).await
+                },
+            )
             .await
             .truck_visit
             .unwrap_or_default();

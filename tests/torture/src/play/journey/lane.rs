@@ -18,6 +18,8 @@ const TRUCK_KILOGRAMS: u32 = 15_200;
 const TARE_KILOGRAMS: u32 = 2_250;
 /// Gate's knowledge counts as fresh below this age: half of its limit, so that it lasts for the next step.
 const FRESH_MILLIS_MAX: u64 = 15_000;
+/// A truck that is kept until gate knows afresh asks so often.
+const TIMES_ASKED_MAX: usize = 5;
 /// Partitions are stamped so far apart at most: when the oldest is older than the limit by this, all are.
 const WATERMARKS_APART_MILLIS_MAX: u64 = 6_000;
 
@@ -73,7 +75,7 @@ impl Journey<'_> {
 
     async fn file_truck(&mut self, wanted: gate::PreArrivalState) {
         let request = self.truck(false);
-        let answer = answered("the truck is filed", async || {
+        let answer = answered("the truck is filed", &request.request_id, async || {
             let mut gate = self.filer().gate();
             gate.submit_pre_arrival(request.clone()).await
         })
@@ -178,15 +180,13 @@ impl Journey<'_> {
     /// The truck comes, as often as it takes to be answered. Gate that has just started knows of nobody how
     /// old its knowledge is and would ask a person, so the truck waits for that.
     pub(super) async fn come(&mut self, place: Place, wanted: gate::TruckVisitState) {
-        let request_id = request_id();
-        let visit = answered("the truck is at the lane", async || {
-            knowledge_is_fresh(self.parties, self.weighed()).await;
-            let mut gate = place.staff(self.parties).gate();
-            gate.check_in(self.check_in(place, &request_id)).await
-        })
-        .await
-        .truck_visit
-        .unwrap_or_default();
+        let mut visit = self.ask_to_come(place).await;
+        for _ in 1..TIMES_ASKED_MAX {
+            if visit.state() == wanted || !waits_for_knowledge(&visit) {
+                break;
+            }
+            visit = self.ask_to_come(place).await;
+        }
         assert_eq!(visit.state(), wanted, "{visit:?}");
         // Of a container that a truck brings the stay begins here.
         if let Some(brought) = visit.containers.first()
@@ -197,6 +197,17 @@ impl Journey<'_> {
         self.truck_visit = visit;
     }
 
+    /// Once gate's knowledge is fresh.
+    async fn ask_to_come(&self, place: Place) -> gate::TruckVisit {
+        let request_id = request_id();
+        let answer = answered("the truck is at the lane", &request_id, async || {
+            knowledge_is_fresh(self.parties, self.weighed()).await;
+            let mut gate = place.staff(self.parties).gate();
+            gate.check_in(self.check_in(place, &request_id)).await
+        });
+        answer.await.truck_visit.unwrap_or_default()
+    }
+
     /// The truck asks to be let in, once, and is given an answer of whatever kind.
     pub async fn ask_for_the_way_in(&mut self) -> gate::TruckVisit {
         let place = match self.script.letter {
@@ -204,7 +215,7 @@ impl Journey<'_> {
             _ => Place::Port,
         };
         let request_id = request_id();
-        let visit = answered("the truck is at the lane", async || {
+        let visit = answered("the truck is at the lane", &request_id, async || {
             let mut gate = place.staff(self.parties).gate();
             gate.check_in(self.check_in(place, &request_id)).await
         })
@@ -224,7 +235,7 @@ impl Journey<'_> {
             weight: Some(self.weight(Load::LadenContainer)),
             observed_at: None,
         };
-        answered("the truck is weighed", async || {
+        answered("the truck is weighed", &request.request_id, async || {
             let mut gate = self.parties.centre_gate.gate();
             gate.record_weight(request.clone()).await
         })
@@ -232,21 +243,33 @@ impl Journey<'_> {
     }
 
     pub(super) async fn leave(&mut self, place: Place, wanted: gate::CheckOutOutcome) {
+        let mut answer = self.ask_to_leave(place).await;
+        for _ in 1..TIMES_ASKED_MAX {
+            let visit = answer.truck_visit.as_ref();
+            if answer.outcome() == wanted || !visit.is_some_and(waits_for_knowledge) {
+                break;
+            }
+            answer = self.ask_to_leave(place).await;
+        }
+        assert_eq!(answer.outcome(), wanted, "{answer:?}");
+        self.truck_visit = answer.truck_visit.unwrap_or_default();
+    }
+
+    /// Once gate's knowledge is fresh.
+    async fn ask_to_leave(&self, place: Place) -> gate::CheckOutResponse {
         let request_id = request_id();
-        let answer = answered("the truck is at the way out", async || {
+        answered("the truck is at the way out", &request_id, async || {
             knowledge_is_fresh(self.parties, self.weighed()).await;
             let mut gate = place.staff(self.parties).gate();
             gate.check_out(self.check_out(place, &request_id)).await
         })
-        .await;
-        assert_eq!(answer.outcome(), wanted, "{answer:?}");
-        self.truck_visit = answer.truck_visit.unwrap_or_default();
+        .await
     }
 
     /// The truck asks to be let out of the port, once, and is given an answer of whatever kind.
     pub async fn ask_for_the_way_out(&self) -> gate::CheckOutResponse {
         let request_id = request_id();
-        answered("the truck is at the way out", async || {
+        answered("the truck is at the way out", &request_id, async || {
             let mut gate = self.parties.terminal.gate();
             gate.check_out(self.check_out(Place::Port, &request_id))
                 .await
@@ -342,6 +365,14 @@ impl Journey<'_> {
             ],
         }
     }
+}
+
+/// Whether a truck is kept for nothing but that gate does not know afresh what it weighs: a clock has stepped, or somebody
+/// has gone away, since that was looked at.
+fn waits_for_knowledge(visit: &gate::TruckVisit) -> bool {
+    let codes = codes(&visit.conditions);
+    let of_knowledge = |code: &&str| ["KNOWLEDGE_TOO_OLD", "KNOWLEDGE_UNKNOWN"].contains(code);
+    !codes.is_empty() && codes.iter().all(of_knowledge)
 }
 
 /// Waits until gate has read all that was said until now of what it weighs: that a truck is READY shows it of the
