@@ -6,22 +6,17 @@
 
 mod hearing;
 
-use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures::StreamExt;
+use futures::future::BoxFuture;
 use prost::Message as _;
-use rdkafka::consumer::{Consumer, StreamConsumer};
-use rdkafka::message::{BorrowedMessage, Message};
-use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
 
 use crate::config::FabricConfig;
-use crate::kafka::{self, BROKER_WAIT, Connection};
+use crate::kafka::{self, BROKER_WAIT};
+use crate::platform::{Platform, Reader};
 use crate::service::Record;
 use crate::store::{Part, Stamp};
 use crate::writer::{Assignment, Delivered, Item};
@@ -32,66 +27,67 @@ use self::hearing::Hearing;
 const RETRY_WAIT: Duration = Duration::from_millis(500);
 
 /// Reads until told to stop.
-pub(crate) async fn run<I: Send + 'static>(
+pub(crate) async fn run<P: Platform, I: Send + 'static>(
     config: FabricConfig,
+    platform: P,
     mut assignment: watch::Receiver<Assignment>,
     records: mpsc::Sender<Item<I>>,
     mut stop: watch::Receiver<bool>,
 ) {
     let watermarks = Duration::from_millis(config.watermark_idle_millis.into());
     let mut hearing = Hearing::new(watermarks + BROKER_WAIT);
-    hear_anew(&mut hearing, &mut assignment);
+    hear_anew(&mut hearing, &mut assignment, platform.now());
     loop {
         if *stop.borrow() {
             return;
         }
-        let outcome = match kafka::consumer(&config, "earliest") {
-            Ok(consumer) => {
-                let consumer = Arc::new(consumer);
+        let outcome = match platform.reader() {
+            Ok(reader) => {
                 let outcome = tokio::select! {
-                    outcome = read(&config, &consumer, &mut hearing, &mut assignment, &records) => outcome,
+                    biased;
                     () = crate::fabric::told_to_stop(&mut stop) => Ok(()),
+                    outcome = read(&platform, &reader, &mut hearing, &mut assignment, &records) => outcome,
                 };
-                kafka::close(consumer);
+                reader.close();
                 outcome
             }
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(error),
         };
         match outcome {
             Ok(()) => return,
             Err(error) => {
                 tracing::warn!(%error, "reading from the broker failed; trying again");
-                tokio::time::sleep(RETRY_WAIT).await;
+                platform.sleep(RETRY_WAIT).await;
             }
         }
     }
 }
 
 /// Reads from where the last reader came to, or where the writer says meanwhile.
-async fn read<I>(
-    config: &FabricConfig,
-    consumer: &Arc<StreamConsumer<Connection>>,
+async fn read<P: Platform, I>(
+    platform: &P,
+    reader: &P::Reader,
     hearing: &mut Hearing,
     assignment: &mut watch::Receiver<Assignment>,
     records: &mpsc::Sender<Item<I>>,
 ) -> Result<(), String> {
-    hearing.begin(Instant::now());
-    assign(config, consumer, hearing)?;
-    let mut stream = consumer.stream();
-    let mut look = tokio::time::interval(hearing.look_every());
-    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut asked: Option<JoinHandle<Vec<(Part, i64)>>> = None;
+    hearing.begin(platform.now());
+    assign(reader, hearing)?;
+    let mut look = std::pin::pin!(platform.sleep(Duration::ZERO));
+    let mut asked: Option<BoxFuture<'static, Vec<(Part, i64)>>> = None;
     loop {
         tokio::select! {
+            biased;
             changed = assignment.changed() => {
                 if changed.is_err() {
                     return Ok(());
                 }
-                hear_anew(hearing, assignment);
-                assign(config, consumer, hearing)?;
+                hear_anew(hearing, assignment, platform.now());
+                assign(reader, hearing)?;
             }
-            _ = look.tick(), if asked.is_none() => {
-                let now = Instant::now();
+            () = look.as_mut(), if asked.is_none() => {
+                look.set(platform.sleep(hearing.look_every()));
+                let now = platform.now();
                 if records.capacity() == 0 {
                     // The writer does not keep up: what waits behind others is not lost.
                     hearing.begin(now);
@@ -109,121 +105,88 @@ async fn read<I>(
                 }
                 let silent = hearing.silent(now);
                 if !silent.is_empty() {
-                    let (config, consumer) = (config.clone(), Arc::clone(consumer));
-                    asked = Some(tokio::task::spawn_blocking(move || ends(&config, &consumer, silent)));
+                    asked = Some(reader.ends(silent));
                 }
             }
-            found = async { asked.as_mut()?.await.ok() }, if asked.is_some() => {
+            found = async { Some(asked.as_mut()?.await) }, if asked.is_some() => {
                 asked = None;
-                hearing.told(found.unwrap_or_default(), Instant::now());
+                hearing.told(found.unwrap_or_default(), platform.now());
             }
-            message = stream.next() => match message {
-                Some(Ok(message)) => {
-                    if let Some(item) = item(config, &message)
-                        && records.send(item).await.is_err()
-                    {
-                        return Ok(());
-                    }
-                    if let Some(topic) = kafka::topic_of(&config.topic_prefix, message.topic()) {
-                        let part = (topic, message.partition().unsigned_abs());
-                        hearing.heard(&part, message.offset(), Instant::now());
-                    }
+            received = reader.next() => {
+                let Some(received) = received else {
+                    return Err("the stream of records ended".into());
+                };
+                let (part, offset) = (received.part.clone(), received.kafka_offset);
+                if let Some(item) = received.item(platform.now())
+                    && records.send(item).await.is_err()
+                {
+                    return Ok(());
                 }
-                // Passes by itself: librdkafka goes on connecting.
-                Some(Err(error)) => tracing::debug!(%error, "the broker's client reports"),
-                None => return Err("the stream of records ended".into()),
+                hearing.heard(&part, offset, platform.now());
             },
         }
     }
 }
 
 /// Begins where the writer says.
-fn hear_anew(hearing: &mut Hearing, assignment: &mut watch::Receiver<Assignment>) {
+fn hear_anew(hearing: &mut Hearing, assignment: &mut watch::Receiver<Assignment>, now: Instant) {
     let Assignment::Read(parts) = &*assignment.borrow_and_update();
-    hearing.assigned(parts, Instant::now());
+    hearing.assigned(parts, now);
 }
 
-fn assign(
-    config: &FabricConfig,
-    consumer: &StreamConsumer<Connection>,
-    hearing: &Hearing,
-) -> Result<(), String> {
-    consumer
-        .assign(&wanted(config, hearing))
-        .map_err(|error| error.to_string())
+fn assign(reader: &impl Reader, hearing: &Hearing) -> Result<(), String> {
+    let next = hearing.next();
+    reader.assign(next.map(|(part, next)| (part.clone(), next)).collect())
 }
 
-/// The offsets behind the last records that the broker has of these partitions, up to the first
-/// of which it says nothing: asking on would take as long for each of them. Blocks.
-fn ends(
-    config: &FabricConfig,
-    consumer: &StreamConsumer<Connection>,
-    parts: Vec<Part>,
-) -> Vec<(Part, i64)> {
-    let mut ends = Vec::new();
-    for part in parts {
-        let name = kafka::topic_name(&config.topic_prefix, &part.0);
-        match consumer.fetch_watermarks(&name, part.1.cast_signed(), BROKER_WAIT) {
-            Ok((_, end)) => ends.push((part, end)),
-            Err(error) => {
-                tracing::debug!(%error, "the broker does not say how far its partitions go");
-                break;
-            }
+/// A record as the broker gives it.
+#[derive(Clone, Debug)]
+pub struct Received {
+    /// Whence.
+    pub part: Part,
+    /// Where it stood.
+    pub kafka_offset: i64,
+    /// The subject.
+    pub key: String,
+    /// `ce_id`.
+    pub event_id: String,
+    /// `ce_type`.
+    pub event_type: String,
+    /// The chain's value after it, as its producer says.
+    pub chain: Bytes,
+    /// W3C trace context.
+    pub traceparent: Option<String>,
+    /// What it says.
+    pub payload: Bytes,
+}
+
+impl Received {
+    /// What it is to a writer; none if it is no event of its partition.
+    pub fn item<I>(self, received_at: Instant) -> Option<Item<I>> {
+        if self.event_type == kafka::WATERMARK_TYPE {
+            let stamp = stamp(&self.payload, received_at)?;
+            let part = self.part;
+            return Some(Item::Stamp { part, stamp });
         }
+        let (topic, partition) = self.part;
+        let (epoch, sequence) = numbers(&topic, partition, &self.event_id)?;
+        let record = Record {
+            topic,
+            partition,
+            epoch,
+            sequence,
+            key: self.key,
+            event_id: self.event_id,
+            event_type: self.event_type,
+            payload: self.payload,
+            traceparent: self.traceparent,
+        };
+        Some(Item::Record(Box::new(Delivered {
+            record,
+            chain: self.chain,
+            kafka_offset: self.kafka_offset,
+        })))
     }
-    ends
-}
-
-fn wanted(config: &FabricConfig, hearing: &Hearing) -> TopicPartitionList {
-    let offsets: HashMap<(String, i32), Offset> = hearing
-        .next()
-        .map(|((topic, partition), next)| {
-            let offset = match next {
-                0 => Offset::Beginning,
-                next => Offset::Offset(next),
-            };
-            (
-                (
-                    kafka::topic_name(&config.topic_prefix, topic),
-                    partition.cast_signed(),
-                ),
-                offset,
-            )
-        })
-        .collect();
-    TopicPartitionList::from_topic_map(&offsets).unwrap_or_default()
-}
-
-fn item<I>(config: &FabricConfig, message: &BorrowedMessage<'_>) -> Option<Item<I>> {
-    let topic = kafka::topic_of(&config.topic_prefix, message.topic())?;
-    let partition = message.partition().unsigned_abs();
-    let event_type = kafka::header(message, "ce_type").unwrap_or_default();
-    let payload = message.payload().unwrap_or_default();
-    if event_type == kafka::WATERMARK_TYPE {
-        let stamp = stamp(payload)?;
-        return Some(Item::Stamp {
-            part: (topic, partition),
-            stamp,
-        });
-    }
-    let event_id = kafka::header(message, "ce_id").unwrap_or_default();
-    let (epoch, sequence) = numbers(&topic, partition, &event_id)?;
-    let record = Record {
-        topic,
-        partition,
-        epoch,
-        sequence,
-        key: String::from_utf8_lossy(message.key().unwrap_or_default()).into_owned(),
-        event_id,
-        event_type,
-        payload: Bytes::copy_from_slice(payload),
-        traceparent: kafka::header(message, "traceparent"),
-    };
-    Some(Item::Record(Box::new(Delivered {
-        record,
-        chain: kafka::header_bytes(message, "ce_chain"),
-        kafka_offset: message.offset(),
-    })))
 }
 
 /// Epoch and sequence of an event id of this partition. A record without a
@@ -245,7 +208,7 @@ pub(crate) fn numbers(topic: &str, partition: u32, event_id: &str) -> Option<(u6
     numbers
 }
 
-fn stamp(payload: &[u8]) -> Option<Stamp> {
+fn stamp(payload: &[u8], received_at: Instant) -> Option<Stamp> {
     let watermark = proto::fabric::v1::Watermark::decode(payload).ok()?;
     let stamped = watermark.stamped_at?;
     let stamped_at =
@@ -255,7 +218,7 @@ fn stamp(payload: &[u8]) -> Option<Stamp> {
         acked_seq: watermark.acked_sequence,
         head_seq: watermark.head_sequence,
         stamped_at,
-        received_at: Instant::now(),
+        received_at,
     })
 }
 

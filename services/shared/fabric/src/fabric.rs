@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use sqlx::Connection as _;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -14,8 +16,10 @@ use tokio::task::JoinSet;
 use crate::admin::Admin;
 use crate::config::FabricConfig;
 use crate::handle::Handle;
+use crate::platform::servers::Servers;
+use crate::platform::{Platform, Session};
 use crate::sequence::PARTITIONS;
-use crate::service::{Record, Service};
+use crate::service::{Record, Service, Timer};
 use crate::store::{self, OutboxRow, Part};
 use crate::writer::{Assignment, Item, Links, Writer};
 use crate::{consumer, relay};
@@ -131,49 +135,13 @@ impl<S: Service> Fabric<S> {
             .thread_name(format!("{}-fabric", S::NAME))
             .enable_all()
             .build()?;
-        let (stop, stopping) = watch::channel(false);
-        let (committed, commits) = watch::channel(0);
-        let committed = Arc::new(committed);
-        let (relay_rows, relay_queue) = mpsc::channel(RELAY_QUEUE_MAX);
-        let (asks, ask_queue) = mpsc::channel(REWIND_QUEUE_MAX);
-        let health = Health::new();
-        let mut tasks = JoinSet::new();
+        let platform = Servers::at(&config, url);
+        let assembled = assemble(&service, &config, &platform, broker);
         let spawner = runtime.handle().clone();
-
-        let mut queues = Vec::new();
-        let mut backgrounds = Vec::new();
-        let parts = partitions_of(service.consumes());
-        for index in 0..config.writers as usize {
-            let (queue, calls) = mpsc::channel(config.call_queue_max as usize);
-            let (records_in, records) = mpsc::channel(config.record_queue_max as usize);
-            let (background_in, background) = mpsc::channel(BACKGROUND_QUEUE_MAX);
-            let (assign, assigned) = watch::channel(Assignment::Read(BTreeMap::new()));
-            let own: Vec<Part> = parts
-                .iter()
-                .enumerate()
-                .filter(|(at, _)| broker && at % config.writers as usize == index)
-                .map(|(_, p)| p.clone())
-                .collect();
-            let links = Links {
-                queue: calls,
-                records,
-                background,
-                committed: Arc::clone(&committed),
-                relay: relay_rows.clone(),
-                assignment: assign,
-                rewinds: asks.clone(),
-                health: health.clone(),
-                stop: stopping.clone(),
-            };
-            let writer = Writer::new(
-                Arc::clone(&service),
-                config.clone(),
-                url.to_owned(),
-                own.clone(),
-                links,
-            );
-            let faults = health.clone();
-            let work = spawner.spawn(writer.run());
+        let mut tasks = JoinSet::new();
+        for writer in assembled.writers {
+            let faults = assembled.health.clone();
+            let work = spawner.spawn(writer);
             tasks.spawn_on(
                 async move {
                     if work.await.is_err() {
@@ -188,50 +156,20 @@ impl<S: Service> Fabric<S> {
                 },
                 &spawner,
             );
-            if !own.is_empty() {
-                tasks.spawn_on(
-                    consumer::run(config.clone(), assigned, records_in, stopping.clone()),
-                    &spawner,
-                );
-            }
-            queues.push(queue);
-            backgrounds.push(background_in);
         }
-        spawn_timers(&service, &mut tasks, &spawner, &backgrounds, &stopping);
+        for other in assembled.others {
+            tasks.spawn_on(other, &spawner);
+        }
         tasks.spawn_on(
             relay::days::keep(
                 url.to_owned(),
                 config.outbox_retention_days,
-                stopping.clone(),
+                assembled.stop.subscribe(),
             ),
             &spawner,
         );
-        if broker {
-            health.set("broker", Err("not connected yet".into()));
-            let links = relay::Links {
-                committed: relay_queue,
-                health: health.clone(),
-                stop: stopping.clone(),
-            };
-            tasks.spawn_on(
-                relay::rewind::ask(S::NAME, config.clone(), ask_queue, stopping.clone()),
-                &spawner,
-            );
-            tasks.spawn_on(
-                relay::run(
-                    S::NAME,
-                    service.produces(),
-                    config.clone(),
-                    url.to_owned(),
-                    links,
-                ),
-                &spawner,
-            );
-        }
-        let handle = Handle {
-            queues: queues.into(),
-            committed: commits,
-        };
+        let (handle, health, stop) = (assembled.handle, assembled.health, assembled.stop);
+        let backgrounds = assembled.backgrounds;
         let admin = Admin::new(
             S::NAME,
             url.to_owned(),
@@ -343,39 +281,134 @@ fn partitions_of(topics: &[&str]) -> Vec<Part> {
 }
 
 /// Ends when the fabric is told to stop, or is gone.
-pub(crate) async fn told_to_stop(stop: &mut watch::Receiver<bool>) {
+pub async fn told_to_stop(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-fn spawn_timers<S: Service>(
+/// The parts of an instance's fabric, tied to each other; nothing runs yet.
+pub struct Assembled<I> {
+    /// The way into the loop.
+    pub handle: Handle<I>,
+    /// The writers' queues for what comes by itself.
+    pub backgrounds: Vec<mpsc::Sender<Item<I>>>,
+    /// What is wrong.
+    pub health: Health,
+    /// Tells all to finish what is in hand, and end.
+    pub stop: watch::Sender<bool>,
+    /// The writers.
+    pub writers: Vec<BoxFuture<'static, ()>>,
+    /// The readers, the relay and the timers.
+    pub others: Vec<BoxFuture<'static, ()>>,
+}
+
+/// Ties the parts of an instance to each other; without a broker, nothing is sent or read.
+pub fn assemble<S: Service, P: Platform<Session: Session<S>>>(
     service: &Arc<S>,
-    tasks: &mut JoinSet<()>,
-    spawner: &tokio::runtime::Handle,
-    backgrounds: &[mpsc::Sender<Item<S::Input>>],
-    stopping: &watch::Receiver<bool>,
-) {
-    let Some(background) = backgrounds.first() else {
-        return;
-    };
-    for timer in service.timers() {
-        let background = background.clone();
-        let mut stop = stopping.clone();
-        tasks.spawn_on(
-            async move {
-                let mut due = tokio::time::interval(timer.every);
-                due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-                loop {
-                    tokio::select! {
-                        _ = due.tick() => {
-                            let item = Item::Timer { name: timer.name, input: (timer.input)() };
-                            // A full queue means the last one still waits.
-                            let _ = background.try_send(item);
-                        }
-                        () = crate::fabric::told_to_stop(&mut stop) => return,
-                    }
-                }
-            },
-            spawner,
+    config: &FabricConfig,
+    platform: &P,
+    broker: bool,
+) -> Assembled<S::Input> {
+    let (stop, stopping) = watch::channel(false);
+    let (committed, commits) = watch::channel(0);
+    let committed = Arc::new(committed);
+    let (relay_rows, relay_queue) = mpsc::channel(RELAY_QUEUE_MAX);
+    let (asks, ask_queue) = mpsc::channel(REWIND_QUEUE_MAX);
+    let health = Health::new();
+    let (mut writers, mut others) = (Vec::new(), Vec::new());
+    let (mut queues, mut backgrounds) = (Vec::new(), Vec::new());
+    let parts = partitions_of(service.consumes());
+    for index in 0..config.writers as usize {
+        let (queue, calls) = mpsc::channel(config.call_queue_max as usize);
+        let (records_in, records) = mpsc::channel(config.record_queue_max as usize);
+        let (background_in, background) = mpsc::channel(BACKGROUND_QUEUE_MAX);
+        let (assign, assigned) = watch::channel(Assignment::Read(BTreeMap::new()));
+        let own: Vec<Part> = parts
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| broker && at % config.writers as usize == index)
+            .map(|(_, p)| p.clone())
+            .collect();
+        let links = Links {
+            queue: calls,
+            records,
+            background,
+            committed: Arc::clone(&committed),
+            relay: relay_rows.clone(),
+            assignment: assign,
+            rewinds: asks.clone(),
+            health: health.clone(),
+            stop: stopping.clone(),
+        };
+        let reads = !own.is_empty();
+        let writer = Writer::new(
+            Arc::clone(service),
+            config.clone(),
+            platform.clone(),
+            own,
+            links,
         );
+        writers.push(writer.run().boxed());
+        if reads {
+            let (platform, stop) = (platform.clone(), stopping.clone());
+            let reading = consumer::run(config.clone(), platform, assigned, records_in, stop);
+            others.push(reading.boxed());
+        }
+        queues.push(queue);
+        backgrounds.push(background_in);
+    }
+    if let Some(background) = backgrounds.first() {
+        for timer in service.timers() {
+            let (platform, stop) = (platform.clone(), stopping.clone());
+            others.push(tick(platform, timer, background.clone(), stop).boxed());
+        }
+    }
+    if broker {
+        health.set("broker", Err("not connected yet".into()));
+        let links = relay::Links {
+            committed: relay_queue,
+            health: health.clone(),
+            stop: stopping.clone(),
+        };
+        let asking = platform.clone();
+        others.push(async move { asking.ask_rewinds(S::NAME, ask_queue, stopping).await }.boxed());
+        let relaying = relay::run(
+            S::NAME,
+            service.produces(),
+            config.clone(),
+            platform.clone(),
+            links,
+        );
+        others.push(relaying.boxed());
+    }
+    Assembled {
+        handle: Handle {
+            queues: queues.into(),
+            committed: commits,
+        },
+        backgrounds,
+        health,
+        stop,
+        writers,
+        others,
+    }
+}
+
+async fn tick<P: Platform, I: Send + 'static>(
+    platform: P,
+    timer: Timer<I>,
+    background: mpsc::Sender<Item<I>>,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        let item = Item::Timer {
+            name: timer.name,
+            input: (timer.input)(),
+        };
+        // A full queue means the last one still waits.
+        let _ = background.try_send(item);
+        tokio::select! {
+            () = platform.sleep(timer.every) => {}
+            () = told_to_stop(&mut stop) => return,
+        }
     }
 }

@@ -185,10 +185,14 @@ pub(crate) async fn create_topics(config: &FabricConfig, topics: &[&str]) -> Res
 
 /// A record that a partition in the broker ends with.
 #[derive(Clone, Debug)]
-pub(crate) struct Tail {
+pub struct Tail {
+    /// `ce_type`.
     pub event_type: String,
+    /// `ce_id`; empty of a watermark.
     pub event_id: String,
+    /// The chain's value after it.
     pub chain: Bytes,
+    /// What it says.
     pub payload: Bytes,
 }
 

@@ -13,6 +13,7 @@ mod consumer;
 mod fabric;
 mod handle;
 mod kafka;
+pub mod platform;
 mod relay;
 mod restate;
 mod sequence;

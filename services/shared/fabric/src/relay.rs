@@ -9,34 +9,30 @@ mod progress;
 pub(crate) mod rewind;
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::task::{self, Poll};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use futures::stream::{FuturesUnordered, StreamExt};
 use prost::Message as _;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
-use sqlx::{Connection as _, PgConnection};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Interval, MissedTickBehavior};
 use uuid::Uuid;
 
 use crate::config::FabricConfig;
 use crate::fabric::Health;
-use crate::kafka::{self, Connection, Tail};
+use crate::kafka::{self, Tail};
+use crate::platform::{Outgoing, Platform, Producer, SendError, Tables, answered};
 use crate::sequence::{PARTITIONS, event_id};
 use crate::service::StoreError;
-use crate::store::{self, Head, OutboxRow, Part};
+use crate::store::{Head, OutboxRow, Part};
 
 use self::progress::{Handed, Progress, Refused};
-use self::rewind::Requests;
 
 /// Rows read at once when the relay was not handed them.
 const READ_ROWS_MAX: usize = 1_000;
 /// How long a failed relay waits before it starts again.
 const RESTART_WAIT: Duration = Duration::from_millis(300);
-/// How long the broker may take to acknowledge a record.
-const ACK_WAIT: Duration = Duration::from_secs(10);
 /// How often an instance whose relay is not active tries to become it.
 const STANDBY_WAIT: Duration = Duration::from_millis(500);
 /// How often moved cursors are written and watermarks that have become true are sent.
@@ -68,15 +64,15 @@ enum RelayError {
 }
 
 /// Relays until told to stop.
-pub(crate) async fn run(
+pub(crate) async fn run<P: Platform>(
     service: &'static str,
     topics: &'static [&'static str],
     config: FabricConfig,
-    url: String,
+    platform: P,
     mut links: Links,
 ) {
     while !*links.stop.borrow() {
-        let outcome = Relay::serve(service, topics, &config, &url, &mut links).await;
+        let outcome = Relay::serve(service, topics, &config, &platform, &mut links).await;
         if let Err(RelayError::NewEpoch) = outcome {
             tracing::warn!("a new epoch was opened; the relay begins with it");
         } else if let Err(error) = outcome {
@@ -88,21 +84,20 @@ pub(crate) async fn run(
             );
             let mut stop = links.stop.clone();
             tokio::select! {
-                () = tokio::time::sleep(RESTART_WAIT) => {}
+                () = platform.sleep(RESTART_WAIT) => {}
                 () = crate::fabric::told_to_stop(&mut stop) => {}
             }
         }
     }
 }
 
-struct Relay<'a> {
-    service: &'static str,
+struct Relay<'a, P: Platform> {
     topics: &'static [&'static str],
     config: &'a FabricConfig,
-    db: PgConnection,
+    platform: &'a P,
+    db: P::Session,
     owner: Uuid,
-    producer: FutureProducer<Connection>,
-    connection: Connection,
+    producer: P::Producer,
     losses: u64,
     health: Health,
     progress: BTreeMap<Part, Progress>,
@@ -120,10 +115,31 @@ struct Delivery {
     part: Part,
     seq: u64,
     of_try: u32,
-    result: Result<(), KafkaError>,
+    result: Result<(), SendError>,
 }
 
-type InFlight = FuturesUnordered<futures::future::BoxFuture<'static, Delivery>>;
+type InFlight<P> = FuturesUnordered<Sent<<<P as Platform>::Producer as Producer>::Ack>>;
+
+/// A record on its way.
+struct Sent<A> {
+    part: Part,
+    seq: u64,
+    of_try: u32,
+    ack: A,
+}
+
+impl<A: Future<Output = Result<(), SendError>> + Unpin> Future for Sent<A> {
+    type Output = Delivery;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Delivery> {
+        self.ack.poll_unpin(context).map(|result| Delivery {
+            part: std::mem::take(&mut self.part),
+            seq: self.seq,
+            of_try: self.of_try,
+            result,
+        })
+    }
+}
 
 /// What a record in the broker says of its partition.
 struct Said {
@@ -155,17 +171,17 @@ impl Said {
     }
 }
 
-impl<'a> Relay<'a> {
+impl<'a, P: Platform> Relay<'a, P> {
     async fn serve(
         service: &'static str,
         topics: &'static [&'static str],
         config: &'a FabricConfig,
-        url: &str,
+        platform: &'a P,
         links: &mut Links,
     ) -> Result<(), RelayError> {
-        let mut db = store::connect(url).await?;
+        let mut db = platform.connect().await?;
         loop {
-            if store::answered(store::try_relay(&mut db)).await? {
+            if answered(platform, db.try_relay()).await? {
                 break;
             }
             // Another instance relays; what was handed over here it reads from the table.
@@ -174,21 +190,19 @@ impl<'a> Relay<'a> {
                 links.health.set(part, Ok(()));
             }
             tokio::select! {
-                () = tokio::time::sleep(STANDBY_WAIT) => {}
+                () = platform.sleep(STANDBY_WAIT) => {}
                 () = crate::fabric::told_to_stop(&mut links.stop) => return Ok(()),
             }
         }
-        let connection = Connection::default();
-        let producer = kafka::producer(config, connection.clone()).map_err(broker)?;
-        let losses = connection.losses();
+        let producer = platform.producer(service).map_err(RelayError::Broker)?;
+        let losses = producer.losses();
         let mut relay = Relay {
-            service,
             topics,
             config,
+            platform,
             db,
-            owner: kernel::new_id(),
+            owner: platform.new_id(),
             producer,
-            connection,
             losses,
             health: links.health.clone(),
             progress: BTreeMap::new(),
@@ -199,8 +213,8 @@ impl<'a> Relay<'a> {
             read_again_at: 0,
         };
         let result = relay.serve_as_active(links).await;
-        kafka::close(relay.producer);
-        let _ = relay.db.close().await;
+        relay.producer.close();
+        relay.db.close().await;
         result
     }
 
@@ -209,7 +223,7 @@ impl<'a> Relay<'a> {
         for part in ["broker", "history", "relay"] {
             links.health.set(part, Ok(()));
         }
-        let requests = Requests::read(self.config, self.topics);
+        let requests = self.platform.rewind_requests(self.topics);
         let result = self.relay(links, requests).await;
         if !matches!(result, Err(RelayError::NewEpoch)) {
             self.write_cursors().await?;
@@ -222,13 +236,14 @@ impl<'a> Relay<'a> {
     async fn compare_with_broker(&mut self) -> Result<(), RelayError> {
         let mut topics = self.topics.to_vec();
         topics.push(kafka::REWIND_TOPIC);
-        kafka::create_topics(self.config, &topics)
+        self.platform
+            .create_topics(&topics)
             .await
             .map_err(RelayError::Broker)?;
         let tails = self.tails().await?;
 
-        let cursors = store::answered(store::take_cursors(&mut self.db, self.owner)).await?;
-        self.heads = store::answered(store::all_heads(&mut self.db)).await?;
+        let cursors = answered(self.platform, self.db.take_cursors(self.owner)).await?;
+        self.heads = answered(self.platform, self.db.all_heads()).await?;
         self.look_up_lowest().await?;
         for (part, (epoch, cursor)) in cursors {
             let Some(head) = self.heads.get(&part).cloned() else {
@@ -259,20 +274,18 @@ impl<'a> Relay<'a> {
     }
 
     /// What the broker has last of each partition, by the last record there that is ours.
-    async fn tails(&self) -> Result<BTreeMap<Part, Said>, RelayError> {
+    async fn tails(&mut self) -> Result<BTreeMap<Part, Said>, RelayError> {
         let mut tails = BTreeMap::new();
         let topics = self.topics.iter();
         let mut asked: Vec<Part> = topics
             .flat_map(|topic| (0..PARTITIONS).map(|partition| ((*topic).to_owned(), partition)))
             .collect();
         for records_max in [1, TAIL_RECORDS_MAX] {
-            let config = self.config.clone();
-            let found =
-                tokio::task::spawn_blocking(move || kafka::tails(&config, &asked, records_max))
-                    .await
-                    .map_err(|error| RelayError::Broker(error.to_string()))?
-                    .map_err(RelayError::Broker)?;
-            asked = Vec::new();
+            let found = self
+                .platform
+                .tails(std::mem::take(&mut asked), records_max)
+                .await
+                .map_err(RelayError::Broker)?;
             for (part, records) in found {
                 match records.iter().find_map(|tail| Said::by(&part, tail)) {
                     Some(said) => {
@@ -318,14 +331,10 @@ impl<'a> Relay<'a> {
         let own = if seq == head.seq {
             Some(head.chain.clone())
         } else {
-            store::answered(store::outbox_after(
-                &mut self.db,
-                &part.0,
-                part.1,
-                epoch,
-                seq.saturating_sub(1),
-                1,
-            ))
+            answered(
+                self.platform,
+                self.db.outbox_after(part, epoch, seq.saturating_sub(1), 1),
+            )
             .await?
             .pop()
             .filter(|row| row.seq == seq)
@@ -340,15 +349,17 @@ impl<'a> Relay<'a> {
     /// Sends until told to stop. Timers come first, so that a long backlog keeps neither
     /// watermarks nor cursors nor the end waiting; what is still to be read when the end
     /// comes, the next relay reads.
-    async fn relay(&mut self, links: &mut Links, mut requests: Requests) -> Result<(), RelayError> {
-        let mut in_flight = InFlight::new();
-        let mut poll = every(Duration::from_millis(self.config.relay_poll_millis.into()));
-        let mut cursor_due = every(CURSOR_EVERY);
-        let mut stamp_due = every(Duration::from_millis(self.config.watermark_millis.into()));
-        let mut lowest_due = every(LOWEST_EVERY);
+    async fn relay(
+        &mut self,
+        links: &mut Links,
+        mut requests: mpsc::Receiver<(Part, u64)>,
+    ) -> Result<(), RelayError> {
+        let mut in_flight = InFlight::<P>::new();
+        let platform = self.platform;
+        let mut duties = Duties::new(self.config, platform.now());
         let mut stopping = false;
         loop {
-            if self.connection.losses() != self.losses {
+            if self.producer.losses() != self.losses {
                 return Err(RelayError::Broker("the connection was lost".into()));
             }
             if stopping && in_flight.is_empty() {
@@ -361,20 +372,22 @@ impl<'a> Relay<'a> {
             tokio::select! {
                 biased;
                 () = crate::fabric::told_to_stop(&mut links.stop), if !stopping => stopping = true,
-                _ = stamp_due.tick() => self.take_stamps().await?,
-                _ = cursor_due.tick() => {
-                    self.write_cursors().await?;
-                    self.send_watermarks()?;
-                }
-                _ = lowest_due.tick() => self.look_up_lowest().await?,
-                _ = poll.tick() => self.look_for_news().await?,
+                duty = duties.next(platform) => match duty {
+                    Duty::Stamp => self.take_stamps().await?,
+                    Duty::Cursor => {
+                        self.write_cursors().await?;
+                        self.send_watermarks()?;
+                    }
+                    Duty::Lowest => self.look_up_lowest().await?,
+                    Duty::Poll => self.look_for_news().await?,
+                },
                 Some(delivery) = in_flight.next() => {
                     self.delivered(delivery)?;
                     while let Some(Some(delivery)) = in_flight.next().now_or_never() {
                         self.delivered(delivery)?;
                     }
                 }
-                Some((part, from)) = requests.next() => self.rewind(&part, from).await?,
+                Some((part, from)) = requests.recv() => self.rewind(&part, from).await?,
                 Some(rows) = links.committed.recv(), if !stopping => {
                     for row in rows {
                         self.handed(row, &mut in_flight)?;
@@ -384,20 +397,18 @@ impl<'a> Relay<'a> {
         }
     }
 
-    fn room(&self, in_flight: &InFlight) -> usize {
+    fn room(&self, in_flight: &InFlight<P>) -> usize {
         (self.config.relay_in_flight_max as usize).saturating_sub(in_flight.len())
     }
 
     async fn look_for_news(&mut self) -> Result<(), RelayError> {
-        let news = store::answered(store::news(&mut self.db)).await?;
+        let news = answered(self.platform, self.db.news()).await?;
         if news.heads_sum != self.heads_sum {
             self.heads_sum = news.heads_sum;
             self.behind = true;
         }
         if news.republish {
-            for (part, from) in
-                store::answered(store::take_republish(&mut self.db, self.owner)).await?
-            {
+            for (part, from) in answered(self.platform, self.db.take_republish(self.owner)).await? {
                 self.republish(&part, from);
             }
         }
@@ -406,7 +417,7 @@ impl<'a> Relay<'a> {
 
     /// A hole that was found while sending stays the lowest that can be sent.
     async fn look_up_lowest(&mut self) -> Result<(), RelayError> {
-        for (part, lowest) in store::answered(store::lowest_kept(&mut self.db)).await? {
+        for (part, lowest) in answered(self.platform, self.db.lowest_kept()).await? {
             let known = self.lowest.entry(part).or_insert(lowest);
             *known = lowest.max(*known);
         }
@@ -415,7 +426,7 @@ impl<'a> Relay<'a> {
 
     /// A row that a writer of this instance has just committed: sent at once if
     /// it is next, otherwise left to be read in order.
-    fn handed(&mut self, row: OutboxRow, in_flight: &mut InFlight) -> Result<(), RelayError> {
+    fn handed(&mut self, row: OutboxRow, in_flight: &mut InFlight<P>) -> Result<(), RelayError> {
         let part = (row.topic.clone(), row.partition);
         let room = self.room(in_flight);
         match self.progress.get(&part).map(|at| at.place(&row)) {
@@ -430,10 +441,10 @@ impl<'a> Relay<'a> {
 
     /// Reads and sends what lies between what was sent and the heads, a share of each
     /// partition: one with a long backlog does not keep the others waiting.
-    async fn send_behind(&mut self, in_flight: &mut InFlight) -> Result<(), RelayError> {
+    async fn send_behind(&mut self, in_flight: &mut InFlight<P>) -> Result<(), RelayError> {
         self.behind = false;
         self.read_again_at = self.config.relay_in_flight_max as usize / 2;
-        self.heads = store::answered(store::all_heads(&mut self.db)).await?;
+        self.heads = answered(self.platform, self.db.all_heads()).await?;
         self.must_be_of_this_epoch()?;
         let heads = &self.heads;
         let behind: Vec<(Part, u64)> = self
@@ -457,15 +468,8 @@ impl<'a> Relay<'a> {
             };
             let limit = share.min(room).min(progress.may_send());
             let (epoch, sent) = (progress.epoch, progress.sent);
-            let rows = store::answered(store::outbox_after(
-                &mut self.db,
-                &part.0,
-                part.1,
-                epoch,
-                sent,
-                i64::try_from(limit).unwrap_or(i64::MAX),
-            ))
-            .await?;
+            let rows = self.db.outbox_after(&part, epoch, sent, limit);
+            let rows = answered(self.platform, rows).await?;
             if rows.is_empty() {
                 self.pass_hole(&part, head_seq + 1)?;
             }
@@ -532,68 +536,51 @@ impl<'a> Relay<'a> {
 
     /// Hands a row to the client. False if it is not on its way: the client holds as much
     /// as it may, or the record is one that it does not take.
-    fn send(&mut self, row: OutboxRow, in_flight: &mut InFlight) -> Result<bool, RelayError> {
-        let name = kafka::topic_name(&self.config.topic_prefix, &row.topic);
+    fn send(&mut self, row: OutboxRow, in_flight: &mut InFlight<P>) -> Result<bool, RelayError> {
         let id = event_id(&row.topic, row.partition, row.epoch, row.seq);
-        let source = format!("/greenlane/{}", self.service);
-        let headers = kafka::headers(
-            &source,
-            &id,
-            &row.event_type,
-            &row.chain,
-            row.traceparent.as_deref(),
-        );
-        let record = FutureRecord::to(&name)
-            .partition(row.partition.cast_signed())
-            .key(row.key.as_bytes())
-            .payload(row.payload.as_ref())
-            .headers(headers);
+        let record = Outgoing {
+            topic: &row.topic,
+            partition: row.partition,
+            key: Some(&row.key),
+            event_id: &id,
+            event_type: &row.event_type,
+            chain: &row.chain,
+            traceparent: row.traceparent.as_deref(),
+            payload: &row.payload,
+        };
         let part = (row.topic.clone(), row.partition);
         let seq = row.seq;
         let Some(progress) = self.progress.get_mut(&part) else {
             return Ok(false);
         };
         let of_try = progress.tries;
-        match self
-            .producer
-            .send_result(record)
-            .map_err(|(error, _)| error)
-        {
-            Ok(delivery) => {
-                progress.sent(seq, Instant::now());
+        match self.producer.send(&record) {
+            Ok(ack) => {
+                progress.sent(seq, self.platform.now());
                 if let Some(head) = self.heads.get_mut(&part)
                     && head.seq < seq
                 {
                     head.seq = seq;
                     head.chain = row.chain;
                 }
-                in_flight.push(Box::pin(async move {
-                    let late = KafkaError::MessageProduction(RDKafkaErrorCode::MessageTimedOut);
-                    let result = match tokio::time::timeout(ACK_WAIT, delivery).await {
-                        Ok(Ok(Ok(_))) => Ok(()),
-                        Ok(Ok(Err((error, _)))) => Err(error),
-                        Ok(Err(_)) => Err(KafkaError::Canceled),
-                        Err(_) => Err(late),
-                    };
-                    Delivery {
-                        part,
-                        seq,
-                        of_try,
-                        result,
-                    }
-                }));
+                in_flight.push(Sent {
+                    part,
+                    seq,
+                    of_try,
+                    ack,
+                });
                 Ok(true)
             }
-            Err(error) if kafka::is_full(&error) => {
+            Err(SendError::Full) => {
                 self.behind = true;
                 self.read_again_at = in_flight.len() / 2;
                 Ok(false)
             }
-            Err(error) if kafka::refuses_record(&error) => {
-                self.stop(&part, seq, &error);
+            Err(SendError::Refused(why)) => {
+                self.stop(&part, seq, &why);
                 Ok(false)
             }
-            Err(error) => Err(broker(error)),
+            Err(SendError::Failed(why)) => Err(RelayError::Broker(why)),
         }
     }
 
@@ -615,12 +602,12 @@ impl<'a> Relay<'a> {
                 }
                 Ok(())
             }
-            Err(error) if kafka::refuses_record(&error) => {
+            Err(SendError::Refused(why)) => {
                 let progress = self.progress.get_mut(&part);
                 match progress.map(|progress| progress.refuse(seq, of_try)) {
                     None | Some(Refused::Known) => {}
                     Some(Refused::OfMany) => self.behind = true,
-                    Some(Refused::Alone) => self.stop(&part, seq, &error),
+                    Some(Refused::Alone) => self.stop(&part, seq, &why),
                 }
                 Ok(())
             }
@@ -633,12 +620,12 @@ impl<'a> Relay<'a> {
 
     /// Without watermarks, which wait for the head, what is known of the partition ages
     /// at its consumers until it is unknown.
-    fn stop(&mut self, part: &Part, seq: u64, error: &KafkaError) {
+    fn stop(&mut self, part: &Part, seq: u64, why: &str) {
         tracing::error!(
             topic = part.0,
             partition = part.1,
             seq,
-            %error,
+            why,
             "the broker does not take this record; its partition stops"
         );
         if let Some(progress) = self.progress.get_mut(part) {
@@ -676,7 +663,7 @@ impl<'a> Relay<'a> {
         if moves.is_empty() {
             return Ok(());
         }
-        store::answered(store::move_cursors(&mut self.db, self.owner, &moves)).await?;
+        answered(self.platform, self.db.move_cursors(self.owner, &moves)).await?;
         for (part, (_, acked)) in moves {
             if let Some(progress) = self.progress.get_mut(&part) {
                 progress.written = acked;
@@ -690,7 +677,7 @@ impl<'a> Relay<'a> {
         if !self
             .progress
             .get(part)
-            .is_some_and(|progress| progress.serves(from, Instant::now()))
+            .is_some_and(|progress| progress.serves(from, self.platform.now()))
         {
             return Ok(());
         }
@@ -743,16 +730,17 @@ impl<'a> Relay<'a> {
     /// Takes the time of the next watermark of the partitions that have news, and now and
     /// then of the idle ones.
     async fn take_stamps(&mut self) -> Result<(), RelayError> {
-        let now = store::answered(store::clock(&mut self.db)).await?;
-        self.heads = store::answered(store::all_heads(&mut self.db)).await?;
+        let now = answered(self.platform, self.db.clock()).await?;
+        self.heads = answered(self.platform, self.db.all_heads()).await?;
         self.must_be_of_this_epoch()?;
         let idle = Duration::from_millis(self.config.watermark_idle_millis.into());
+        let elapsed = |at: Instant| self.platform.now().saturating_duration_since(at);
         for (part, progress) in &mut self.progress {
             let Some(head) = self.heads.get(part) else {
                 continue;
             };
             let recent = progress.stamped.is_some_and(|(acked, seq, at)| {
-                acked == progress.acked && seq == head.seq && at.elapsed() < idle
+                acked == progress.acked && seq == head.seq && elapsed(at) < idle
             });
             if !recent && progress.stamp.is_none() {
                 progress.stamp = Some((head.seq, now));
@@ -760,8 +748,8 @@ impl<'a> Relay<'a> {
         }
         self.write_cursors().await?;
         self.send_watermarks()?;
-        match self.producer.client().fatal_error() {
-            Some((error, reason)) => Err(RelayError::Broker(format!("{error}: {reason}"))),
+        match self.producer.fatal_error() {
+            Some(why) => Err(RelayError::Broker(why)),
             None => Ok(()),
         }
     }
@@ -769,7 +757,6 @@ impl<'a> Relay<'a> {
     /// Sends each watermark once all that had been committed at its time is acknowledged: who
     /// has read up to it knows everything of that time. A backlog makes knowledge old, not wrong.
     fn send_watermarks(&mut self) -> Result<(), RelayError> {
-        let source = format!("/greenlane/{}", self.service);
         for (part, progress) in &mut self.progress {
             let (Some((needed, at)), Some(head)) = (progress.stamp, self.heads.get(part)) else {
                 continue;
@@ -788,32 +775,66 @@ impl<'a> Relay<'a> {
                     nanos: at.timestamp_subsec_nanos().cast_signed(),
                 }),
             };
-            let name = kafka::topic_name(&self.config.topic_prefix, &part.0);
-            let payload = mark.encode_to_vec();
-            let headers = kafka::headers(&source, "", kafka::WATERMARK_TYPE, &[], None);
-            let record: FutureRecord<'_, str, Vec<u8>> = FutureRecord::to(&name)
-                .partition(part.1.cast_signed())
-                .payload(&payload)
-                .headers(headers);
-            match self.producer.send_result(record) {
+            let sent = self.producer.send(&Outgoing {
+                topic: &part.0,
+                partition: part.1,
+                key: None,
+                event_id: "",
+                event_type: kafka::WATERMARK_TYPE,
+                chain: &[],
+                traceparent: None,
+                payload: &mark.encode_to_vec(),
+            });
+            match sent {
                 Ok(_) => {
                     progress.stamp = None;
-                    progress.stamped = Some((progress.acked, head.seq, Instant::now()));
+                    progress.stamped = Some((progress.acked, head.seq, self.platform.now()));
                 }
-                Err((error, _)) if kafka::is_full(&error) => return Ok(()),
-                Err((error, _)) => return Err(broker(error)),
+                Err(SendError::Full) => return Ok(()),
+                Err(error) => return Err(RelayError::Broker(error.to_string())),
             }
         }
         Ok(())
     }
 }
 
-fn every(period: Duration) -> Interval {
-    let mut interval = tokio::time::interval(period);
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    interval
+/// What the relay does by the clock.
+#[derive(Clone, Copy)]
+enum Duty {
+    Stamp,
+    Cursor,
+    Lowest,
+    Poll,
 }
 
-fn broker(error: KafkaError) -> RelayError {
-    RelayError::Broker(error.to_string())
+/// When each duty is due, at once the first time.
+struct Duties([(Duty, Duration, Instant); 4]);
+
+impl Duties {
+    fn new(config: &FabricConfig, now: Instant) -> Self {
+        let millis = |millis: u32| Duration::from_millis(millis.into());
+        Self([
+            (Duty::Stamp, millis(config.watermark_millis), now),
+            (Duty::Cursor, CURSOR_EVERY, now),
+            (Duty::Lowest, LOWEST_EVERY, now),
+            (Duty::Poll, millis(config.relay_poll_millis), now),
+        ])
+    }
+
+    /// Waits for the next duty. Dropped before, it is due at the same time.
+    async fn next<P: Platform>(&mut self, platform: &P) -> Duty {
+        let [first, others @ ..] = &mut self.0;
+        let next = others.iter_mut().fold(
+            first,
+            |next, other| {
+                if other.2 < next.2 { other } else { next }
+            },
+        );
+        let now = platform.now();
+        if now < next.2 {
+            platform.sleep(next.2.duration_since(now)).await;
+        }
+        next.2 = platform.now() + next.1;
+        next.0
+    }
 }

@@ -280,12 +280,21 @@ impl Knowledge {
         Self(all)
     }
 
+    /// By partition: those that are not there are unknown.
+    pub fn by_partition(ages: BTreeMap<(String, u32), Duration>) -> Self {
+        Self(ages)
+    }
+
     /// What was received so long ago by this process's own clock is no younger, whatever the database's
     /// clock says since.
-    pub(crate) fn at_least_as_old_as(&mut self, received: &BTreeMap<(String, u32), Instant>) {
+    pub(crate) fn at_least_as_old_as(
+        &mut self,
+        received: &BTreeMap<(String, u32), Instant>,
+        now: Instant,
+    ) {
         for (part, age) in &mut self.0 {
             if let Some(received_at) = received.get(part) {
-                *age = (*age).max(received_at.elapsed());
+                *age = (*age).max(now.saturating_duration_since(*received_at));
             }
         }
     }

@@ -19,7 +19,7 @@ use crate::service::{Knowledge, ParkedKeys, StoreError};
 use crate::subject::SubjectSet;
 
 /// A (topic, partition).
-pub(crate) type Part = (String, u32);
+pub type Part = (String, u32);
 
 /// Why the tables could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -91,13 +91,14 @@ async fn within<T, E: From<sqlx::Error>>(
     wait: Duration,
     asked: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
-    let late = || {
-        let seconds = wait.as_secs();
-        let why = format!("no answer within {seconds} s");
-        sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, why))
-    };
     let answer = tokio::time::timeout(wait, asked).await;
-    answer.unwrap_or_else(|_| Err(late().into()))
+    answer.unwrap_or_else(|_| Err(late(wait).into()))
+}
+
+/// An answer that did not come in time.
+pub(crate) fn late(wait: Duration) -> sqlx::Error {
+    let why = format!("no answer within {} s", wait.as_secs());
+    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, why))
 }
 
 /// Connections that are lent one by one. One that does not answer when it is given back is closed: it would
@@ -189,34 +190,61 @@ pub(crate) async fn prepare_session(db: &mut PgConnection) -> Result<(), sqlx::E
     Ok(())
 }
 
+/// Begins a transaction. It is not sqlx's own: a session on which one is left open is given up, never used again.
+pub(crate) async fn begin(db: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql("begin").execute(db).await?;
+    Ok(())
+}
+
+/// Makes a transaction durable.
+pub(crate) async fn commit(db: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql("commit").execute(db).await?;
+    Ok(())
+}
+
+/// Takes a transaction back.
+pub(crate) async fn rollback(db: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql("rollback").execute(db).await?;
+    Ok(())
+}
+
 /// Where a produced partition stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Head {
+pub struct Head {
+    /// The epoch.
     pub epoch: u64,
+    /// The last sequence.
     pub seq: u64,
+    /// The chain's value after it.
     pub chain: Bytes,
 }
 
 /// Where a consumed partition stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Position {
+pub struct Position {
+    /// The epoch.
     pub epoch: u64,
+    /// The last sequence that was applied.
     pub seq: u64,
+    /// The chain's value after it.
     pub chain: Bytes,
+    /// Where the broker had it: a hint where to read on; -1 is before the first.
     pub kafka_offset: i64,
+    /// Why nothing more is applied; none if it is.
     pub stopped_because: Option<String>,
 }
 
 /// Where a consumed partition stands after a watermark was kept.
 #[derive(Clone, Debug)]
-pub(crate) struct Stamped {
+pub struct Stamped {
+    /// Where it stands.
     pub position: Position,
     /// The watermark is so much younger than the position's last move that it must know of it.
     pub is_later: bool,
 }
 
 /// A published row.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutboxRow {
     /// The topic, without prefix and version.
     pub topic: String,
@@ -243,10 +271,13 @@ pub struct OutboxRow {
 }
 
 /// A stored answer.
-#[derive(Clone, Debug)]
-pub(crate) struct Answer {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// What the request is compared by.
     pub fingerprint: Vec<u8>,
+    /// Whether the body is a refusal.
     pub refused: bool,
+    /// The encoded response, or the refusal as JSON.
     pub body: Bytes,
 }
 
@@ -285,15 +316,20 @@ impl Answer {
 
 /// Everything that the loop writes beside the service's own tables.
 #[derive(Debug, Default)]
-pub(crate) struct BatchWrite {
+pub struct BatchWrite {
+    /// From where to where each head moves.
     pub heads: BTreeMap<Part, (Head, Head)>,
+    /// The events.
     pub outbox: Vec<OutboxRow>,
+    /// The answers, by party and request id.
     pub answers: BTreeMap<(String, Uuid), Answer>,
+    /// Where consumed partitions stand now.
     pub positions: BTreeMap<Part, Position>,
 }
 
-/// What came of [`write_batch`].
-pub(crate) enum Written {
+/// What came of writing a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
     /// Everything is in.
     All,
     /// Another writer moved a head: roll back, read the heads anew, repeat.
@@ -471,10 +507,14 @@ pub(crate) async fn knowledge(db: &mut PgConnection) -> Result<Knowledge, sqlx::
 
 /// A watermark as a consumer received it.
 #[derive(Clone, Debug)]
-pub(crate) struct Stamp {
+pub struct Stamp {
+    /// The producer's epoch.
     pub epoch: u64,
+    /// Up to here the broker has acknowledged all.
     pub acked_seq: u64,
+    /// The last sequence that the producer had committed.
     pub head_seq: u64,
+    /// When, by the producer's database.
     pub stamped_at: DateTime<Utc>,
     /// When it was received, on the monotonic clock.
     pub received_at: Instant,
@@ -482,7 +522,7 @@ pub(crate) struct Stamp {
 
 /// A watermark that was stamped so long after a record was applied knows that record, whatever the two
 /// databases' clocks differ by.
-const STAMP_LATER_SECONDS: i32 = 10;
+pub const STAMP_LATER_SECONDS: i32 = 10;
 
 /// Keeps each watermark that is newer than the one held, and gives where those
 /// partitions stand. One held from the future says nothing, and gives way to any: a
@@ -725,19 +765,31 @@ pub(crate) async fn write_batch(
 }
 
 /// A record set aside.
-#[derive(Clone, Debug)]
-pub(crate) struct Parked {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parked {
+    /// `ce_id`.
     pub event_id: String,
+    /// The topic, without prefix and version.
     pub topic: String,
+    /// The partition.
     pub partition: u32,
+    /// The producer's epoch.
     pub epoch: u64,
+    /// Its place in the partition's sequence.
     pub seq: u64,
+    /// The subject.
     pub key: String,
+    /// `ce_type`.
     pub event_type: String,
+    /// The event, protobuf.
     pub payload: Bytes,
+    /// W3C trace context.
     pub traceparent: Option<String>,
+    /// Why it was set aside.
     pub cause: String,
+    /// How often it was tried.
     pub attempts: u32,
+    /// When, by the database.
     pub parked_at: DateTime<Utc>,
 }
 
@@ -1019,7 +1071,8 @@ pub(crate) async fn all_heads(db: &mut PgConnection) -> Result<BTreeMap<Part, He
 }
 
 /// What a relay looks for all the time.
-pub(crate) struct News {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct News {
     /// The sum of all heads: changes with every published fact, whoever wrote it.
     pub heads_sum: i64,
     /// An operator asks for something to be sent again.

@@ -123,7 +123,7 @@ impl SubjectSet {
     }
 
     /// Advisory lock keys with "shared" flags, in the one order everybody uses.
-    pub(crate) fn locks(&self) -> (Vec<i64>, Vec<bool>) {
+    pub fn locks(&self) -> (Vec<i64>, Vec<bool>) {
         self.locks
             .iter()
             .map(|(key, access)| (key.cast_signed(), *access == Access::Read))

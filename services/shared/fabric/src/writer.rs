@@ -12,18 +12,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kernel::Refusal;
-use sqlx::{Connection, PgConnection};
 use tokio::sync::{mpsc, watch};
 
 use crate::config::FabricConfig;
 use crate::handle::Reply;
+use crate::platform::{Platform, Session, Tables, within};
 use crate::service::Service;
 use crate::store::{self, Head, OutboxRow, Part};
 
 use self::batch::{BatchError, Committed, Fate};
 use self::entry::{Entry, Source};
 
-pub(crate) use self::entry::{Delivered, Item};
+pub use self::entry::{Delivered, Item};
+pub use self::mend::RetryOutcome;
 
 /// Longest wait between two tries to reach the database.
 const RECONNECT_WAIT_MAX: Duration = Duration::from_secs(2);
@@ -36,7 +37,7 @@ const HOUSEKEEPING_EVERY: Duration = Duration::from_millis(500);
 
 /// What the consumer is told by the writer.
 #[derive(Clone, Debug)]
-pub(crate) enum Assignment {
+pub enum Assignment {
     /// Read these partitions, from behind these offsets.
     Read(BTreeMap<Part, i64>),
 }
@@ -54,10 +55,10 @@ pub(crate) struct Links<I> {
     pub stop: watch::Receiver<bool>,
 }
 
-pub(crate) struct Writer<S: Service> {
+pub(crate) struct Writer<S: Service, P: Platform> {
     service: Arc<S>,
     config: FabricConfig,
-    url: String,
+    platform: P,
     parts: Vec<Part>,
     links: Links<S::Input>,
     heads: BTreeMap<Part, Head>,
@@ -70,18 +71,19 @@ pub(crate) struct Writer<S: Service> {
     kept_house_at: Instant,
 }
 
-impl<S: Service> Writer<S> {
+impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
     pub(crate) fn new(
         service: Arc<S>,
         config: FabricConfig,
-        url: String,
+        platform: P,
         parts: Vec<Part>,
         links: Links<S::Input>,
     ) -> Self {
+        let kept_house_at = platform.now();
         Self {
             service,
             config,
-            url,
+            platform,
             parts,
             links,
             heads: BTreeMap::new(),
@@ -90,17 +92,17 @@ impl<S: Service> Writer<S> {
             rewinds_asked: BTreeMap::new(),
             stamps_received: BTreeMap::new(),
             lock_heads: false,
-            kept_house_at: Instant::now(),
+            kept_house_at,
         }
     }
 
     /// Runs until told to stop and everything in hand is committed.
     pub(crate) async fn run(mut self) {
         let mut db = None;
-        let mut last_start = Instant::now();
+        let mut last_start = self.platform.now();
         self.keep_house(&mut db).await;
         loop {
-            if self.kept_house_at.elapsed() >= HOUSEKEEPING_EVERY {
+            if self.since(self.kept_house_at) >= HOUSEKEEPING_EVERY {
                 self.keep_house(&mut db).await;
             }
             let Some(items) = self.collect(last_start).await else {
@@ -109,12 +111,16 @@ impl<S: Service> Writer<S> {
             if items.is_empty() && self.deferred.is_empty() {
                 continue;
             }
-            last_start = Instant::now();
+            last_start = self.platform.now();
             self.process(&mut db, items).await;
         }
         if let Some(db) = db {
-            let _ = db.close().await;
+            db.close().await;
         }
+    }
+
+    fn since(&self, then: Instant) -> Duration {
+        self.platform.now().saturating_duration_since(then)
     }
 
     /// Waits for inputs, or until it is time to look after the session. None: stop.
@@ -122,20 +128,20 @@ impl<S: Service> Writer<S> {
         let limit = self.config.batch_inputs_max as usize;
         let mut items = Vec::new();
         if self.deferred.is_empty() {
-            let house_due = HOUSEKEEPING_EVERY.saturating_sub(self.kept_house_at.elapsed());
+            let house_due = HOUSEKEEPING_EVERY.saturating_sub(self.since(self.kept_house_at));
             tokio::select! {
                 biased;
                 Some(item) = self.links.queue.recv() => items.push(item),
                 Some(item) = self.links.records.recv() => items.push(item),
                 Some(item) = self.links.background.recv() => items.push(item),
                 () = crate::fabric::told_to_stop(&mut self.links.stop) => return None,
-                () = tokio::time::sleep(house_due) => return Some(items),
+                () = self.platform.sleep(house_due) => return Some(items),
             }
         }
         let spacing = Duration::from_micros(self.config.batch_spacing_micros.into());
-        let since = last_start.elapsed();
+        let since = self.since(last_start);
         if since < spacing {
-            tokio::time::sleep(spacing.saturating_sub(since)).await;
+            self.platform.sleep(spacing.saturating_sub(since)).await;
         }
         // Each source has half of the batch for itself; what one leaves the other may take.
         let half = limit / 2 + 1;
@@ -147,8 +153,8 @@ impl<S: Service> Writer<S> {
     }
 
     /// Keeps the session alive and takes partitions that nobody reads.
-    async fn keep_house(&mut self, db: &mut Option<PgConnection>) {
-        self.kept_house_at = Instant::now();
+    async fn keep_house(&mut self, db: &mut Option<P::Session>) {
+        self.kept_house_at = self.platform.now();
         if db.is_none() {
             self.connect(db).await;
         }
@@ -163,14 +169,14 @@ impl<S: Service> Writer<S> {
             if missing.is_empty() {
                 return session.ping().await.map(|()| None);
             }
-            let taken = store::try_own(session, &missing).await?;
+            let taken = session.try_own(&missing).await?;
             if taken.is_empty() {
                 return Ok(None);
             }
-            store::positions(session, &taken).await.map(Some)
+            session.positions(&taken).await.map(Some)
         };
-        let result = tokio::time::timeout(PING_TIMEOUT, kept).await;
-        let silent = |_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into());
+        let result = within(&self.platform, PING_TIMEOUT, kept).await;
+        let silent = || Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into());
         match result.unwrap_or_else(silent) {
             Ok(None) => {}
             Ok(Some(positions)) => {
@@ -192,8 +198,8 @@ impl<S: Service> Writer<S> {
         }
     }
 
-    async fn connect(&mut self, db: &mut Option<PgConnection>) {
-        match store::connect(&self.url).await {
+    async fn connect(&mut self, db: &mut Option<P::Session>) {
+        match self.platform.connect().await {
             Ok(connection) => {
                 *db = Some(connection);
                 self.links.health.set("database", Ok(()));
@@ -208,7 +214,7 @@ impl<S: Service> Writer<S> {
     }
 
     /// The session is gone, and with it the right to read partitions.
-    fn disconnected(&mut self, db: &mut Option<PgConnection>, error: &sqlx::Error) {
+    fn disconnected(&mut self, db: &mut Option<P::Session>, error: &sqlx::Error) {
         tracing::warn!(%error, "lost the database session; connecting again");
         *db = None;
         self.heads.clear();
@@ -224,7 +230,7 @@ impl<S: Service> Writer<S> {
         );
     }
 
-    async fn process(&mut self, db: &mut Option<PgConnection>, items: Vec<Item<S::Input>>) {
+    async fn process(&mut self, db: &mut Option<P::Session>, items: Vec<Item<S::Input>>) {
         let mut entries: Vec<Entry<S::Input>> = self.deferred.drain(..).collect();
         let mut stamps = BTreeMap::new();
         let mut retries = Vec::new();
@@ -255,7 +261,7 @@ impl<S: Service> Writer<S> {
 
     /// Commits these inputs, whatever it takes, and answers: in one batch, unless they name too many
     /// subjects for one.
-    async fn run_all(&mut self, db: &mut Option<PgConnection>, entries: Vec<Entry<S::Input>>) {
+    async fn run_all(&mut self, db: &mut Option<P::Session>, entries: Vec<Entry<S::Input>>) {
         let batches = self.within_lock_limit(entries);
         self.run_in_turn(db, batches).await;
     }
@@ -285,7 +291,7 @@ impl<S: Service> Writer<S> {
     /// behind it.
     async fn run_in_turn(
         &mut self,
-        db: &mut Option<PgConnection>,
+        db: &mut Option<P::Session>,
         batches: Vec<Vec<Entry<S::Input>>>,
     ) {
         let mut waiting: BTreeSet<Part> = BTreeSet::new();
@@ -309,7 +315,7 @@ impl<S: Service> Writer<S> {
 
     async fn run_batch_through(
         &mut self,
-        db: &mut Option<PgConnection>,
+        db: &mut Option<P::Session>,
         mut entries: Vec<Entry<S::Input>>,
     ) {
         match self.run_until_decided(db, &mut entries).await {
@@ -330,7 +336,7 @@ impl<S: Service> Writer<S> {
     /// is answered with an internal error.
     async fn fail_alone(
         &mut self,
-        db: &mut Option<PgConnection>,
+        db: &mut Option<P::Session>,
         mut entries: Vec<Entry<S::Input>>,
         cause: String,
     ) {
@@ -347,10 +353,10 @@ impl<S: Service> Writer<S> {
                 tracing::error!(event_id = %delivered.record.event_id, %cause, "a record can neither be applied nor parked");
                 self.links.health.set("parking", Err(cause));
                 self.deferred.push_back(entry);
-                tokio::time::sleep(Duration::from_millis(200)).await;
+                self.platform.sleep(Duration::from_millis(200)).await;
             }
             Source::Command { reply, .. } => {
-                let error_id = kernel::new_id();
+                let error_id = self.platform.new_id();
                 tracing::error!(%error_id, %cause, "a command failed");
                 let refusal = Refusal::internal(
                     "INTERNAL",
@@ -379,7 +385,7 @@ impl<S: Service> Writer<S> {
     /// Repeats the batch until it is committed or found broken.
     async fn run_until_decided(
         &mut self,
-        db: &mut Option<PgConnection>,
+        db: &mut Option<P::Session>,
         entries: &mut [Entry<S::Input>],
     ) -> Result<Committed, String> {
         let mut wait = Duration::from_millis(5);
@@ -388,13 +394,14 @@ impl<S: Service> Writer<S> {
                 self.connect(db).await;
             }
             let Some(session) = db.as_mut() else {
-                tokio::time::sleep(wait).await;
+                self.platform.sleep(wait).await;
                 wait = (wait * 2).min(RECONNECT_WAIT_MAX);
                 continue;
             };
-            let started = Instant::now();
-            let batch = tokio::time::timeout(BATCH_TIMEOUT, self.run_batch(session, entries));
-            let outcome = batch.await.unwrap_or_else(|_| {
+            let started = self.platform.now();
+            let platform = self.platform.clone();
+            let batch = within(&platform, BATCH_TIMEOUT, self.run_batch(session, entries));
+            let outcome = batch.await.unwrap_or_else(|| {
                 let silent = std::io::Error::from(std::io::ErrorKind::TimedOut);
                 Err(BatchError::Transient(silent.into()))
             });
@@ -402,7 +409,7 @@ impl<S: Service> Writer<S> {
                 Ok(committed) => {
                     metrics::histogram!("greenlane_batch_inputs").record(entries.len() as f64);
                     metrics::histogram!("greenlane_batch_seconds")
-                        .record(started.elapsed().as_secs_f64());
+                        .record(self.since(started).as_secs_f64());
                     self.lock_heads = false;
                     return Ok(committed);
                 }
@@ -413,15 +420,15 @@ impl<S: Service> Writer<S> {
                 Err(BatchError::Transient(error)) => {
                     metrics::counter!("greenlane_batch_repeats_total").increment(1);
                     let answers = matches!(error, sqlx::Error::Database(_))
-                        && tokio::time::timeout(PING_TIMEOUT, session.ping())
+                        && within(&self.platform, PING_TIMEOUT, session.ping())
                             .await
-                            .is_ok_and(|pong| pong.is_ok());
+                            .is_some_and(|pong| pong.is_ok());
                     if answers {
                         tracing::debug!(%error, "repeating a batch");
                     } else {
                         self.disconnected(db, &error);
                     }
-                    tokio::time::sleep(wait).await;
+                    self.platform.sleep(wait).await;
                     wait = (wait * 2).min(RECONNECT_WAIT_MAX);
                 }
                 Err(BatchError::Broken(cause)) => return Err(cause),

@@ -83,32 +83,27 @@ fn send(
 }
 
 /// Requests to send again, as the active relay reads them; reading ends with it.
-pub(super) struct Requests(mpsc::Receiver<(Part, u64)>);
-
-impl Requests {
-    pub(super) fn read(config: &FabricConfig, topics: &'static [&'static str]) -> Self {
-        let (sender, requests) = mpsc::channel(REQUESTS_MAX);
-        let config = config.clone();
-        tokio::spawn(async move {
-            let consumer = match reader(&config) {
-                Ok(consumer) => consumer,
-                Err(error) => {
-                    tracing::warn!(error, "requests to send again cannot be read");
-                    return;
-                }
-            };
-            tokio::select! {
-                () = forward(&consumer, topics, &sender) => {}
-                () = sender.closed() => {}
+pub(crate) fn requests(
+    config: &FabricConfig,
+    topics: &'static [&'static str],
+) -> mpsc::Receiver<(Part, u64)> {
+    let (sender, requests) = mpsc::channel(REQUESTS_MAX);
+    let config = config.clone();
+    tokio::spawn(async move {
+        let consumer = match reader(&config) {
+            Ok(consumer) => consumer,
+            Err(error) => {
+                tracing::warn!(error, "requests to send again cannot be read");
+                return;
             }
-            kafka::close(consumer);
-        });
-        Self(requests)
-    }
-
-    pub(super) async fn next(&mut self) -> Option<(Part, u64)> {
-        self.0.recv().await
-    }
+        };
+        tokio::select! {
+            () = forward(&consumer, topics, &sender) => {}
+            () = sender.closed() => {}
+        }
+        kafka::close(consumer);
+    });
+    requests
 }
 
 fn reader(config: &FabricConfig) -> Result<StreamConsumer<Connection>, String> {

@@ -6,10 +6,10 @@ use std::panic::AssertUnwindSafe;
 
 use chrono::{DateTime, Utc};
 use kernel::Refusal;
-use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use crate::handle::Reply;
+use crate::platform::{Platform, Session, Tables as _};
 use crate::restate::{EpochRecord, Unnumbered, next_row};
 use crate::sequence::{CHAIN_START, EVENT_BYTES_MAX, chain_after, partition_of};
 use crate::service::{
@@ -69,26 +69,28 @@ pub(super) struct Committed {
     pub offsets: Vec<(Part, i64)>,
 }
 
-impl<S: Service> Writer<S> {
+impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
     pub(super) async fn run_batch(
         &mut self,
-        db: &mut PgConnection,
+        db: &mut P::Session,
         entries: &mut [Entry<S::Input>],
     ) -> Result<Committed, BatchError> {
         let named = self.named(db, entries).await?;
-        let mut transaction = db.begin().await?;
-        let outcome = self.run_in(&mut transaction, entries, &named).await;
+        db.begin().await?;
+        let outcome = self.run_in(db, entries, &named).await;
         match outcome {
             Ok(committed) => {
-                let started = std::time::Instant::now();
-                transaction.commit().await?;
+                let started = self.platform.now();
+                if let Err(error) = db.commit().await {
+                    db.rollback().await;
+                    return Err(error.into());
+                }
                 metrics::histogram!("greenlane_commit_seconds")
-                    .record(started.elapsed().as_secs_f64());
+                    .record(self.since(started).as_secs_f64());
                 Ok(committed)
             }
             Err(error) => {
-                // A rollback that fails leaves a dead session, which the next use finds.
-                let _ = transaction.rollback().await;
+                db.rollback().await;
                 Err(error)
             }
         }
@@ -97,7 +99,7 @@ impl<S: Service> Writer<S> {
     /// Every entry's subjects, as far as they can be known before the locks.
     async fn named(
         &self,
-        db: &mut PgConnection,
+        db: &mut P::Session,
         entries: &[Entry<S::Input>],
     ) -> Result<Vec<Subjects>, BatchError> {
         let mut named: Vec<Subjects> = entries
@@ -116,7 +118,7 @@ impl<S: Service> Writer<S> {
 
     async fn follow(
         &self,
-        db: &mut PgConnection,
+        db: &mut P::Session,
         entries: &[Entry<S::Input>],
         named: &mut [Subjects],
     ) -> Result<(), BatchError> {
@@ -129,7 +131,7 @@ impl<S: Service> Writer<S> {
         if inputs.is_empty() {
             return Ok(());
         }
-        let followed = self.service.follow(db, &inputs).await?;
+        let followed = db.follow(&*self.service, &inputs).await?;
         if followed.len() != indices.len() {
             return Err(BatchError::Broken(format!(
                 "follow answered {} times for {} inputs",
@@ -145,7 +147,7 @@ impl<S: Service> Writer<S> {
 
     async fn run_in(
         &mut self,
-        db: &mut PgConnection,
+        db: &mut P::Session,
         entries: &[Entry<S::Input>],
         named: &[Subjects],
     ) -> Result<Committed, BatchError> {
@@ -172,18 +174,18 @@ impl<S: Service> Writer<S> {
                 _ => {}
             }
         }
-        store::lock_subjects(db, &subjects).await?;
+        db.lock_subjects(&subjects).await?;
         let mut waiting = self.must_wait(db, entries, named).await?;
 
-        let now = store::clock(db).await?;
+        let now = db.clock().await?;
         let parts: Vec<Part> = parts.into_iter().collect();
         let mut batch = Batch {
             now,
-            answers: store::answers(db, &requests).await?,
+            answers: db.answers(&requests).await?,
             fresh: BTreeMap::new(),
-            positions: store::positions(db, &parts).await?,
+            positions: db.positions(&parts).await?,
             moved: BTreeSet::new(),
-            parked_keys: store::parked_keys(db).await?,
+            parked_keys: db.parked_keys().await?,
             knowledge: Knowledge::default(),
             parked: Vec::new(),
             unparked: Vec::new(),
@@ -195,19 +197,22 @@ impl<S: Service> Writer<S> {
             .filter_map(|e| e.input.as_ref())
             .any(|input| self.service.needs_knowledge(input))
         {
-            batch.knowledge = store::knowledge(db).await?;
-            batch.knowledge.at_least_as_old_as(&self.stamps_received);
+            batch.knowledge = db.knowledge().await?;
+            let now = self.platform.now();
+            batch
+                .knowledge
+                .at_least_as_old_as(&self.stamps_received, now);
         }
         for entry in entries {
             // What is applied last of a key's parked records is decided on the key as it is then.
             if let Source::Parked { parked } = &entry.source
-                && store::parked_of_key(db, &parked.topic, &parked.key).await? == 1
+                && db.parked_of_key(&parked.topic, &parked.key).await? == 1
             {
                 let name = (parked.topic.clone(), parked.key.clone());
                 batch.parked_keys.0.remove(&name);
             }
         }
-        let mut state = self.service.load(db, &subjects).await?;
+        let mut state = db.load(&*self.service, &subjects).await?;
         let mut fates = Vec::with_capacity(entries.len());
         for (index, entry) in entries.iter().enumerate() {
             let part = entry.record_part();
@@ -221,20 +226,20 @@ impl<S: Service> Writer<S> {
                 continue;
             }
             metrics::histogram!("greenlane_queue_wait_seconds")
-                .record(entry.queued_at.elapsed().as_secs_f64());
+                .record(self.since(entry.queued_at).as_secs_f64());
             fates.push(self.decide(&mut state, &mut batch, entry, index)?);
         }
         self.check_parked_limit(db, &mut batch).await?;
 
         let write = self.sequence(db, &mut batch).await?;
-        self.service.store(db, &state, now).await?;
+        db.store(&*self.service, &state, now).await?;
         if !batch.parked.is_empty() {
-            store::park(db, &batch.parked).await?;
+            db.park(&batch.parked).await?;
         }
         for event_id in &batch.unparked {
-            store::unpark(db, event_id).await?;
+            db.unpark(event_id).await?;
         }
-        match store::write_batch(db, &write, now).await? {
+        match db.write_batch(&write, now).await? {
             Written::All => {}
             Written::HeadsMoved => return Err(BatchError::HeadsMoved),
         }
@@ -262,7 +267,7 @@ impl<S: Service> Writer<S> {
     /// earlier entry of the batch has yet to write.
     async fn must_wait(
         &self,
-        db: &mut PgConnection,
+        db: &mut P::Session,
         entries: &[Entry<S::Input>],
         named: &[Subjects],
     ) -> Result<Waiting, BatchError> {
@@ -448,7 +453,7 @@ impl<S: Service> Writer<S> {
         let _entered = span.enter();
         let context = Context {
             now: batch.now,
-            ids: &kernel::new_id,
+            ids: &|| self.platform.new_id(),
             record,
             parked: &batch.parked_keys,
             knowledge: &batch.knowledge,
@@ -475,7 +480,7 @@ impl<S: Service> Writer<S> {
     /// than a few records.
     async fn check_parked_limit(
         &self,
-        db: &mut PgConnection,
+        db: &mut P::Session,
         batch: &mut Batch,
     ) -> Result<(), BatchError> {
         let parts: BTreeSet<Part> = batch
@@ -484,7 +489,7 @@ impl<S: Service> Writer<S> {
             .map(|p| (p.topic.clone(), p.partition))
             .collect();
         for part in parts {
-            let before = store::parked_keys_of(db, &part.0, part.1).await?;
+            let before = db.parked_keys_of(&part).await?;
             let added: BTreeSet<&str> = batch
                 .parked
                 .iter()
@@ -516,7 +521,7 @@ impl<S: Service> Writer<S> {
     /// Gives the batch's facts their numbers and chain.
     async fn sequence(
         &mut self,
-        db: &mut PgConnection,
+        db: &mut P::Session,
         batch: &mut Batch,
     ) -> Result<BatchWrite, BatchError> {
         let facts = std::mem::take(&mut batch.facts);
@@ -527,7 +532,7 @@ impl<S: Service> Writer<S> {
             .collect();
         if !needed.is_empty() {
             let needed: Vec<Part> = needed.into_iter().collect();
-            let loaded = store::heads(db, &needed, self.lock_heads).await?;
+            let loaded = db.heads(&needed, self.lock_heads).await?;
             self.heads.extend(loaded);
         }
         let mut write = BatchWrite {

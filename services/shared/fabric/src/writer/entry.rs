@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::handle::{Command, Reply};
+use crate::platform::{Platform, Session};
 use crate::restate::EPOCH_TYPE;
 use crate::service::{Record, Service};
 use crate::store::{Parked, Part, Stamp};
@@ -17,7 +18,8 @@ use super::Writer;
 use super::mend::RetryOutcome;
 
 /// An input in a writer's queue.
-pub(crate) enum Item<I> {
+#[doc(hidden)]
+pub enum Item<I> {
     /// A caller's command.
     Command {
         command: Command<I>,
@@ -54,10 +56,13 @@ impl<I> Item<I> {
 }
 
 /// A record with where it stood in the log.
-#[derive(Debug)]
-pub(crate) struct Delivered {
+#[derive(Clone, Debug)]
+pub struct Delivered {
+    /// The record.
     pub record: Record,
+    /// The chain's value after it, as its producer says.
     pub chain: Bytes,
+    /// Where it stood.
     pub kafka_offset: i64,
 }
 
@@ -106,7 +111,7 @@ pub(super) fn part_of(record: &Record) -> Part {
     (record.topic.clone(), record.partition)
 }
 
-impl<S: Service> Writer<S> {
+impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
     pub(super) fn entry(&self, item: Item<S::Input>) -> Entry<S::Input> {
         match item {
             Item::Command {
@@ -132,7 +137,7 @@ impl<S: Service> Writer<S> {
                     source: Source::Record { delivered },
                     input,
                     traceparent,
-                    queued_at: Instant::now(),
+                    queued_at: self.platform.now(),
                     cause,
                 }
             }
@@ -146,13 +151,15 @@ impl<S: Service> Writer<S> {
                     },
                     input,
                     traceparent,
-                    queued_at: Instant::now(),
+                    queued_at: self.platform.now(),
                     cause,
                 }
             }
-            Item::Timer { name, input } => timer_entry(name, Some(input)),
+            Item::Timer { name, input } => timer_entry(name, Some(input), self.platform.now()),
             // Handled before: they are no inputs.
-            Item::Stamp { .. } | Item::Retry { .. } => timer_entry("none", None),
+            Item::Stamp { .. } | Item::Retry { .. } => {
+                timer_entry("none", None, self.platform.now())
+            }
         }
     }
 
@@ -169,7 +176,7 @@ impl<S: Service> Writer<S> {
     }
 }
 
-fn timer_entry<I>(name: &'static str, input: Option<I>) -> Entry<I> {
+fn timer_entry<I>(name: &'static str, input: Option<I>, queued_at: Instant) -> Entry<I> {
     Entry {
         source: Source::Timer {
             name,
@@ -177,7 +184,7 @@ fn timer_entry<I>(name: &'static str, input: Option<I>) -> Entry<I> {
         },
         input,
         traceparent: None,
-        queued_at: Instant::now(),
+        queued_at,
         cause: None,
     }
 }

@@ -3,10 +3,9 @@
 //! records applied after all.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use sqlx::PgConnection;
-
+use crate::platform::{Platform, Session, Tables as _};
 use crate::service::{Record, Service};
 use crate::store::{self, Parked, Part, Position, Stamp};
 
@@ -19,24 +18,27 @@ const REWIND_ASK_EVERY: Duration = Duration::from_secs(1);
 
 /// What came of a retry.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct RetryOutcome {
+pub struct RetryOutcome {
+    /// Records that were applied.
     pub applied: u32,
+    /// Records of the key that are parked still.
     pub still_parked: u32,
+    /// Why; empty if none is.
     pub cause: String,
 }
 
-impl<S: Service> Writer<S> {
+impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
     /// Keeps the watermarks that are newer than those held (a partition that is
     /// read again brings old ones too); what a newer one says is acknowledged and
     /// was not applied is lost, and asked for.
     pub(super) async fn take_stamps(
         &mut self,
-        db: &mut Option<PgConnection>,
+        db: &mut Option<P::Session>,
         stamps: BTreeMap<Part, Stamp>,
     ) {
         let Some(session) = db.as_mut() else { return };
         let mut forked = Vec::new();
-        match store::write_stamps(session, &stamps).await {
+        match session.write_stamps(&stamps).await {
             Ok(positions) => {
                 for (part, stamped) in positions {
                     let Some(stamp) = stamps.get(&part) else {
@@ -70,7 +72,7 @@ impl<S: Service> Writer<S> {
 
     /// The producer does not know of records that were applied here: its database is older than what it
     /// published. Nothing more of the partition is believed until an operator has looked.
-    async fn stop_forked(&mut self, db: &mut Option<PgConnection>, part: &Part, at: &Position) {
+    async fn stop_forked(&mut self, db: &mut Option<P::Session>, part: &Part, at: &Position) {
         let why = "the producer's head is below what was applied: its database is older than what it published";
         tracing::error!(
             topic = part.0,
@@ -79,14 +81,14 @@ impl<S: Service> Writer<S> {
             "the partition stops"
         );
         let Some(session) = db.as_mut() else { return };
-        if let Err(error) = store::stop_partition(session, part, at, why).await {
+        if let Err(error) = session.stop_partition(part, at, why).await {
             // The next watermark says the same, and it is tried again.
             self.disconnected(db, &error);
         }
     }
 
     pub(super) fn ask_rewind(&mut self, part: Part, from_seq: u64) {
-        let now = Instant::now();
+        let now = self.platform.now();
         let asked = self.rewinds_asked.get(&part);
         if asked.is_none_or(|at| now.duration_since(*at) >= REWIND_ASK_EVERY) {
             tracing::warn!(
@@ -104,7 +106,7 @@ impl<S: Service> Writer<S> {
     /// until one fails again.
     pub(super) async fn retry_parked(
         &mut self,
-        db: &mut Option<PgConnection>,
+        db: &mut Option<P::Session>,
         topic: &str,
         key: &str,
     ) -> RetryOutcome {
@@ -117,8 +119,8 @@ impl<S: Service> Writer<S> {
                 outcome.cause = "the database does not answer".into();
                 return outcome;
             };
-            let oldest = match store::parked(session, Some(topic), Some(key), None, None, 1).await {
-                Ok(mut rows) => rows.pop(),
+            let oldest = match session.oldest_parked(topic, key).await {
+                Ok(oldest) => oldest,
                 Err(error) => {
                     outcome.cause = error.to_string();
                     return outcome;
@@ -132,8 +134,8 @@ impl<S: Service> Writer<S> {
                 Ok(()) => outcome.applied += 1,
                 Err((event_id, cause)) => {
                     if let Some(session) = db.as_mut() {
-                        let _ = store::parked_again(session, &event_id, &cause).await;
-                        let left = store::parked_of_key(session, topic, key).await;
+                        let _ = session.parked_again(&event_id, &cause).await;
+                        let left = session.parked_of_key(topic, key).await;
                         outcome.still_parked = left.unwrap_or(1);
                     }
                     outcome.cause = cause;
@@ -145,7 +147,7 @@ impl<S: Service> Writer<S> {
 
     async fn apply_parked(
         &mut self,
-        db: &mut Option<PgConnection>,
+        db: &mut Option<P::Session>,
         parked: Parked,
     ) -> Result<(), (String, String)> {
         let event_id = parked.event_id.clone();
@@ -171,7 +173,7 @@ impl<S: Service> Writer<S> {
             },
             input,
             traceparent,
-            queued_at: Instant::now(),
+            queued_at: self.platform.now(),
             cause: None,
         }];
         loop {
