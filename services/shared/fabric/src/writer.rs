@@ -232,15 +232,21 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
 
     async fn process(&mut self, db: &mut Option<P::Session>, items: Vec<Item<S::Input>>) {
         let mut entries: Vec<Entry<S::Input>> = self.deferred.drain(..).collect();
-        let mut stamps = BTreeMap::new();
+        let (mut stamps, mut overtaken) = (BTreeMap::new(), BTreeSet::new());
         let mut retries = Vec::new();
         for item in items {
             match item {
                 Item::Stamp { part, stamp } => {
+                    overtaken.remove(&part);
                     stamps.insert(part, stamp);
                 }
                 Item::Retry { topic, key, reply } => retries.push((topic, key, reply)),
-                other => entries.push(self.entry(other)),
+                other => {
+                    let entry = self.entry(other);
+                    let behind = |part: &Part| stamps.contains_key(part);
+                    overtaken.extend(entry.record_part().filter(behind));
+                    entries.push(entry);
+                }
             }
         }
         if !entries.is_empty() {
@@ -251,7 +257,7 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
             !self.deferred.iter().any(waits)
         });
         if !stamps.is_empty() {
-            self.take_stamps(db, stamps).await;
+            self.take_stamps(db, stamps, &overtaken).await;
         }
         for (topic, key, reply) in retries {
             let outcome = self.retry_parked(db, &topic, &key).await;

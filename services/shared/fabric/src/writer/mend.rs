@@ -2,7 +2,7 @@
 //! watermarks compared with positions, requests to send again, and parked
 //! records applied after all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::platform::{Platform, Session, Tables as _};
@@ -30,11 +30,13 @@ pub struct RetryOutcome {
 impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
     /// Keeps the watermarks that are newer than those held (a partition that is
     /// read again brings old ones too); what a newer one says is acknowledged and
-    /// was not applied is lost, and asked for.
+    /// was not applied is lost, and asked for. One that came before records which are applied by now says nothing
+    /// of them, whatever time it bears: clocks may be set.
     pub(super) async fn take_stamps(
         &mut self,
         db: &mut Option<P::Session>,
         stamps: BTreeMap<Part, Stamp>,
+        overtaken: &BTreeSet<Part>,
     ) {
         let Some(session) = db.as_mut() else { return };
         let mut forked = Vec::new();
@@ -55,6 +57,7 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
                     {
                         self.ask_rewind(part, position.seq + 1);
                     } else if stamped.is_later
+                        && !overtaken.contains(&part)
                         && position.stopped_because.is_none()
                         && (stamp.epoch, stamp.head_seq) < (position.epoch, position.seq)
                     {
