@@ -1,6 +1,6 @@
 //! Faults that are planted in a copy of the sources, one at a time, to see that the tests find them: each is a patch in
 //! `bugs/` that says in its first lines what it plants (`Plants:`), and with which arguments `cargo test` is to find it
-//! (`Suite:`). It must not know what is planted.
+//! (`Suite:`, once for each suite that finds it by itself). It must not know what is planted.
 
 // Whoever runs it reads what it does as it does it.
 #![allow(clippy::print_stdout)]
@@ -28,7 +28,7 @@ pub struct Bug {
     /// What it plants.
     pub plants: String,
     patch: PathBuf,
-    suite: Vec<String>,
+    suites: Vec<Vec<String>>,
 }
 
 /// What became of a planted fault.
@@ -63,20 +63,20 @@ impl Bug {
 
     fn read(path: &Path) -> anyhow::Result<Bug> {
         let text = fs::read_to_string(path)?;
-        let said = |what: &str| {
-            let mut lines = text.lines();
-            let line = lines.find_map(|line| line.strip_prefix(what));
-            let line = line.with_context(|| format!("no line begins with `{what}`"))?;
-            anyhow::Ok(line.trim().to_owned())
+        let said = |what: &str| -> Vec<&str> {
+            let lines = text.lines();
+            lines.filter_map(|line| line.strip_prefix(what)).collect()
         };
+        let plants = said("Plants:");
+        let plants = plants.first().context("no line begins with `Plants:`")?;
+        let suites = said("Suite:");
+        ensure!(!suites.is_empty(), "no line begins with `Suite:`");
+        let words = |line: &&str| line.split_whitespace().map(str::to_owned).collect();
         let name = path.file_stem().unwrap_or_default();
         Ok(Bug {
             name: name.to_string_lossy().into_owned(),
-            plants: said("Plants:")?,
-            suite: said("Suite:")?
-                .split_whitespace()
-                .map(str::to_owned)
-                .collect(),
+            plants: plants.trim().to_owned(),
+            suites: suites.iter().map(words).collect(),
             patch: path.to_owned(),
         })
     }
@@ -100,7 +100,7 @@ impl Bug {
         Ok(())
     }
 
-    fn outcome(&self, copy: &Path) -> anyhow::Result<Outcome> {
+    fn outcome(suite: &[String], copy: &Path) -> anyhow::Result<Outcome> {
         let cargo = std::env::var_os("CARGO").context("start it as `cargo torture bugs`")?;
         let tests = Command::new(cargo)
             .current_dir(copy)
@@ -109,35 +109,48 @@ impl Bug {
             .env("CARGO_TARGET_DIR", sources().join("target/bugs/target"))
             .env("SQLX_OFFLINE", "true")
             .args(["test", "--locked"])
-            .args(&self.suite)
+            .args(suite)
             .output();
         Ok(judged(&tests.context("cargo does not start")?))
     }
 }
 
-/// Plants each, one after the other, and runs its tests; those named only, if any are. Whether all were found.
+/// Plants each, one after the other, and runs its suites; those named only, if any are, and only the suites with a word
+/// in them, if one is given. Whether every suite found what it is to find.
 ///
 /// # Errors
 /// A patch does not apply, or there is none of a name.
-pub fn run(only: &[String]) -> anyhow::Result<bool> {
+pub fn run(only: &[String], suites_with: Option<&String>) -> anyhow::Result<bool> {
     let mut bugs = Bug::all()?;
     for name in only {
         let known = bugs.iter().any(|bug| bug.name == *name);
         ensure!(known, "there is no {name}.patch");
     }
     bugs.retain(|bug| only.is_empty() || only.contains(&bug.name));
+    for bug in &mut bugs {
+        let wanted = |suite: &Vec<String>| suites_with.is_none_or(|word| suite.contains(word));
+        bug.suites.retain(wanted);
+    }
+    bugs.retain(|bug| !bug.suites.is_empty());
     let copy = copy().context("the sources cannot be copied")?;
     let mut found = 0;
     for bug in &bugs {
         println!("{}: {}", bug.name, bug.plants);
         bug.apply(&copy, &[])?;
-        let began = Instant::now();
-        let outcome = bug.outcome(&copy);
+        let mut by_all = true;
+        for suite in &bug.suites {
+            let began = Instant::now();
+            let outcome = Bug::outcome(suite, &copy);
+            if outcome.is_err() {
+                bug.apply(&copy, &["--reverse"])?;
+            }
+            let outcome = outcome?;
+            println!("    {}", told(&outcome, began.elapsed()));
+            by_all &= matches!(outcome, Outcome::Found(_));
+        }
         // The next begins with sound sources.
         bug.apply(&copy, &["--reverse"])?;
-        let outcome = outcome?;
-        println!("    {}", told(&outcome, began.elapsed()));
-        found += usize::from(matches!(outcome, Outcome::Found(_)));
+        found += usize::from(by_all);
     }
     println!("{found} of {} planted bugs were found.", bugs.len());
     Ok(found == bugs.len())

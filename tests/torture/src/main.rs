@@ -15,7 +15,7 @@ use torture::evidence::Evidence;
 use torture::play::chance::Chance;
 use torture::rig;
 use torture::rig::chaos::Sort;
-use torture::{bugs, checker};
+use torture::{bugs, checker, simulation};
 
 /// Disturbs a site of its own while all journeys are played on it, and looks for what may never happen
 #[derive(Parser)]
@@ -27,7 +27,8 @@ Example: cargo torture --minutes 10
          cargo torture --seed 42 --minutes 1
          cargo torture --minutes 3 --only kill,second
          cargo torture --minutes 1 --only kill --restore
-         cargo torture check --state ~/.greenlane"
+         cargo torture check --state ~/.greenlane
+         cargo torture simulate --seeds 10000"
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -58,10 +59,28 @@ struct RunArguments {
 #[derive(Subcommand)]
 enum Command {
     /// Plant known bugs in a copy of the sources, one after the other, and see that the tests find each
+    #[command(after_help = "\
+Example: cargo torture bugs gap-skipped
+         cargo torture bugs --suite simulation")]
     Bugs {
         /// Only these: the name of the patch in tests/torture/bugs, without its ending
         #[arg(value_name = "NAME")]
         only: Vec<String>,
+        /// Only suites with this word in them
+        #[arg(long, value_name = "WORD")]
+        suite: Option<String>,
+    },
+    /// Play the loop, the relay and the readers in a simulated world, seed after seed; a seed plays the same every time
+    #[command(after_help = "\
+Example: cargo torture simulate --seeds 10000
+         cargo torture simulate --seed 42 --seeds 1 2>trace.txt")]
+    Simulate {
+        /// How many seeds; one alone writes down every step on stderr
+        #[arg(long, default_value_t = 500, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+        seeds: u64,
+        /// The first seed
+        #[arg(long, default_value_t = 1, value_name = "NUMBER")]
+        seed: u64,
     },
     /// Check a running site: sequences, chains, topics, positions, decisions, answers, notices, stock
     Check {
@@ -75,7 +94,11 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let found = match arguments.command {
         Some(Command::Check { state }) => on_this_thread(check(&state)),
-        Some(Command::Bugs { only }) => bugs::run(&only),
+        Some(Command::Bugs { only, suite }) => bugs::run(&only, suite.as_ref()),
+        Some(Command::Simulate { seeds, seed }) => {
+            let options = simulation::Options { first: seed, seeds };
+            Ok(simulation::run(options))
+        }
         None => run(&arguments.run),
     };
     match found {
