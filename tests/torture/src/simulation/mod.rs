@@ -9,6 +9,8 @@ mod broker;
 mod callers;
 mod counters;
 pub mod database;
+#[cfg(test)]
+mod differential;
 mod exchange;
 mod executor;
 mod platform;
