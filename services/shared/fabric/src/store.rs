@@ -520,8 +520,8 @@ pub struct Stamp {
     pub received_at: Instant,
 }
 
-/// A watermark that was stamped so long after a record was applied knows that record, whatever the two
-/// databases' clocks differ by.
+/// A watermark that was stamped so long after a record was applied knows that record, if the two databases' clocks
+/// differ by less; one from a farther future shows that they do not.
 pub const STAMP_LATER_SECONDS: i32 = 10;
 
 /// Keeps each watermark that is newer than the one held, and gives where those
@@ -552,7 +552,8 @@ pub(crate) async fn write_stamps(
            and (p.watermark_stamped_at is null or p.watermark_stamped_at < n.stamped_at
                 or p.watermark_stamped_at > clock_timestamp())
          returning p.topic, p.partition, p.epoch, p.seq, p.chain, p.kafka_offset, p.stopped_because,
-             (n.stamped_at > p.moved_at + $8 * interval '1 second') as "is_later!""#,
+             (n.stamped_at > p.moved_at + $8 * interval '1 second'
+              and n.stamped_at < clock_timestamp() + $8 * interval '1 second') as "is_later!""#,
         &topics,
         &partitions,
         &epochs,

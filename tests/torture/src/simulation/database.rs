@@ -842,7 +842,9 @@ impl Tables for Session {
                 let is_newer = |row: &Row| {
                     applied(row).is_some_and(|applied| {
                         let held = applied.watermark.as_ref();
-                        held.is_none_or(|held| held.stamped_at < stamp.stamped_at)
+                        held.is_none_or(|held| {
+                            held.stamped_at < stamp.stamped_at || held.stamped_at > now
+                        })
                     })
                 };
                 let key = Key::Position((*part).clone());
@@ -857,7 +859,8 @@ impl Tables for Session {
                             let later = TimeDelta::seconds(STAMP_LATER_SECONDS.into());
                             let stamped = Stamped {
                                 position: applied.position.clone(),
-                                is_later: stamp.stamped_at > applied.moved_at + later,
+                                is_later: stamp.stamped_at > applied.moved_at + later
+                                    && stamp.stamped_at < now + later,
                             };
                             kept.insert((*part).clone(), stamped);
                         }
