@@ -7,6 +7,8 @@ use std::fmt;
 use anyhow::Context as _;
 use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
+use serde_json::Value;
+use sqlx::types::Json;
 use sqlx::{Connection as _, FromRow, PgConnection};
 use uuid::Uuid;
 
@@ -148,6 +150,28 @@ pub struct Ledger {
     pub expected: Vec<Expected>,
 }
 
+/// A decision that opened a barrier, as gate has it on record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admission {
+    /// The truck's visit.
+    pub truck_visit: String,
+    /// A person has decided, or taken a decision back.
+    pub by_a_person: bool,
+    /// What it stood on.
+    pub known: Vec<Known>,
+}
+
+/// Something that a decision stood on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// What it is about, as in `decision/GUOYUAN-PORT/MSKU9070323/1`.
+    pub subject: String,
+    /// The event that told it; empty for gate's own facts.
+    pub event_id: String,
+    /// How old gate's knowledge of its source was; none if unknown, or gate's own.
+    pub knowledge_age_millis: Option<u64>,
+}
+
 /// For a while the clocks of all databases were wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
@@ -178,6 +202,8 @@ pub struct Evidence {
     pub delivered: Vec<Delivered>,
     /// Bonded's.
     pub ledger: Ledger,
+    /// Gate's.
+    pub admissions: Vec<Admission>,
 }
 
 /// How much was looked at, in words.
@@ -269,8 +295,10 @@ impl Evidence {
                 .fetch_all(&mut *snapshot)
                 .await?;
             exchange.answered = answered.into_iter().collect();
-            if service == "bonded" {
-                evidence.ledger = ledger(&mut snapshot).await?;
+            match service.as_str() {
+                "bonded" => evidence.ledger = ledger(&mut snapshot).await?,
+                "gate" => evidence.admissions = admissions(&mut snapshot).await?,
+                _ => {}
             }
             snapshot.commit().await?;
         }
@@ -294,6 +322,31 @@ impl Evidence {
             movements: self.ledger.movements.len(),
         }
     }
+}
+
+async fn admissions(database: &mut PgConnection) -> anyhow::Result<Vec<Admission>> {
+    let rows: Vec<(Uuid, Json<Value>)> = sqlx::query_as(
+        "select truck_visit_id, admission
+         from truck_visit, jsonb_array_elements(body -> 'admissions') with ordinality as a (admission, place)
+         order by truck_visit_id, place",
+    )
+    .fetch_all(database)
+    .await?;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let known = |value: &Value| Known {
+        subject: text(&value["subject"]),
+        event_id: text(&value["event_id"]),
+        knowledge_age_millis: value["knowledge_age_millis"].as_u64(),
+    };
+    let admission = |(truck, Json(said)): (Uuid, Json<Value>)| Admission {
+        truck_visit: truck.to_string(),
+        by_a_person: said["contra"] == true || said["reason"] != "",
+        known: said["evidence"]
+            .as_array()
+            .map(|all| all.iter().map(known).collect())
+            .unwrap_or_default(),
+    };
+    Ok(rows.into_iter().map(admission).collect())
 }
 
 async fn ledger(database: &mut PgConnection) -> anyhow::Result<Ledger> {

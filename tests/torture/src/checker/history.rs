@@ -23,6 +23,7 @@ pub fn violations(evidence: &Evidence, acknowledged: &[Acknowledged]) -> Vec<Vio
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
     use uuid::Uuid;
 
     use super::*;
@@ -33,6 +34,7 @@ mod tests {
         let request = |number| Acknowledged {
             what: "the truck is filed".to_owned(),
             request_id: Uuid::from_u128(number),
+            at: Instant::now(),
         };
         let exchange = Exchange {
             answered: [Uuid::from_u128(1)].into(),

@@ -1,5 +1,6 @@
 //! What may never happen, one name for each, and whether it did. Pure: the same evidence gives the same violations.
 
+mod admissions;
 mod barrier;
 mod decisions;
 mod exchange;
@@ -50,6 +51,10 @@ pub enum Kind {
     PassedOnRevokedRelease,
     /// Goods left with another haulier than their release names.
     PassedWithOtherHaulier,
+    /// A barrier opened on a fact that nobody told.
+    AdmittedOnNothing,
+    /// A barrier opened on a release of which gate did not know, or not afresh, what was said of it.
+    AdmittedOnOldKnowledge,
     /// A truck that had been recalled was let out.
     LetOutWhileRecalled,
     /// A stay has ended twice.
@@ -117,6 +122,7 @@ pub fn violations(evidence: &Evidence) -> Vec<Violation> {
     let mut found = of_exchange(evidence);
     found.extend(facts::violations(evidence));
     found.extend(decisions::violations(evidence));
+    found.extend(admissions::violations(evidence));
     found.extend(barrier::violations(evidence));
     found.extend(stock::violations(&evidence.ledger));
     found

@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// A request that was answered: its service has said that it is kept.
@@ -12,6 +13,8 @@ pub struct Acknowledged {
     pub what: String,
     /// The request's id.
     pub request_id: Uuid,
+    /// When the answer came.
+    pub at: Instant,
 }
 
 thread_local! {
@@ -21,8 +24,12 @@ thread_local! {
 /// Remembers that a request was answered.
 pub fn acknowledged(what: &str, request_id: &str) {
     let request_id = Uuid::parse_str(request_id).expect("a request id is a UUID");
-    let what = what.to_owned();
-    ACKNOWLEDGED.with_borrow_mut(|all| all.push(Acknowledged { what, request_id }));
+    let acknowledged = Acknowledged {
+        what: what.to_owned(),
+        request_id,
+        at: Instant::now(),
+    };
+    ACKNOWLEDGED.with_borrow_mut(|all| all.push(acknowledged));
 }
 
 /// Every request of this thread that was answered.

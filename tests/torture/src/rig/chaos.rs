@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use stack::process::Signal;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use super::clocks::{Clocks, STEP_SECONDS};
 use super::connections::{Connections, Server, State};
 use super::instance::Second;
 use super::log_loss::{Loss, lose};
+use super::recovery::{self, Killed};
 use crate::evidence::Step;
 use crate::play::chance::Chance;
 use crate::play::outage::{Outage, Target, Victim, Way};
@@ -159,6 +161,7 @@ pub struct Chaos {
     chance: Chance,
     began: Instant,
     faults: usize,
+    killed: Vec<JoinHandle<Option<Killed>>>,
 }
 
 impl Chaos {
@@ -184,6 +187,7 @@ impl Chaos {
             chance,
             began,
             faults: 0,
+            killed: Vec::new(),
         }
     }
 
@@ -196,6 +200,15 @@ impl Chaos {
     pub fn steps(&self) -> Vec<Step> {
         let clocks = self.clocks.as_ref();
         clocks.map_or_else(Vec::new, |clocks| clocks.steps().to_vec())
+    }
+
+    /// The services that were killed, and from when on they were to answer again.
+    pub async fn killed(&mut self) -> Vec<Killed> {
+        let mut all = Vec::new();
+        for one in self.killed.drain(..) {
+            all.extend(one.await.ok().flatten());
+        }
+        all
     }
 
     /// Disturbs for so long; what was stopped goes on again before it returns, what was killed is being started.
@@ -290,7 +303,10 @@ impl Chaos {
                     stepped.unwrap_or_else(|error| panic!("{error:#}"));
                 }
             }
-            Fault::Kill(victim) => self.stop(fault, victim, Way::Kill).await,
+            Fault::Kill(victim) => {
+                self.stop(fault, victim, Way::Kill).await;
+                self.await_recovery(victim, Instant::now());
+            }
             Fault::End(victim) => self.stop(fault, victim, Way::End).await,
         }
     }
@@ -299,6 +315,27 @@ impl Chaos {
         let target = Target::find(self.site, victim).await;
         self.tell(&fault.to_string());
         Outage::begin(target, way, false).await.end().await;
+    }
+
+    /// Sees meanwhile when a service that was killed is ready again.
+    fn await_recovery(&mut self, victim: Victim, killed_at: Instant) {
+        let service = victim.name();
+        let seconds = self.seconds.iter_mut();
+        let Some(second) = seconds.into_iter().find(|second| second.service == service) else {
+            return;
+        };
+        let (site, service, doubled) = (self.site, second.service, second.runs());
+        self.killed.push(tokio::spawn(async move {
+            let from = match doubled {
+                true => killed_at,
+                false => recovery::ready(site, service).await?,
+            };
+            Some(Killed {
+                service,
+                from,
+                doubled,
+            })
+        }));
     }
 
     async fn end_second(&mut self, place: usize, signal: Signal) {

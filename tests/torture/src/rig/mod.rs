@@ -13,6 +13,7 @@ mod instance;
 mod listeners;
 mod load;
 mod log_loss;
+mod recovery;
 mod restore;
 
 use std::cell::Cell;
@@ -168,6 +169,9 @@ pub async fn run(options: Options) -> anyhow::Result<Verdict> {
     let mut found = checker::violations(&evidence);
     found.extend(checker::streams::violations(&evidence, &heard));
     found.extend(checker::history::violations(&evidence, &history::all()));
+    let (alone, doubled) = recovery::waits(&chaos.killed().await, &history::all(), &evidence);
+    println!("a service that was killed answered, after it was ready again: {alone}");
+    println!("with a second instance, after the kill: {doubled}");
     let mut violations = load.unfinished();
     if let Err(panic) = settled {
         violations.push(format!("NotSettled: {}", load::told(panic.as_ref())));
