@@ -41,12 +41,17 @@ impl<I> Doors<I> {
         self.lock().remove(&instance);
     }
 
-    fn any(&self, timeline: &Timeline) -> Option<Handle<I>> {
+    fn any(&self, timeline: &Timeline) -> Option<(u64, Handle<I>)> {
         let doors = self.lock();
-        match doors.len() {
+        let (instance, handle) = match doors.len() {
             0 => None,
-            count => doors.values().nth(timeline.below(count)).cloned(),
-        }
+            count => doors.iter().nth(timeline.below(count)),
+        }?;
+        Some((*instance, handle.clone()))
+    }
+
+    fn is_open(&self, instance: u64) -> bool {
+        self.lock().contains_key(&instance)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Handle<I>>> {
@@ -175,7 +180,7 @@ impl<A: Debug + Send + Sync, I: Send + Sync + 'static> Caller<A, I> {
     pub async fn ask(&self, id: Uuid, ask: &A) -> Result<Bytes, String> {
         let content = format!("{ask:?}");
         loop {
-            let Some(door) = self.doors.any(&self.timeline) else {
+            let Some((instance, door)) = self.doors.any(&self.timeline) else {
                 self.timeline.sleep(AGAIN_AFTER).await;
                 continue;
             };
@@ -192,7 +197,15 @@ impl<A: Debug + Send + Sync, I: Send + Sync + 'static> Caller<A, I> {
                 () = self.timeline.sleep(PATIENCE) => None,
             };
             match reply.map(said) {
-                Some(Err(reason)) if ["OVERLOADED", "STOPPING"].contains(&reason.as_str()) => {}
+                Some(Err(reason)) if reason == "OVERLOADED" => {}
+                Some(Err(reason)) if reason == "STOPPING" => {
+                    if self.doors.is_open(instance) {
+                        self.witness.found(format!(
+                            "{} {id}: an instance that goes on dropped the request",
+                            self.party
+                        ));
+                    }
+                }
                 Some(answer) => return answer,
                 None => {}
             }

@@ -38,10 +38,13 @@ pub fn play(seed: u64, traced: bool) -> Outcome {
 
 fn start_callers(world: &mut World<Counter, Mirror>, asked: &Arc<History>, looked: &Arc<History>) {
     let timeline = world.timeline.clone();
-    let small = [SMALL.0, ODD, UNSTORABLE, "a&b", "b&a", "a", "b"];
+    // Of "a&b" and "b&a" each locks the heads of both, whichever it names first.
+    let named = [
+        SMALL.0, ODD, UNSTORABLE, "a", "b", "a&b", "b&a", "a&b&c", "c&b&a",
+    ];
     for number in 0..CALLERS {
         let asks = (0..ASKS_OF_EACH).map(|_| match timeline.below(10) {
-            0..5 => Ask::Add(small[timeline.below(small.len())].to_owned()),
+            0..5 => Ask::Add(named[timeline.below(named.len())].to_owned()),
             5 | 6 => Ask::Add(format!("k{}", timeline.below(3))),
             7 => Ask::Point("p".to_owned(), i64::from(timeline.once_in(2))),
             _ => Ask::AddThrough("p".to_owned()),
