@@ -56,7 +56,13 @@ struct Inner {
     held: BTreeMap<u64, usize>,
     readers: Vec<Waker>,
     carrier: Option<Waker>,
-    relays: Vec<(&'static [&'static str], mpsc::Sender<(Part, u64)>)>,
+    relays: Vec<Relay>,
+}
+
+/// A relay that reads what is asked to be sent again.
+struct Relay {
+    topics: &'static [&'static str],
+    requests: mpsc::Sender<(Part, u64)>,
 }
 
 enum Coming {
@@ -73,13 +79,19 @@ enum Coming {
 }
 
 #[derive(Default)]
-struct Slot(Mutex<(Option<Result<(), SendError>>, Option<Waker>)>);
+struct Slot(Mutex<Acked>);
+
+#[derive(Default)]
+struct Acked {
+    result: Option<Result<(), SendError>>,
+    waker: Option<Waker>,
+}
 
 impl Slot {
     fn fill(&self, result: Result<(), SendError>) {
         let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        slot.0 = Some(result);
-        if let Some(waker) = slot.1.take() {
+        slot.result = Some(result);
+        if let Some(waker) = slot.waker.take() {
             waker.wake();
         }
     }
@@ -208,7 +220,10 @@ impl Broker {
     /// What is asked to be sent again of these topics from now on.
     pub fn requests(&self, topics: &'static [&'static str]) -> mpsc::Receiver<(Part, u64)> {
         let (sender, requests) = mpsc::channel(REQUESTS_MAX);
-        self.inner().relays.push((topics, sender));
+        self.inner().relays.push(Relay {
+            topics,
+            requests: sender,
+        });
         requests
     }
 
@@ -218,10 +233,10 @@ impl Broker {
         if inner.down || self.timeline.once_in(REQUEST_LOST_ONE_IN) {
             return;
         }
-        inner.relays.retain(|(_, relay)| !relay.is_closed());
-        for (topics, relay) in &inner.relays {
-            if topics.contains(&part.0.as_str()) {
-                let _ = relay.try_send((part.clone(), from));
+        inner.relays.retain(|relay| !relay.requests.is_closed());
+        for relay in &inner.relays {
+            if relay.topics.contains(&part.0.as_str()) {
+                let _ = relay.requests.try_send((part.clone(), from));
             }
         }
     }
@@ -436,10 +451,10 @@ impl Future for Filled {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut slot = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match slot.0.take() {
+        match slot.result.take() {
             Some(result) => Poll::Ready(result),
             None => {
-                slot.1 = Some(context.waker().clone());
+                slot.waker = Some(context.waker().clone());
                 Poll::Pending
             }
         }

@@ -197,15 +197,13 @@ impl<A: Debug + Send + Sync, I: Send + Sync + 'static> Caller<A, I> {
                 () = self.timeline.sleep(PATIENCE) => None,
             };
             match reply.map(said) {
-                Some(Err(reason)) if reason == "OVERLOADED" => {}
-                Some(Err(reason)) if reason == "STOPPING" => {
-                    if self.doors.is_open(instance) {
-                        self.witness.found(format!(
-                            "{} {id}: an instance that goes on dropped the request",
-                            self.party
-                        ));
-                    }
+                Some(Err(reason)) if reason == "STOPPING" && self.doors.is_open(instance) => {
+                    self.witness.found(format!(
+                        "{} {id}: an instance that goes on dropped the request",
+                        self.party
+                    ));
                 }
+                Some(Err(reason)) if ["OVERLOADED", "STOPPING"].contains(&reason.as_str()) => {}
                 Some(answer) => return answer,
                 None => {}
             }

@@ -781,7 +781,7 @@ impl Tables for Session {
                         (0, rows.update(id, key, fits, change, waker))
                     }
                     Step::Insert(table, key, row) => {
-                        let inserted = rows.insert(id, key, row.clone(), waker);
+                        let inserted = rows.insert(id, key, Row::clone(row), waker);
                         (*table, inserted.map_ok(|()| true))
                     }
                     Step::Position(key, to) => {
@@ -983,7 +983,7 @@ impl Tables for Session {
     async fn lowest_kept(&mut self) -> Result<BTreeMap<Part, u64>, sqlx::Error> {
         let heads = self.read("lowest kept", all_heads).await?;
         // Nothing is dropped here.
-        let lowest = heads.into_iter().map(|(part, _)| (part, 1));
+        let lowest = heads.into_keys().map(|part| (part, 1));
         Ok(lowest.collect())
     }
 }
@@ -1032,7 +1032,7 @@ impl Session {
 /// What a batch's last statement does, one row at a time.
 enum Step<'a> {
     Head(Key, &'a Head, &'a Head),
-    Insert(usize, Key, Row),
+    Insert(usize, Key, Box<Row>),
     Position(Key, &'a Position),
 }
 
@@ -1042,13 +1042,13 @@ fn steps_of(write: &BatchWrite) -> Vec<Step<'_>> {
     let outbox = write.outbox.iter().map(|row| {
         let part = (row.topic.clone(), row.partition);
         let key = Key::Outbox(part, row.epoch, row.seq, row.recorded_at);
-        Step::Insert(1, key, Row::Outbox(row.clone()))
+        Step::Insert(1, key, Box::new(Row::Outbox(row.clone())))
     });
     let answers = write.answers.iter().map(|((party, id), answer)| {
         Step::Insert(
             2,
             Key::Answer(party.clone(), *id),
-            Row::Answer(answer.clone()),
+            Box::new(Row::Answer(answer.clone())),
         )
     });
     let positions = write.positions.iter();

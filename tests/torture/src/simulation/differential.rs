@@ -258,7 +258,7 @@ fn carry_out_in_transaction(
         },
     };
     match polled {
-        Poll::Pending => return Poll::Pending,
+        Poll::Pending => Poll::Pending,
         Poll::Ready(Ok(said)) => {
             if !rows.in_transaction(id) {
                 rows.commit(id);
