@@ -53,7 +53,7 @@ pub enum Kind {
     PassedWithOtherHaulier,
     /// A barrier opened on a fact that nobody told.
     AdmittedOnNothing,
-    /// A barrier opened on a release of which gate did not know, or not afresh, what was said of it.
+    /// A barrier opened on a release of which gate did not know afresh what was said.
     AdmittedOnOldKnowledge,
     /// A truck that had been recalled was let out.
     LetOutWhileRecalled,
