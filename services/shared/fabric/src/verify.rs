@@ -35,7 +35,7 @@ pub struct VerifyReport {
     pub missing: Vec<String>,
     /// Facts that the topics hold and this database does not know, by event id: at most 10,000.
     pub unknown: Vec<UnknownFact>,
-    /// How many of those there are.
+    /// How many of those there are; of more than are named, one that comes again is counted again.
     pub unknown_facts: u64,
     /// Why the topics could not be read.
     pub topics_unread: Option<String>,
@@ -142,12 +142,8 @@ pub(crate) async fn topics(
     };
     report.records = looked.records;
     report.missing = looked.missing();
-    report.unknown_facts = looked.unknown.len() as u64;
-    report.unknown = looked
-        .unknown
-        .into_values()
-        .take(UNKNOWN_FACTS_MAX)
-        .collect();
+    report.unknown_facts = looked.unknown.len() as u64 + looked.unknown_beyond;
+    report.unknown = looked.unknown.into_values().collect();
     Ok(())
 }
 
@@ -161,6 +157,8 @@ struct Looked {
     runs: BTreeMap<(Part, u64), BTreeMap<u64, u64>>,
     /// By partition, epoch, sequence and chain: a record may come again.
     unknown: BTreeMap<(Part, u64, u64, Vec<u8>), UnknownFact>,
+    /// Records of those that are not named any more.
+    unknown_beyond: u64,
 }
 
 impl Looked {
@@ -171,6 +169,7 @@ impl Looked {
             records: 0,
             runs: BTreeMap::new(),
             unknown: BTreeMap::new(),
+            unknown_beyond: 0,
         }
     }
 
@@ -192,6 +191,10 @@ impl Looked {
             && place <= (head.epoch, head.seq)
             && oldest.is_none_or(|oldest| place < *oldest);
         if was_dropped || known.is_some_and(|chain| chain == record.chain) {
+            return;
+        }
+        if self.unknown.len() >= UNKNOWN_FACTS_MAX {
+            self.unknown_beyond += 1;
             return;
         }
         let fact = UnknownFact {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use stack::process::Signal;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
@@ -145,9 +145,10 @@ impl Backup {
         site: &'static Site,
         before: &Evidence,
     ) -> anyhow::Result<BTreeSet<String>> {
-        let mut database = session(&site.superuser_of(self.service)?).await?;
-        let kept: Vec<(String, i32, i64, i64)> =
-            sqlx::query_as("select topic, partition, epoch, seq from fabric.outbox")
+        let mut database = site.superuser_of(self.service)?.connect().await?;
+        // The service may have committed meanwhile, under a number that was lost.
+        let kept: Vec<(String, i32, i64, i64, Vec<u8>)> =
+            sqlx::query_as("select topic, partition, epoch, seq, chain from fabric.outbox")
                 .fetch_all(&mut database)
                 .await?;
         database.close().await?;
@@ -155,8 +156,8 @@ impl Backup {
         let events = before.exchanges.get(self.service).into_iter();
         let events = events.flat_map(|exchange| &exchange.events);
         let lost = events.filter(|event| {
-            let place = (event.topic.clone(), event.partition, event.epoch, event.seq);
-            !kept.contains(&place)
+            let (topic, chain) = (event.topic.clone(), event.chain.clone());
+            !kept.contains(&(topic, event.partition, event.epoch, event.seq, chain))
         });
         Ok(lost.map(|event| event.id()).collect())
     }
@@ -201,12 +202,8 @@ pub fn named(all: &[String]) -> String {
     }
 }
 
-async fn session(database: &PgConnectOptions) -> anyhow::Result<PgConnection> {
-    Ok(database.connect().await?)
-}
-
 async fn answered(database: &PgConnectOptions) -> anyhow::Result<BTreeSet<Uuid>> {
-    let mut database = session(database).await?;
+    let mut database = database.connect().await?;
     let answered: Vec<Uuid> = sqlx::query_scalar("select request_id from fabric.answer")
         .fetch_all(&mut database)
         .await?;
