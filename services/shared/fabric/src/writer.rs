@@ -65,6 +65,8 @@ pub(crate) struct Writer<S: Service, P: Platform> {
     owned: BTreeMap<Part, i64>,
     deferred: VecDeque<Entry<S::Input>>,
     rewinds_asked: BTreeMap<Part, Instant>,
+    /// Producers that say that their heads are below what was applied.
+    behind: BTreeMap<Part, mend::Behind>,
     /// When the watermarks that are kept were received, on this process's monotonic clock.
     stamps_received: BTreeMap<Part, Instant>,
     lock_heads: bool,
@@ -90,6 +92,7 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
             owned: BTreeMap::new(),
             deferred: VecDeque::new(),
             rewinds_asked: BTreeMap::new(),
+            behind: BTreeMap::new(),
             stamps_received: BTreeMap::new(),
             lock_heads: false,
             kept_house_at,
@@ -220,6 +223,7 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
         self.heads.clear();
         self.owned.clear();
         self.stamps_received.clear();
+        self.behind.clear();
         let _ = self
             .links
             .assignment

@@ -138,6 +138,13 @@ mod tests {
     }
 
     #[test]
+    fn an_old_watermark_that_comes_late_stops_nothing_whatever_the_clocks_say() {
+        for seed in [5120, 5999] {
+            assert_eq!(play(seed, false).violations, [""; 0], "seed {seed}");
+        }
+    }
+
+    #[test]
     fn the_same_seed_plays_the_same_again() {
         for seed in [3, 14, 159] {
             let (one, other) = (play(seed, true), play(seed, true));

@@ -3,7 +3,7 @@
 //! records applied after all.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::platform::{Platform, Session, Tables as _};
 use crate::service::{Record, Service};
@@ -15,6 +15,17 @@ use super::entry::{Entry, Source};
 
 /// How often a consumer that misses records asks for them again.
 const REWIND_ASK_EVERY: Duration = Duration::from_secs(1);
+/// So long a producer must say that its head is below what was applied. A watermark alone may be an old one that comes
+/// late, and no clock tells: two databases' clocks may both be wrong.
+const BEHIND_AT_LEAST: Duration = Duration::from_secs(10);
+
+/// A producer whose head is below what was applied of it.
+pub(super) struct Behind {
+    /// The epoch and the sequence that were applied.
+    applied: (u64, u64),
+    /// When the first of the watermarks that say so was received, one behind the other.
+    since: Instant,
+}
 
 /// What came of a retry.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +59,7 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
                     };
                     self.stamps_received.insert(part.clone(), stamp.received_at);
                     let position = stamped.position;
+                    let behind_for = self.behind_for(&part, stamp, &position, overtaken);
                     if stamp.epoch > position.epoch {
                         // The record that opened the new epoch did not come.
                         self.ask_rewind(part, 1);
@@ -57,9 +69,8 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
                     {
                         self.ask_rewind(part, position.seq + 1);
                     } else if stamped.is_later
-                        && !overtaken.contains(&part)
                         && position.stopped_because.is_none()
-                        && (stamp.epoch, stamp.head_seq) < (position.epoch, position.seq)
+                        && behind_for.is_some_and(|time| time >= BEHIND_AT_LEAST)
                     {
                         forked.push((part, position));
                     }
@@ -71,6 +82,31 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
             Err(error) if store::is_transient(&error) => self.disconnected(db, &error),
             Err(error) => tracing::error!(%error, "watermarks could not be kept"),
         }
+    }
+
+    /// For how long the producer has said nothing but that its head is below what was applied; nothing if this watermark
+    /// does not say so.
+    fn behind_for(
+        &mut self,
+        part: &Part,
+        stamp: &Stamp,
+        position: &Position,
+        overtaken: &BTreeSet<Part>,
+    ) -> Option<Duration> {
+        let applied = (position.epoch, position.seq);
+        if overtaken.contains(part) || (stamp.epoch, stamp.head_seq) >= applied {
+            self.behind.remove(part);
+            return None;
+        }
+        let from_now = || Behind {
+            applied,
+            since: stamp.received_at,
+        };
+        let behind = self.behind.entry(part.clone()).or_insert_with(from_now);
+        if behind.applied != applied {
+            *behind = from_now();
+        }
+        Some(stamp.received_at.saturating_duration_since(behind.since))
     }
 
     /// The producer does not know of records that were applied here: its database is older than what it
