@@ -1,7 +1,7 @@
 //! A port with one train: a builder that reads like a scenario. Facts go in as records, exactly as the
 //! other services publish them; calls go through the handlers, as tokens of the development parties.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -34,8 +34,8 @@ pub struct World {
     pub handlers: Handlers,
     pub pool: PgPool,
     pub shutdown: Shutdown,
-    /// What of our own was read back already.
-    read_back: Mutex<BTreeSet<(String, u32, u64)>>,
+    /// How far our own was read back already: (epoch, sequence) by (topic, partition).
+    read_back: Mutex<BTreeMap<(String, u32), (u64, u64)>>,
     versions: Mutex<BTreeMap<String, u64>>,
     /// Whether what comes is stated again by its service.
     pub states_again: AtomicBool,
@@ -215,14 +215,12 @@ impl World {
     /// Gives our own decisions and holds back, as the broker would, until nothing new comes of it.
     pub async fn read_back(&self) {
         loop {
-            let rows = self.fabric.outbox().await.unwrap();
-            let new: Vec<_> = {
-                let mut seen = self.read_back.lock().unwrap();
-                rows.into_iter()
-                    .filter(|row| row.topic != "release.notice")
-                    .filter(|row| seen.insert((row.topic.clone(), row.partition, row.seq)))
-                    .collect()
-            };
+            let seen = self.read_back.lock().unwrap().clone();
+            let mut new = self.fabric.outbox_beyond(&seen).await.unwrap();
+            let last = new.iter();
+            let last = last.map(|row| ((row.topic.clone(), row.partition), (row.epoch, row.seq)));
+            self.read_back.lock().unwrap().extend(last);
+            new.retain(|row| row.topic != "release.notice");
             if new.is_empty() {
                 return;
             }

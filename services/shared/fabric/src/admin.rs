@@ -14,7 +14,7 @@ use crate::config::FabricConfig;
 use crate::fabric::Health;
 use crate::service::{Knowledge, StoreError};
 pub use crate::store::ParkedPlace;
-use crate::store::{self, OutboxRow, Parked};
+use crate::store::{self, OutboxRow, Parked, Part};
 use crate::verify::{self, VerifyReport};
 use crate::writer::Item;
 
@@ -420,9 +420,12 @@ impl<I: Send + 'static> Admin<I> {
             .map_err(|_| Refusal::unavailable("STOPPING", "the service is stopping; try again"))
     }
 
-    pub(crate) async fn outbox(&self) -> Result<Vec<OutboxRow>, sqlx::Error> {
+    pub(crate) async fn outbox_beyond(
+        &self,
+        seen: &BTreeMap<Part, (u64, u64)>,
+    ) -> Result<Vec<OutboxRow>, sqlx::Error> {
         let mut db = self.pool.acquire().await?;
-        store::outbox(&mut db).await
+        store::outbox_beyond(&mut db, seen).await
     }
 }
 

@@ -245,7 +245,18 @@ impl<S: Service> Fabric<S> {
     /// # Errors
     /// If the database does not answer.
     pub async fn outbox(&self) -> Result<Vec<OutboxRow>, sqlx::Error> {
-        self.admin.outbox().await
+        self.outbox_beyond(&BTreeMap::new()).await
+    }
+
+    /// As [`Fabric::outbox`], without what lies up to these (epoch, sequence) of a (topic, partition).
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn outbox_beyond(
+        &self,
+        seen: &BTreeMap<Part, (u64, u64)>,
+    ) -> Result<Vec<OutboxRow>, sqlx::Error> {
+        self.admin.outbox_beyond(seen).await
     }
 
     /// Finishes what is in hand, commits it and ends.

@@ -1169,13 +1169,27 @@ pub(crate) async fn outbox_after(
         .collect())
 }
 
-/// Everything published in the present epochs, by topic, partition and sequence: without a bound, for tests.
-pub(crate) async fn outbox(db: &mut PgConnection) -> Result<Vec<OutboxRow>, sqlx::Error> {
+/// What was published in the present epochs beyond these (epoch, sequence) of each partition, by topic, partition and
+/// sequence: without a bound, for tests.
+pub(crate) async fn outbox_beyond(
+    db: &mut PgConnection,
+    seen: &BTreeMap<Part, (u64, u64)>,
+) -> Result<Vec<OutboxRow>, sqlx::Error> {
+    let (topics, partitions) = split(&seen.keys().cloned().collect::<Vec<_>>());
+    let epochs: Vec<i64> = seen.values().map(|(epoch, _)| signed(*epoch)).collect();
+    let seqs: Vec<i64> = seen.values().map(|(_, seq)| signed(*seq)).collect();
     let rows = sqlx::query!(
         "select o.topic, o.partition, o.epoch, o.seq, o.key, o.event_type, o.payload, o.chain,
                 o.traceparent, o.recorded_at, o.aspect
          from fabric.outbox o join fabric.head h using (topic, partition, epoch)
-         order by o.topic, o.partition, o.seq"
+         where not exists (
+             select from unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[]) as s (topic, partition, epoch, seq)
+             where s.topic = o.topic and s.partition = o.partition and (o.epoch, o.seq) <= (s.epoch, s.seq))
+         order by o.topic, o.partition, o.seq",
+        &topics,
+        &partitions,
+        &epochs,
+        &seqs
     )
     .fetch_all(db)
     .await?;
