@@ -2,6 +2,7 @@
 //! It decides nothing but who may read which row.
 
 pub mod follow;
+mod leads;
 pub mod queries;
 pub(crate) mod rows;
 pub mod write;
