@@ -107,12 +107,13 @@ pub fn announce(state: &mut State, command: &AnnounceArrival, context: &Context<
         let effect = match arrival_list::read_announcement(&path, line) {
             Ok(read) => {
                 let last = list.last(state, &conveyance.site_id, read.container.as_str());
+                let ordinal = ContainerVisit::next_ordinal(last.as_ref(), state.epoch);
                 let effect = arrival_list::announce(
                     &path,
                     &read,
                     &conveyance,
                     (command.estimated_arrival, context.now),
-                    last.as_ref(),
+                    (last.as_ref(), ordinal),
                 );
                 list.once(&path, &read.container, effect)
             }
@@ -147,12 +148,13 @@ pub fn record(state: &mut State, command: &RecordArrival, context: &Context<'_>)
         let effect = match arrival_list::read_landing(&path, line) {
             Ok(read) => {
                 let last = list.last(state, &conveyance.site_id, read.container.as_str());
+                let ordinal = ContainerVisit::next_ordinal(last.as_ref(), state.epoch);
                 let effect = arrival_list::land(
                     &path,
                     &read,
                     &conveyance,
                     (command.arrived_at, context.now),
-                    last.as_ref(),
+                    (last.as_ref(), ordinal),
                 );
                 list.once(&path, &read.container, effect)
             }

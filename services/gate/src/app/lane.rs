@@ -766,7 +766,7 @@ fn bring(
         if last.is_some_and(ContainerVisit::is_open) {
             continue;
         }
-        let ordinal = last.map_or(1, |last| last.ordinal + 1);
+        let ordinal = ContainerVisit::next_ordinal(last, state.epoch);
         let manifest = Manifest {
             size_type: container.size_type.clone(),
             seals: container.seals.clone(),

@@ -34,6 +34,8 @@ pub struct Rules {
 /// What a batch has read and changed.
 #[derive(Debug, Default)]
 pub struct State {
+    /// The epoch in which gate publishes; read where containers are named.
+    pub epoch: u32,
     /// Every site.
     pub sites: Working<String, Site>,
     /// Versions of the sites' facts.

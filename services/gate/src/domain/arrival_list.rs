@@ -297,13 +297,14 @@ fn read_lines(
     lines
 }
 
-/// A train or barge will bring this container. `last` is the last stay of this container at the site.
+/// A train or barge will bring this container. `last` is the last stay of this container at the site; what begins is
+/// the one of this `ordinal`.
 pub fn announce(
     path: &str,
     announcement: &Announcement,
     conveyance: &Conveyance,
     (estimated_arrival, now): (Option<DateTime<Utc>>, DateTime<Utc>),
-    last: Option<&ContainerVisit>,
+    (last, ordinal): (Option<&ContainerVisit>, u32),
 ) -> LineEffect {
     if let Some(over) = last.filter(|over| is_of_call(over, conveyance, estimated_arrival, now)) {
         return LineEffect::Repeated(Box::new(over.clone()));
@@ -313,7 +314,7 @@ pub fn announce(
             conveyance,
             &announcement.container,
             announcement.manifest.clone(),
-            last,
+            ordinal,
         );
         let visit = ContainerVisit {
             estimated_arrival,
@@ -353,13 +354,13 @@ pub fn announce(
 }
 
 /// This container was lifted off, at the time that the list says, or else now. `last` is the last stay of this
-/// container at the site.
+/// container at the site; what begins is the one of this `ordinal`.
 pub fn land(
     path: &str,
     landing: &Landing,
     conveyance: &Conveyance,
     (said, now): (Option<DateTime<Utc>>, DateTime<Utc>),
-    last: Option<&ContainerVisit>,
+    (last, ordinal): (Option<&ContainerVisit>, u32),
 ) -> LineEffect {
     let arrived_at = said.unwrap_or(now);
     let gone = last.filter(|over| over.phase == Phase::Departed);
@@ -376,7 +377,7 @@ pub fn land(
                 conveyance,
                 &landing.container,
                 landing.manifest.clone(),
-                last,
+                ordinal,
             )
         };
         return LineEffect::Changed(
@@ -501,9 +502,8 @@ fn begun(
     conveyance: &Conveyance,
     container: &ContainerNumber,
     manifest: Manifest,
-    last: Option<&ContainerVisit>,
+    ordinal: u32,
 ) -> ContainerVisit {
-    let ordinal = last.map_or(1, |last| last.ordinal + 1);
     ContainerVisit {
         id: ContainerVisitId::mint(&conveyance.site_id, container, ordinal),
         site_id: conveyance.site_id.clone(),
@@ -579,7 +579,7 @@ mod tests {
             &announcement(&["S1"]),
             &conveyance("X1"),
             (None, NOW),
-            None,
+            (None, 1),
         ))
         .1
     }
@@ -592,7 +592,7 @@ mod tests {
             &announcement(&["S1"]),
             &conveyance("X1"),
             (None, NOW),
-            Some(&visit),
+            (Some(&visit), 2),
         );
         assert!(matches!(again, LineEffect::Repeated(_)));
         let (outcome, amended) = changed(announce(
@@ -600,7 +600,7 @@ mod tests {
             &announcement(&["S2"]),
             &conveyance("X1"),
             (None, NOW),
-            Some(&visit),
+            (Some(&visit), 2),
         ));
         assert_eq!(
             (outcome, amended.version, amended.ordinal),
@@ -616,7 +616,7 @@ mod tests {
             &landing(&["S9"]),
             &conveyance("X1"),
             (None, now),
-            Some(&announced()),
+            (Some(&announced()), 2),
         ));
         assert_eq!(
             (outcome, arrived.phase),
@@ -627,7 +627,7 @@ mod tests {
             &landing(&["S1"]),
             &conveyance("X1"),
             (None, now),
-            Some(&announced()),
+            (Some(&announced()), 2),
         ));
         assert_eq!(outcome, LineOutcome::Accepted);
         let again = land(
@@ -635,7 +635,7 @@ mod tests {
             &landing(&[]),
             &conveyance("X1"),
             (None, now),
-            Some(&arrived),
+            (Some(&arrived), 2),
         );
         assert!(matches!(again, LineEffect::Repeated(_)));
     }
@@ -648,7 +648,7 @@ mod tests {
             &landing(&[]),
             &conveyance("X1"),
             (None, now),
-            None,
+            (None, 1),
         ));
         assert_eq!(outcome, LineOutcome::OverLanded);
         assert!(visit.over_landed);
@@ -668,14 +668,14 @@ mod tests {
             &landing(&[]),
             &conveyance("X1"),
             (None, now),
-            None,
+            (None, 1),
         ));
         let (outcome, amended) = changed(announce(
             "p",
             &announcement(&[]),
             &conveyance("X1"),
             (None, NOW),
-            Some(&visit),
+            (Some(&visit), 2),
         ));
         assert_eq!(
             (outcome, amended.phase),
@@ -686,7 +686,7 @@ mod tests {
             &announcement(&["S7"]),
             &conveyance("X1"),
             (None, NOW),
-            Some(&amended),
+            (Some(&amended), 2),
         );
         assert!(matches!(again, LineEffect::Faulty(_)));
     }
@@ -696,7 +696,7 @@ mod tests {
         let at = |hours: i64| NOW + TimeDelta::hours(hours);
         let train = conveyance("X1");
         let sent = |eta: Option<DateTime<Utc>>, now, last: Option<&ContainerVisit>| {
-            announce("p", &announcement(&["S1"]), &train, (eta, now), last)
+            announce("p", &announcement(&["S1"]), &train, (eta, now), (last, 2))
         };
         let (_, announced) = changed(sent(Some(at(1)), at(0), None));
         let short = short_land(&announced, &train).unwrap();
@@ -724,7 +724,7 @@ mod tests {
             (None, days_later, "X2", false),
         ] {
             let train = conveyance(number);
-            let again = land("p", &landing(&[]), &train, (said, now), Some(&gone));
+            let again = land("p", &landing(&[]), &train, (said, now), (Some(&gone), 2));
             let about = format!("{said:?} at {now} by {number}");
             assert_eq!(matches!(again, LineEffect::Repeated(_)), repeats, "{about}");
         }
@@ -738,7 +738,7 @@ mod tests {
             &announcement(&[]),
             &conveyance("X2"),
             (None, NOW),
-            Some(&gone),
+            (Some(&gone), 2),
         ));
         assert_eq!((next.ordinal, next.version, next.departed_at), (2, 1, None));
     }

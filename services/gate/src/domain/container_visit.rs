@@ -13,6 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use super::truck_visit::Evidence;
 
+/// So many ordinals are kept for each epoch. After a restore from a backup nobody here knows which stays of a container
+/// began in the lost time, while others do, and may have released them: a stay of the new epoch is none of those.
+const ORDINALS_PER_EPOCH: u32 = 100_000;
+
 /// `SITE/CONTAINER/ORDINAL`; minted by gate alone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -238,6 +242,13 @@ impl ContainerVisit {
             seals
         };
         sorted(&self.manifest.seals) != sorted(&self.seals_found)
+    }
+
+    /// The ordinal of the stay after the `last` of a container at a site, in this epoch of gate's.
+    pub fn next_ordinal(last: Option<&Self>, epoch: u32) -> u32 {
+        let before_epoch = epoch.saturating_sub(1).saturating_mul(ORDINALS_PER_EPOCH);
+        let last = last.map_or(0, |last| last.ordinal);
+        last.max(before_epoch).saturating_add(1)
     }
 
     /// A stay that begins when a truck brings a container.

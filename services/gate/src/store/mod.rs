@@ -51,6 +51,7 @@ pub async fn load(db: &mut PgConnection, subjects: &SubjectSet) -> Result<State,
     let holds = holds(db, &subjects.keys(kind::HOLD_SCOPE), &hold_keys).await?;
     let declarations = subjects.keys(kind::DECLARATION);
     Ok(State {
+        epoch: epoch(db, &containers).await?,
         declarations: Working::loaded(
             declarations.clone(),
             known_declarations(db, &declarations, &subjects.keys(kind::REFERENCE))
@@ -132,6 +133,18 @@ pub async fn load(db: &mut PgConnection, subjects: &SubjectSet) -> Result<State,
         ),
         drivers: Vec::new(),
     })
+}
+
+/// The epoch in which gate publishes, where stays of containers may begin.
+async fn epoch(db: &mut PgConnection, containers: &[String]) -> Result<u32, sqlx::Error> {
+    if containers.is_empty() {
+        return Ok(1);
+    }
+    let epoch =
+        sqlx::query_scalar!(r#"select coalesce(max(epoch), 1) as "epoch!" from fabric.head"#)
+            .fetch_one(db)
+            .await?;
+    Ok(u32::try_from(epoch).unwrap_or(u32::MAX))
 }
 
 fn uuids(keys: &[String]) -> Vec<Uuid> {

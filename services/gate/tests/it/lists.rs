@@ -311,3 +311,21 @@ async fn rule_17_a_list_sent_again_after_its_container_has_left_begins_no_stay()
     assert_eq!(outcomes(&next), [(1, Outcome::Accepted)]);
     assert_eq!(next[0].container_visit_id, format!("{PORT}/{BOX}/2"));
 }
+
+#[tokio::test]
+async fn after_a_restore_no_stay_is_given_an_id_that_others_may_know_of_the_lost_time() {
+    let world = World::new().await;
+    let admin = world.fabric.admin();
+    let begun = async |train: &str, container: &str| -> String {
+        let result = world.announce(train, &[container]).await.remove(0);
+        result.container_visit_id
+    };
+    assert_eq!(begun(TRAIN, BOX).await, format!("{PORT}/{BOX}/1"));
+    assert_eq!(admin.open_epoch("admin", "restored").await.unwrap(), 2);
+    let other = begun(TRAIN, OTHER_BOX).await;
+    assert_eq!(other, format!("{PORT}/{OTHER_BOX}/100001"));
+    // The stay that is known goes on; it is over when the train's list says that it did not come.
+    assert_eq!(begun(TRAIN, BOX).await, format!("{PORT}/{BOX}/1"));
+    world.land(TRAIN, vec![landed(OTHER_BOX)], true).await;
+    assert_eq!(begun("X9999", BOX).await, format!("{PORT}/{BOX}/100001"));
+}
