@@ -219,8 +219,7 @@ impl Kafka {
     }
 
     async fn clear_the_dead(&self) -> Result<(), StackError> {
-        let stop = [(Signal::SIGTERM, Duration::from_secs(STOP_SECONDS_MAX))];
-        process::evict("java", &self.home, &stop).await
+        evict_from(&self.home).await
     }
 
     fn records(&self) -> PathBuf {
@@ -335,6 +334,16 @@ impl Kafka {
             property(&records.display().to_string())
         )
     }
+}
+
+/// Ends what is left of an earlier broker of a state folder: as long as it is there its ports are not free.
+pub(crate) async fn evict_of(state: &Path) -> Result<(), StackError> {
+    evict_from(&state.join("kafka")).await
+}
+
+async fn evict_from(home: &Path) -> Result<(), StackError> {
+    let stop = [(Signal::SIGTERM, Duration::from_secs(STOP_SECONDS_MAX))];
+    process::evict("java", home, &stop).await
 }
 
 /// A value of a Java properties file.

@@ -123,6 +123,11 @@ impl Stack {
             postgres: postgres_programs,
             java,
         } = found;
+        // Before the ports are asked for, which it may still hold.
+        tokio::try_join!(
+            postgres::evict_of(folder.path()),
+            kafka::evict_of(folder.path())
+        )?;
         let postgres_port = folder.port("postgres")?;
         let mut kafka_ports = KafkaPorts::of(&mut folder)?;
         kafka_ports.clients = kafka_passed_on_at.unwrap_or(kafka_ports.clients);

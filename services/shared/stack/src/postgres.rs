@@ -256,8 +256,7 @@ impl Postgres {
     /// a running server.
     async fn clear_the_dead(&self) -> Result<(), StackError> {
         let data = self.home.data();
-        let quit = [(Signal::SIGQUIT, Duration::from_secs(QUIT_SECONDS_MAX))];
-        process::evict("postgres", &data, &quit).await?;
+        evict_from(&data).await?;
         let lock = data.join("postmaster.pid");
         match fs::remove_file(&lock) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -266,6 +265,16 @@ impl Postgres {
             _ => Ok(()),
         }
     }
+}
+
+/// Ends what is left of an earlier server of a state folder: as long as it is there its port is not free.
+pub(crate) async fn evict_of(state: &Path) -> Result<(), StackError> {
+    evict_from(&state.join("postgres").join("data")).await
+}
+
+async fn evict_from(data: &Path) -> Result<(), StackError> {
+    let quit = [(Signal::SIGQUIT, Duration::from_secs(QUIT_SECONDS_MAX))];
+    process::evict("postgres", data, &quit).await
 }
 
 /// Connects once, within a deadline.
