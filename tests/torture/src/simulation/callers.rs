@@ -41,6 +41,13 @@ impl<I> Doors<I> {
         self.lock().remove(&instance);
     }
 
+    /// Every instance.
+    pub fn all(&self) -> Vec<(u64, Handle<I>)> {
+        let doors = self.lock();
+        let all = doors.iter().map(|(id, handle)| (*id, handle.clone()));
+        all.collect()
+    }
+
     fn any(&self, timeline: &Timeline) -> Option<(u64, Handle<I>)> {
         let doors = self.lock();
         let (instance, handle) = match doors.len() {

@@ -24,6 +24,8 @@ pub const SUMS: &str = "test.sum";
 pub const MIRRORED: &str = "test.mirrored";
 /// A gate is opened on nothing older.
 pub const KNOWN_FOR_MOST: Duration = Duration::from_secs(5);
+/// What is said of a gate whose counter is not known well enough.
+pub const UNKNOWN: &str = "unknown";
 /// The most that the counter of this name takes.
 pub const SMALL: (&str, i64) = ("small", 3);
 /// The counter of this name cannot be stored.
@@ -148,7 +150,8 @@ fn first(state: &State, name: &str) -> i64 {
 pub enum Look {
     /// A sum of this counter.
     Sum(String, i64),
-    /// Open the gate of this counter, if its last sum is even and no older than [`KNOWN_FOR_MOST`].
+    /// Open the gate of this counter, if its last sum is even and no older than [`KNOWN_FOR_MOST`]; otherwise it is said
+    /// why not.
     Open(String),
 }
 
@@ -213,10 +216,10 @@ impl Service for Mirror {
                 let age = context.knowledge.age(SUMS, key);
                 let known = age.is_some_and(|age| age <= KNOWN_FOR_MOST)
                     && !context.parked.contains(SUMS, key);
-                let said = if known && sum % 2 == 0 {
-                    "open"
-                } else {
-                    "shut"
+                let said = match (known, sum % 2) {
+                    (false, _) => UNKNOWN,
+                    (true, 0) => "open",
+                    (true, _) => "shut",
                 };
                 Decision::respond(format!("{said} {key}={sum}").into_bytes())
             }

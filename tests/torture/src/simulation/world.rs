@@ -386,20 +386,18 @@ where
         for (_, end) in std::mem::take(&mut self.later) {
             self.end(end);
         }
+        // Set back, they would stay behind what was stamped until that time comes again; apart, nothing of the one would
+        // be young to the other.
+        let ahead = self.first.clock_ahead.max(self.second.clock_ahead);
         for kind in [Kind::First, Kind::Second] {
-            let ahead = match kind {
-                Kind::First => self.first.clock_ahead,
-                Kind::Second => self.second.clock_ahead,
-            };
             let database = self.database(kind);
             database.set_unreliable(false);
-            // Set back, it would stay behind what was stamped until that time comes again.
             database.set_clock_ahead(ahead);
         }
     }
 
     /// Runs until all is answered, sent, applied and told, or for too long.
-    fn settle(&mut self) {
+    pub fn settle(&mut self) {
         let deadline = self.timeline.now() + SETTLED_WITHIN;
         loop {
             let open = self.unsettled();

@@ -57,7 +57,11 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
                     let Some(stamp) = stamps.get(&part) else {
                         continue;
                     };
-                    self.stamps_received.insert(part.clone(), stamp.received_at);
+                    // One that was read before the session was lost may come after: whoever reads the partition now
+                    // is the one to know how old it is.
+                    if self.owned.contains_key(&part) {
+                        self.stamps_received.insert(part.clone(), stamp.received_at);
+                    }
                     let position = stamped.position;
                     let behind_for = self.behind_for(&part, stamp, &position, overtaken);
                     if stamp.epoch > position.epoch {
