@@ -1,7 +1,7 @@
-//! What records that nobody understands cost the others. The counters of the fabric's tests are added to at a steady
-//! rate and mirrored: rounds in which the mirror understands everything, and as many, in turn with them, in which it
-//! does not understand one key in a thousand. Beside it is measured how soon such a key is parked, and seen that all of
-//! its records are applied in order once the mirror understands them.
+//! What poison costs the others. The counters of the fabric's tests are added to at a steady rate and mirrored: rounds in
+//! which the mirror understands everything, and as many, in turn with them, in which one key in a thousand is poison: it
+//! cannot read every second of those, and panics over the others. Beside it is measured how soon such a key is parked,
+//! and seen that all of its records are applied in order once the mirror understands them.
 //!
 //!     cargo bench -p fabric --bench poison            # five pairs of rounds of 50,000 keys
 //!     cargo bench -p fabric --bench poison -- --quick # three pairs of 5,000
@@ -28,7 +28,7 @@ use tokio::time::{Instant, sleep};
 
 /// Additions in a second, to a key each.
 const RATE: usize = 2_500;
-/// One key in so many is not understood.
+/// One key in so many is poison.
 const POISON_EVERY: usize = 1_000;
 /// How often it is looked whether all of a round was mirrored.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -67,7 +67,7 @@ async fn compare(pairs: usize, keys: usize) {
     println!("{keys} keys a round, {RATE} a second; milliseconds from the event to its mirror");
     println!(
         "{:>5} {:>22} {:>22} {:>16} {:>10}",
-        "pair", "all understood", "1 in 1,000 is not", "ratio", "parked"
+        "pair", "all understood", "1 in 1,000 is poison", "ratio", "parked"
     );
     println!(
         "{:>5} {:>11}{:>11} {:>11}{:>11} {:>8}{:>8} {:>10}",
@@ -142,12 +142,12 @@ impl Site {
         }
     }
 
-    /// Adds to so many keys and waits for their mirrors; what is not understood is understood afterwards.
+    /// Adds to so many keys and waits for their mirrors; what was poison is understood afterwards.
     async fn play(&self, round: &str, keys: usize, poisoned: bool) -> Round {
         self.confused.store(poisoned, Ordering::SeqCst);
         let all = (0..keys).map(|number| key(round, number));
         steady::add_to(&self.counter.handle(), RATE, all).await;
-        let odd = keys / POISON_EVERY;
+        let poison = keys / POISON_EVERY;
         if poisoned {
             // What comes after waits behind what is parked.
             for number in (0..keys).step_by(POISON_EVERY) {
@@ -156,7 +156,7 @@ impl Site {
             }
         }
         let until = Instant::now() + Duration::from_secs(ROUND_SECONDS_MAX);
-        let wanted = if poisoned { keys - odd } else { keys };
+        let wanted = if poisoned { keys - poison } else { keys };
         while self.mirrored_of(round).await.len() < wanted {
             assert!(
                 Instant::now() < until,
@@ -168,12 +168,12 @@ impl Site {
         let mirrored = self.mirrored_of(round).await;
         let mut took: Vec<f64> = mirrored
             .iter()
-            .filter(|(key, _)| !key.starts_with("odd"))
+            .filter(|(key, _)| key.starts_with("key"))
             .map(|(key, at)| millis(began[key], *at))
             .collect();
         took.sort_by(f64::total_cmp);
         let parked = if poisoned {
-            Some(self.parked(round, odd, &began).await)
+            Some(self.parked(round, poison, &began).await)
         } else {
             None
         };
@@ -208,7 +208,7 @@ impl Site {
     async fn parked(
         &self,
         round: &str,
-        odd: usize,
+        poison: usize,
         began: &BTreeMap<String, DateTime<Utc>>,
     ) -> f64 {
         let parked: Vec<(String, DateTime<Utc>, i64)> = sqlx::query_as(
@@ -218,11 +218,7 @@ impl Site {
         .fetch_all(&self.mirrored)
         .await
         .unwrap();
-        assert_eq!(
-            parked.len(),
-            odd,
-            "every key that is not understood is parked"
-        );
+        assert_eq!(parked.len(), poison, "every poisoned key is parked");
         let longest = parked
             .iter()
             .map(|(key, at, _)| millis(began[key], *at))
@@ -245,10 +241,10 @@ impl Site {
 }
 
 fn key(round: &str, number: usize) -> String {
-    let kind = if number.is_multiple_of(POISON_EVERY) {
-        "odd"
-    } else {
-        "key"
+    let kind = match (number % POISON_EVERY, number / POISON_EVERY % 2) {
+        (0, 0) => "odd",
+        (0, _) => "broken",
+        _ => "key",
     };
     format!("{kind}-{round}-{number}")
 }

@@ -67,7 +67,7 @@ pub(crate) struct Writer<S: Service, P: Platform> {
     rewinds_asked: BTreeMap<Part, Instant>,
     /// Producers that say that their heads are below what was applied.
     behind: BTreeMap<Part, mend::Behind>,
-    /// When the watermarks that are kept were received, on this process's monotonic clock.
+    /// When the watermarks of the owned partitions were received, on this process's monotonic clock.
     stamps_received: BTreeMap<Part, Instant>,
     lock_heads: bool,
     kept_house_at: Instant,
@@ -330,13 +330,11 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
     ) {
         match self.run_until_decided(db, &mut entries).await {
             Ok(committed) => self.deliver(entries, committed),
+            // In halves: what cannot be done is found in few commits, and the others do not wait for one each.
             Err(_) if entries.len() > 1 => {
-                tracing::warn!(
-                    inputs = entries.len(),
-                    "a batch failed; running its inputs one at a time"
-                );
-                let alone = entries.into_iter().map(|entry| vec![entry]).collect();
-                Box::pin(self.run_in_turn(db, alone)).await;
+                tracing::warn!(inputs = entries.len(), "a batch failed; running its halves");
+                let rest = entries.split_off(entries.len() / 2);
+                Box::pin(self.run_in_turn(db, vec![entries, rest])).await;
             }
             Err(cause) => self.fail_alone(db, entries, cause).await,
         }

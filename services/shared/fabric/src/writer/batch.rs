@@ -27,7 +27,7 @@ pub(super) enum BatchError {
     Transient(sqlx::Error),
     /// Another writer moved a head: read them under lock and repeat.
     HeadsMoved,
-    /// Something in it cannot be done: run it again one input at a time.
+    /// Something in it cannot be done: run it again in halves.
     Broken(String),
 }
 

@@ -2,8 +2,9 @@
 //! each sum; `Mirror` keeps the sums it reads. Adding to "bad" panics, so that
 //! there is an input that breaks its batch; the first addition to "frozen" stands
 //! still until its session is cut; the event of "huge" is too large for a broker;
-//! adding to "a&b" publishes an event about "a" and one about "b"; a sum whose type
-//! the mirror is told not to understand parks.
+//! adding to "a&b" publishes an event about "a" and one about "b"; a mirror that is
+//! confused does not understand the sums of what begins with "odd", and panics over
+//! those of what begins with "broken".
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -110,7 +111,7 @@ impl Service for Counter {
     }
 }
 
-/// Mirrors the sums; does not understand them while `confused`.
+/// Mirrors the sums; some of them not while `confused`.
 #[derive(Default)]
 pub struct Mirror {
     pub confused: Arc<AtomicBool>,
@@ -170,6 +171,11 @@ impl Service for Mirror {
 
     fn decide(&self, state: &mut Self::State, input: &Sum, context: &Context<'_>) -> Decision {
         assert!(context.record.is_some());
+        let confused = self.confused.load(Ordering::SeqCst);
+        assert!(
+            !confused || !input.key.starts_with("broken"),
+            "this mirror is confused"
+        );
         if input.key == "odd" {
             let parked = context.parked.contains(TOPIC, &input.key);
             self.decided_while_parked.lock().unwrap().push(parked);
