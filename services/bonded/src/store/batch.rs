@@ -177,11 +177,7 @@ async fn epoch(db: &mut PgConnection, serial_keys: &[String]) -> Result<u32, sql
     if serial_keys.is_empty() {
         return Ok(1);
     }
-    let epoch =
-        sqlx::query_scalar!(r#"select coalesce(max(epoch), 1) as "epoch!" from fabric.head"#)
-            .fetch_one(db)
-            .await?;
-    Ok(u32::try_from(epoch).unwrap_or(u32::MAX))
+    fabric::epoch(db).await
 }
 
 /// The lots of these lines that hold or await something, and those of these lists whatever they hold.

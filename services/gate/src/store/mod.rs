@@ -140,11 +140,7 @@ async fn epoch(db: &mut PgConnection, containers: &[String]) -> Result<u32, sqlx
     if containers.is_empty() {
         return Ok(1);
     }
-    let epoch =
-        sqlx::query_scalar!(r#"select coalesce(max(epoch), 1) as "epoch!" from fabric.head"#)
-            .fetch_one(db)
-            .await?;
-    Ok(u32::try_from(epoch).unwrap_or(u32::MAX))
+    fabric::epoch(db).await
 }
 
 fn uuids(keys: &[String]) -> Vec<Uuid> {

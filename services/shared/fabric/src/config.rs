@@ -51,6 +51,9 @@ pub struct FabricConfig {
     /// How long published rows can be sent again.
     #[serde(default = "defaults::outbox_retention_days")]
     pub outbox_retention_days: u32,
+    /// How long a repeated request is known as such.
+    #[serde(default = "defaults::answer_retention_days")]
+    pub answer_retention_days: u32,
 }
 
 fn one() -> u32 {
@@ -91,6 +94,9 @@ mod defaults {
     pub fn outbox_retention_days() -> u32 {
         7
     }
+    pub fn answer_retention_days() -> u32 {
+        30
+    }
 }
 
 impl FabricConfig {
@@ -112,6 +118,7 @@ impl FabricConfig {
             watermark_millis: defaults::watermark_millis(),
             watermark_idle_millis: defaults::watermark_idle_millis(),
             outbox_retention_days: defaults::outbox_retention_days(),
+            answer_retention_days: defaults::answer_retention_days(),
         }
     }
 
@@ -160,6 +167,12 @@ impl FabricConfig {
             (
                 "outbox_retention_days",
                 self.outbox_retention_days,
+                1,
+                3_650,
+            ),
+            (
+                "answer_retention_days",
+                self.answer_retention_days,
                 1,
                 3_650,
             ),

@@ -127,6 +127,10 @@ impl<S: Service> Fabric<S> {
         {
             tracing::warn!(%error, "the outbox's days could not be kept; trying again later");
         }
+        if let Err(error) = store::drop_answers(&mut connection, config.answer_retention_days).await
+        {
+            tracing::warn!(%error, "old answers could not be dropped; trying again later");
+        }
         connection.close().await?;
         let pool = store::lent(ADMIN_CONNECTIONS_MAX).connect_lazy(url)?;
 
@@ -161,11 +165,7 @@ impl<S: Service> Fabric<S> {
             tasks.spawn_on(other, &spawner);
         }
         tasks.spawn_on(
-            relay::days::keep(
-                url.to_owned(),
-                config.outbox_retention_days,
-                assembled.stop.subscribe(),
-            ),
+            relay::days::keep(url.to_owned(), config.clone(), assembled.stop.subscribe()),
             &spawner,
         );
         let (handle, health, stop) = (assembled.handle, assembled.health, assembled.stop);

@@ -36,7 +36,9 @@ pub use service::{
     Unreadable,
 };
 pub use sqlx::PgPool as Reads;
-pub use store::{MigrateError, OutboxRow, ReadLimits, answered, migrate, migrate_service, reads};
+pub use store::{
+    MigrateError, OutboxRow, ReadLimits, answered, epoch, migrate, migrate_service, reads,
+};
 pub use subject::{SubjectSet, Subjects};
 pub use verify::{UnknownFact, VerifyReport};
 pub use working::Working;

@@ -70,6 +70,8 @@ pub struct ReadLimits {
 /// How long a read waits for a connection before it fails, and a connection that is given back may take to show that
 /// it still answers.
 const READ_WAIT: Duration = Duration::from_secs(5);
+/// So many old answers are dropped by one statement, which is then over soon.
+pub(crate) const ANSWERS_DROPPED_MAX: i64 = 10_000;
 /// How long the database may take to let a session in.
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
 /// How long a statement may go without an answer: longer than the database itself lets it take, so that only
@@ -1211,6 +1213,19 @@ pub(crate) async fn outbox_beyond(
         .collect())
 }
 
+/// The epoch in which the service of this database publishes, from 1: what is numbered by a service itself begins anew
+/// with each, as nobody knows which numbers were given in a time that a restore has lost.
+///
+/// # Errors
+/// If the database does not answer.
+pub async fn epoch(db: &mut PgConnection) -> Result<u32, sqlx::Error> {
+    let epoch =
+        sqlx::query_scalar!(r#"select coalesce(max(epoch), 1) as "epoch!" from fabric.head"#)
+            .fetch_one(db)
+            .await?;
+    Ok(u32::try_from(epoch).unwrap_or(u32::MAX))
+}
+
 /// The lowest sequence of each partition that can still be sent.
 pub(crate) async fn lowest_kept(db: &mut PgConnection) -> Result<BTreeMap<Part, u64>, sqlx::Error> {
     let rows = sqlx::query!(
@@ -1239,6 +1254,24 @@ pub(crate) async fn maintain_outbox(
     )
     .fetch_one(db)
     .await
+}
+
+/// Drops answers that are older than their retention, as many as one statement may: gives how many. A request that is
+/// repeated after that is a new one.
+pub(crate) async fn drop_answers(
+    db: &mut PgConnection,
+    retention_days: u32,
+) -> Result<u64, sqlx::Error> {
+    let dropped = sqlx::query!(
+        "delete from fabric.answer where ctid = any(array(
+             select ctid from fabric.answer
+             where recorded_at < clock_timestamp() - make_interval(days => $1) limit $2))",
+        retention_days.cast_signed(),
+        ANSWERS_DROPPED_MAX
+    )
+    .execute(db)
+    .await?;
+    Ok(dropped.rows_affected())
 }
 
 /// What a produced partition's status is made of.

@@ -1,9 +1,10 @@
 //! Published rows are dropped a day at a time, and never before the broker has
-//! acknowledged all of them.
+//! acknowledged all of them; answers are dropped by their age.
 
 use sqlx::{Connection, PgConnection};
+use uuid::Uuid;
 
-use crate::counter::{add, counter, database, total};
+use crate::counter::{add, add_as, counter, database, total};
 
 #[tokio::test]
 async fn an_old_day_is_dropped_once_all_of_it_is_acknowledged_and_not_before() {
@@ -39,6 +40,34 @@ async fn an_old_day_is_dropped_once_all_of_it_is_acknowledged_and_not_before() {
         .await
         .unwrap();
     assert_eq!(rows, 0);
+}
+
+#[tokio::test]
+async fn an_answer_is_dropped_once_it_is_older_than_its_retention_and_not_before() {
+    let database = database().await;
+    let (old, young) = (Uuid::new_v4(), Uuid::new_v4());
+    let fabric = counter(&database.service_url).await;
+    for id in [old, young] {
+        total(&fabric.handle().submit("x", add_as(id, "k", 1)).await);
+    }
+    fabric.stop().await;
+    let mut owner = PgConnection::connect(&database.owner_url).await.unwrap();
+    for (id, days) in [(old, 31), (young, 29)] {
+        sqlx::query("update fabric.answer set recorded_at = now() - make_interval(days => $2) where request_id = $1")
+            .bind(id)
+            .bind(days)
+            .execute(&mut owner)
+            .await
+            .unwrap();
+    }
+    let fabric = counter(&database.service_url).await;
+    let again = async |id| fabric.handle().submit("x", add_as(id, "k", 1)).await;
+    let known = again(young).await;
+    assert_eq!((total(&known), known.repeated), (2, true));
+    // Nobody knows any more that it was asked.
+    let new = again(old).await;
+    assert_eq!((total(&new), new.repeated), (3, false));
+    fabric.stop().await;
 }
 
 #[tokio::test]
