@@ -26,6 +26,7 @@ use torture::{bugs, checker, simulation};
 Example: cargo torture --minutes 10
          cargo torture --seed 42 --minutes 1
          cargo torture --minutes 3 --only kill,second
+         cargo torture --minutes 3 --only second --pause-millis 3000
          cargo torture --minutes 1 --only kill --restore
          cargo torture check --state ~/.greenlane
          cargo torture simulate --seeds 10000"
@@ -51,6 +52,9 @@ struct RunArguments {
     /// Only faults of these sorts; all, and the restore, if not given
     #[arg(long, value_name = "SORT", value_delimiter = ',')]
     only: Vec<Sort>,
+    /// How long it is quiet between two faults, on average
+    #[arg(long, default_value_t = 3_500, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(100..=600_000))]
+    pause_millis: u64,
     /// With --only: at the end a service's database is restored from a backup of the middle of the play
     #[arg(long, requires = "only")]
     restore: bool,
@@ -132,6 +136,7 @@ fn run(arguments: &RunArguments) -> anyhow::Result<bool> {
         seed: arguments.seed.unwrap_or_else(Chance::seed),
         duration: Duration::from_secs(arguments.minutes * 60),
         players: arguments.players.into(),
+        pause: Duration::from_millis(arguments.pause_millis),
         only,
         restore: arguments.restore || arguments.only.is_empty(),
     };

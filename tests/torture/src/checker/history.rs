@@ -35,6 +35,7 @@ mod tests {
             what: "the truck is filed".to_owned(),
             request_id: Uuid::from_u128(number),
             at: Instant::now(),
+            waited: None,
         };
         let exchange = Exchange {
             answered: [Uuid::from_u128(1)].into(),

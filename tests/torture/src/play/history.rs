@@ -2,6 +2,7 @@
 //! asked.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -15,19 +16,22 @@ pub struct Acknowledged {
     pub request_id: Uuid,
     /// When the answer came.
     pub at: Instant,
+    /// How long it had been asked for, again and again; not known of what waits for other things too.
+    pub waited: Option<Duration>,
 }
 
 thread_local! {
     static ACKNOWLEDGED: RefCell<Vec<Acknowledged>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Remembers that a request was answered.
-pub fn acknowledged(what: &str, request_id: &str) {
+/// Remembers that a request was answered, and for how long it had been asked for.
+pub fn acknowledged(what: &str, request_id: &str, waited: Option<Duration>) {
     let request_id = Uuid::parse_str(request_id).expect("a request id is a UUID");
     let acknowledged = Acknowledged {
         what: what.to_owned(),
         request_id,
         at: Instant::now(),
+        waited,
     };
     ACKNOWLEDGED.with_borrow_mut(|all| all.push(acknowledged));
 }

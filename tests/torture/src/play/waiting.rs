@@ -51,12 +51,13 @@ pub async fn answered<T: fmt::Debug>(
     request_id: &str,
     mut call: impl AsyncFnMut() -> Result<Response<T>, Status>,
 ) -> T {
-    let end = Instant::now() + PATIENCE.get();
+    let began = Instant::now();
+    let end = began + PATIENCE.get();
     let mut poll = POLL;
     loop {
         match call().await {
             Ok(answer) => {
-                history::acknowledged(what, request_id);
+                history::acknowledged(what, request_id, Some(began.elapsed()));
                 let answer = answer.into_inner();
                 if asks_again() {
                     must_be_answered_alike(what, &answer, &mut call).await;

@@ -21,10 +21,9 @@ use crate::play::chance::Chance;
 use crate::play::outage::{Outage, Target, Victim, Way};
 use crate::site::{Process, Site};
 
-/// Between two faults passes at least so long, and ...
-const PAUSE_MILLIS_MIN: usize = 500;
-/// ... less than so much more. Much of it is needed for anything to be played at all.
-const PAUSE_MILLIS_MORE: usize = 6_000;
+/// The least pause between two faults is this part of the average; the longest as much longer as it is shorter. Much of
+/// it is needed for anything to be played at all.
+const PAUSE_LEAST_PART: usize = 7;
 /// So many records are lost of the end of each partition.
 const RECORDS_LOST: u64 = 100;
 /// Who is stopped is stopped for less than so long: beyond its limit gate sends trucks to a person, and nobody plays one.
@@ -158,6 +157,8 @@ pub struct Chaos {
     clocks: Option<Clocks>,
     /// Each as often as it is to be drawn.
     sorts: Vec<Sort>,
+    /// Between two, on average.
+    pause_millis: usize,
     chance: Chance,
     began: Instant,
     faults: usize,
@@ -165,13 +166,14 @@ pub struct Chaos {
 }
 
 impl Chaos {
-    /// Nothing is done yet; only faults of these sorts will be. Without clocks none steps.
+    /// Nothing is done yet; only faults of these sorts will be, with such a pause between them on average. Without
+    /// clocks none steps.
     pub fn new(
         site: &'static Site,
         connections: Connections,
         seconds: Vec<Second>,
         clocks: Option<Clocks>,
-        only: &BTreeSet<Sort>,
+        (only, pause): (&BTreeSet<Sort>, Duration),
         chance: Chance,
         began: Instant,
     ) -> Chaos {
@@ -184,6 +186,7 @@ impl Chaos {
             sorts: wanted
                 .flat_map(|(sort, often)| std::iter::repeat_n(sort, often))
                 .collect(),
+            pause_millis: usize::try_from(pause.as_millis()).unwrap_or(usize::MAX),
             chance,
             began,
             faults: 0,
@@ -214,7 +217,8 @@ impl Chaos {
     /// Disturbs for so long; what was stopped goes on again before it returns, what was killed is being started.
     pub async fn disturb(&mut self, duration: Duration) {
         while self.began.elapsed() < duration {
-            let pause = PAUSE_MILLIS_MIN + self.chance.below(PAUSE_MILLIS_MORE);
+            let least = self.pause_millis / PAUSE_LEAST_PART;
+            let pause = least + self.chance.below(2 * (self.pause_millis - least));
             sleep(millis(pause)).await;
             let fault = self.draw();
             self.faults += 1;

@@ -60,6 +60,8 @@ pub struct Options {
     pub players: usize,
     /// Which sorts of faults.
     pub only: BTreeSet<Sort>,
+    /// How long it is quiet between two, on average.
+    pub pause: Duration,
     /// Whether at the end a service's database is restored from a backup of the middle of the play.
     pub restore: bool,
 }
@@ -143,7 +145,7 @@ pub async fn run(options: Options) -> anyhow::Result<Verdict> {
         connections,
         seconds,
         clocks,
-        &options.only,
+        (&options.only, options.pause),
         chance,
         began,
     );
@@ -172,6 +174,8 @@ pub async fn run(options: Options) -> anyhow::Result<Verdict> {
     let (alone, doubled) = recovery::waits(&chaos.killed().await, &history::all(), &evidence);
     println!("a service that was killed answered, after it was ready again: {alone}");
     println!("with a second instance, after the kill: {doubled}");
+    let of_callers = recovery::of_callers(&history::all());
+    println!("callers had what they asked for after: {of_callers}");
     let mut violations = load.unfinished();
     if let Err(panic) = settled {
         violations.push(format!("NotSettled: {}", load::told(panic.as_ref())));

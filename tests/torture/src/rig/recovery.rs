@@ -70,12 +70,18 @@ impl fmt::Display for Waits {
         };
         write!(
             formatter,
-            "{} ms, at most {} ms, {} times",
+            "{} ms, 99 in 100 {} ms, at most {} ms, {} times",
             median.as_millis(),
+            waits[waits.len() * 99 / 100].as_millis(),
             longest.as_millis(),
             waits.len()
         )
     }
+}
+
+/// The waits for all answers that callers had asked for, again and again where they were lost.
+pub fn of_callers(acknowledged: &[Acknowledged]) -> Waits {
+    Waits(acknowledged.iter().filter_map(|one| one.waited).collect())
 }
 
 /// The waits for a service's first answer after it was ready again, and those after a kill where a second instance ran. A
@@ -124,6 +130,7 @@ mod tests {
             what: String::new(),
             request_id: Uuid::from_u128(number),
             at: at(millis),
+            waited: None,
         };
         let exchange = |numbers: &[u128]| Exchange {
             answered: numbers.iter().map(|n| Uuid::from_u128(*n)).collect(),
@@ -147,6 +154,9 @@ mod tests {
         assert_eq!(alone, Waits(vec![Duration::from_millis(200)]));
         assert_eq!(doubled, Waits::default());
         let (_, doubled) = waits(&[killed(true)], &acknowledged, &evidence);
-        assert_eq!(doubled.to_string(), "200 ms, at most 200 ms, 1 times");
+        assert_eq!(
+            doubled.to_string(),
+            "200 ms, 99 in 100 200 ms, at most 200 ms, 1 times"
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! The declaration: how it is lodged, and what customs comes to. It must not know trucks.
 
 use proto::customs::v1 as customs;
+use tokio::time::Instant;
 use tonic::Status;
 
 use super::{Journey, request_id};
@@ -19,12 +20,16 @@ impl Journey<'_> {
     }
 
     pub(super) async fn lodge(&mut self) {
-        let request_id = request_id();
+        let (request_id, began) = (request_id(), Instant::now());
         let filing = seen("the declaration is lodged", async || {
             self.file(false, request_id.clone()).await.map(Ok)
         })
         .await;
-        history::acknowledged("the declaration is lodged", &request_id);
+        history::acknowledged(
+            "the declaration is lodged",
+            &request_id,
+            Some(began.elapsed()),
+        );
         assert_eq!(filing.outcome(), self.cargo.outcome, "{filing:?}");
         if filing.outcome() == customs::FilingOutcome::Accepted {
             assert!(self.cargo.debts.contains(&filing.debt()), "{filing:?}");

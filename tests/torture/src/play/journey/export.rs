@@ -45,7 +45,7 @@ impl Journey<'_> {
             self.load(false, &request_id).await.map(Ok)
         })
         .await;
-        history::acknowledged("the train is loaded", &request_id);
+        history::acknowledged("the train is loaded", &request_id, None);
         only_line(results)
     }
 
