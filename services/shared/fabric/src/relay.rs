@@ -34,7 +34,7 @@ const READ_ROWS_MAX: usize = 1_000;
 /// How long a failed relay waits before it starts again.
 const RESTART_WAIT: Duration = Duration::from_millis(300);
 /// How often an instance whose relay is not active tries to become it.
-const STANDBY_WAIT: Duration = Duration::from_millis(500);
+const STANDBY_WAIT: Duration = Duration::from_millis(200);
 /// How often moved cursors are written and watermarks that have become true are sent.
 const CURSOR_EVERY: Duration = Duration::from_millis(50);
 /// How often it is looked up how far back records can be sent again.

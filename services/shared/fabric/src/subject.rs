@@ -63,12 +63,17 @@ impl Subjects {
             .all(|(name, access)| self.named.get(name).is_some_and(|held| held >= access))
     }
 
-    /// Whether this input would see what an input with `earlier` subjects wrote.
-    pub(crate) fn sees_writes_of(&self, earlier: &Subjects) -> bool {
-        earlier
-            .named
-            .iter()
-            .any(|(name, access)| *access == Access::Write && self.named.contains_key(name))
+    /// The subjects whose state the input may change.
+    pub(crate) fn written(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let named = self.named.iter();
+        let written = named.filter(|(_, access)| **access == Access::Write);
+        written.map(|((kind, key), _)| (*kind, key.as_str()))
+    }
+
+    /// Whether the input would see what was written of these.
+    pub(crate) fn names_any_of(&self, written: &BTreeSet<(&'static str, &str)>) -> bool {
+        let mut names = self.named.keys();
+        names.any(|(kind, key)| written.contains(&(*kind, key.as_str())))
     }
 }
 

@@ -32,8 +32,12 @@ const RECONNECT_WAIT_MAX: Duration = Duration::from_secs(2);
 const BATCH_TIMEOUT: Duration = store::ANSWER_WAIT;
 /// So long the database may take to answer a ping.
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often an idle writer looks for partitions that nobody reads, and pings.
-const HOUSEKEEPING_EVERY: Duration = Duration::from_millis(500);
+/// How often a writer looks for partitions that nobody reads any more, and an idle one pings.
+const HOUSEKEEPING_EVERY: Duration = Duration::from_millis(200);
+/// What follows what an earlier input of its batch writes has to wait for another batch. Commands go first, or one would wait
+/// for each of a long row of records about the same subject; in one of so many batches records do, or they would wait as
+/// long as commands about their subject keep coming. Among themselves records keep their order.
+const RECORDS_FIRST_ONE_OF: u64 = 4;
 
 /// What the consumer is told by the writer.
 #[derive(Clone, Debug)]
@@ -70,6 +74,7 @@ pub(crate) struct Writer<S: Service, P: Platform> {
     /// When the watermarks of the owned partitions were received, on this process's monotonic clock.
     stamps_received: BTreeMap<Part, Instant>,
     lock_heads: bool,
+    batches_begun: u64,
     kept_house_at: Instant,
 }
 
@@ -95,6 +100,7 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
             behind: BTreeMap::new(),
             stamps_received: BTreeMap::new(),
             lock_heads: false,
+            batches_begun: 0,
             kept_house_at,
         }
     }
@@ -254,6 +260,9 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
             }
         }
         if !entries.is_empty() {
+            self.batches_begun = self.batches_begun.wrapping_add(1);
+            let commands_go_first = !self.batches_begun.is_multiple_of(RECORDS_FIRST_ONE_OF);
+            entries.sort_by_key(|entry| entry.is_command() != commands_go_first);
             self.run_all(db, entries).await;
         }
         stamps.retain(|part, _| {

@@ -286,17 +286,14 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
         }
         let mut again = named.to_vec();
         self.follow(db, entries, &mut again).await?;
+        let mut written = BTreeSet::new();
         for (index, grown) in again.iter().enumerate() {
-            if !follows[index] {
-                continue;
-            }
             let grew = !named[index].covers(grown);
-            let behind = named[..index]
-                .iter()
-                .any(|earlier| named[index].sees_writes_of(earlier));
-            if grew || behind {
+            let behind = named[index].names_any_of(&written);
+            if follows[index] && (grew || behind) {
                 waiting.entries.insert(index);
             }
+            written.extend(named[index].written());
         }
         Ok(waiting)
     }

@@ -99,6 +99,10 @@ pub(super) enum Source<I> {
 }
 
 impl<I> Entry<I> {
+    pub(super) fn is_command(&self) -> bool {
+        matches!(self.source, Source::Command { .. })
+    }
+
     pub(super) fn record_part(&self) -> Option<Part> {
         match &self.source {
             Source::Record { delivered } => Some(part_of(&delivered.record)),

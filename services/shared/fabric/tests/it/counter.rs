@@ -4,7 +4,7 @@
 //! still until its session is cut; the event of "huge" is too large for a broker;
 //! adding to "a&b" publishes an event about "a" and one about "b"; a mirror that is
 //! confused does not understand the sums of what begins with "odd", and panics over
-//! those of what begins with "broken".
+//! those of what begins with "broken". What adds to "followed" follows what was added before: one in each batch.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -20,6 +20,8 @@ use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 pub const TOPIC: &str = "test.counter";
+/// Records that ask to add their first byte to their key.
+pub const ASKED: &str = "test.asked";
 
 pub enum Input {
     Add {
@@ -48,12 +50,24 @@ impl Service for Counter {
     }
 
     fn decode(&self, record: &Record) -> Result<Input, Unreadable> {
-        Err(Unreadable(format!("{} is not consumed", record.topic)))
+        match record.payload.first() {
+            Some(amount) if record.topic == ASKED => Ok(Input::Add {
+                key: record.key.clone(),
+                amount: i64::from(*amount),
+                repeats_max: None,
+            }),
+            _ => Err(Unreadable(format!("{} is not consumed", record.topic))),
+        }
     }
 
     fn subjects(&self, input: &Input) -> Subjects {
         let Input::Add { key, .. } = input;
         Subjects::new().write("counter", key.as_str())
+    }
+
+    fn follows(&self, input: &Input) -> bool {
+        let Input::Add { key, .. } = input;
+        key == "followed"
     }
 
     async fn load(

@@ -8,7 +8,9 @@ use futures::future::join_all;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
-use crate::counter::{Counter, Input, add, add_as, counter, database, stored, total};
+use crate::counter::{
+    ASKED, Counter, Input, add, add_as, counter, database, eventually, stored, total,
+};
 
 #[tokio::test]
 async fn concurrent_commands_share_commits_and_each_sees_those_before_it() {
@@ -274,5 +276,47 @@ async fn an_event_that_no_broker_would_take_fails_its_input_alone() {
     assert_eq!(huge.outcome.unwrap_err().reason, "INTERNAL");
     assert_eq!(stored(&database.service_url, "huge").await, None);
     assert_eq!(fabric.outbox().await.unwrap().len(), 1);
+    fabric.stop().await;
+}
+
+#[tokio::test]
+async fn a_command_does_not_wait_for_a_long_row_of_records_about_its_subject() {
+    const RECORDS: i64 = 60;
+    let database = database().await;
+    let fabric = counter(&database.service_url).await;
+    let records = (0..RECORDS).map(|_| fabric.apply(ASKED, "followed", "asked", vec![1]));
+    let command = async {
+        eventually("some are applied", Duration::from_secs(20), || async {
+            let applied = stored(&database.service_url, "followed").await;
+            applied.is_some_and(|count| count >= 3)
+        })
+        .await;
+        total(&fabric.handle().submit("x", add("followed", 1_000)).await)
+    };
+    let (applied, after) = tokio::join!(join_all(records), command);
+    assert!(applied.iter().all(Result::is_ok), "{applied:?}");
+    let before = after - 1_000;
+    assert!(before < RECORDS / 2, "it waited for {before} of {RECORDS}");
+    fabric.stop().await;
+}
+
+#[tokio::test]
+async fn a_record_is_applied_although_commands_about_its_subject_keep_coming() {
+    let database = database().await;
+    let fabric = counter(&database.service_url).await;
+    let handle = fabric.handle();
+    let keep_coming = join_all((0..8).map(|_| async {
+        loop {
+            total(&handle.submit("x", add("followed", 0)).await);
+        }
+    }));
+    let record = fabric.apply(ASKED, "followed", "asked", vec![1]);
+    tokio::select! {
+        _ = keep_coming => unreachable!("they never end"),
+        applied = tokio::time::timeout(Duration::from_secs(20), record) => {
+            assert_eq!(applied, Ok(Ok(())));
+        }
+    }
+    assert_eq!(stored(&database.service_url, "followed").await, Some(1));
     fabric.stop().await;
 }
