@@ -10,6 +10,7 @@
     clippy::indexing_slicing
 )]
 
+mod balanced;
 pub mod chance;
 pub mod history;
 pub mod journey;

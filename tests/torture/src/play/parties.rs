@@ -18,10 +18,11 @@ use proto::release::v1::release_service_client::ReleaseServiceClient;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Endpoint;
 use tonic::{Request, Status};
 
 use crate::evidence::SERVICES;
+use crate::play::balanced::Balanced;
 use crate::play::outage::Victim;
 use crate::site::Site;
 
@@ -29,7 +30,7 @@ use crate::site::Site;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-type Transport = InterceptedService<Channel, Bearer>;
+type Transport = InterceptedService<Balanced, Bearer>;
 
 /// Everybody who takes part.
 pub struct Parties {
@@ -165,20 +166,20 @@ impl Party {
         ReleaseServiceClient::new(self.transport(&self.channels.release))
     }
 
-    fn transport(&self, channel: &Channel) -> Transport {
-        InterceptedService::new(channel.clone(), self.bearer.clone())
+    fn transport(&self, service: &Balanced) -> Transport {
+        InterceptedService::new(service.clone(), self.bearer.clone())
     }
 }
 
 struct Channels {
-    gate: Channel,
-    customs: Channel,
-    bonded: Channel,
-    release: Channel,
+    gate: Balanced,
+    customs: Balanced,
+    bonded: Balanced,
+    release: Balanced,
 }
 
 impl Channels {
-    fn of_service(&self, name: &str) -> &Channel {
+    fn of_service(&self, name: &str) -> &Balanced {
         match name {
             "gate" => &self.gate,
             "customs" => &self.customs,
@@ -198,9 +199,9 @@ impl Channels {
                 .keep_alive_timeout(ANSWER_TIMEOUT)
                 .keep_alive_while_idle(true)
         };
-        let channel = |service: &str| match &addresses[service][..] {
-            [only] => endpoint(only).connect_lazy(),
-            several => Channel::balance_list(several.iter().map(endpoint)),
+        let channel = |service: &str| {
+            let lazily = |url| endpoint(url).connect_lazy();
+            Balanced::over(addresses[service].iter().map(lazily))
         };
         Channels {
             gate: channel("gate"),

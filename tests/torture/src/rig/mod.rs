@@ -40,6 +40,7 @@ use connections::Connections;
 use instance::Second;
 use listeners::Listeners;
 use load::Load;
+use recovery::{Answers, Killed};
 use restore::Backup;
 
 /// The backup is taken when so much of the play is over, at least, and ...
@@ -48,6 +49,13 @@ const BACKUP_PERCENT_MIN: usize = 30;
 const BACKUP_PERCENT_MORE: usize = 40;
 /// Whatever is waited for under faults is waited for so long: several may follow each other.
 const PATIENCE: Duration = Duration::from_secs(240);
+
+/// A service that is ready again is to answer within this time, ...
+const RECOVERY_WANTED: Duration = Duration::from_secs(2);
+/// ... the other instance of one that is killed within this, ...
+const TAKEOVER_WANTED: Duration = Duration::from_secs(1);
+/// ... and nobody is to wait longer for any answer of a service.
+const PAUSE_WANTED: Duration = Duration::from_secs(1);
 
 /// What to do.
 #[derive(Clone, Debug)]
@@ -171,9 +179,7 @@ pub async fn run(options: Options) -> anyhow::Result<Verdict> {
     let mut found = checker::violations(&evidence);
     found.extend(checker::streams::violations(&evidence, &heard));
     found.extend(checker::history::violations(&evidence, &history::all()));
-    let (alone, doubled) = recovery::waits(&chaos.killed().await, &history::all(), &evidence);
-    println!("a service that was killed answered, after it was ready again: {alone}");
-    println!("with a second instance, after the kill: {doubled}");
+    tell_waits(&chaos.killed().await, &evidence, began);
     let of_callers = recovery::of_callers(&history::all());
     println!("callers had what they asked for after: {of_callers}");
     let mut violations = load.unfinished();
@@ -205,6 +211,28 @@ pub async fn run(options: Options) -> anyhow::Result<Verdict> {
         settled_after,
         looked_at: evidence.extent().to_string(),
     })
+}
+
+/// Prints how soon services that were killed answered again, and how long they answered nobody; of what took longer than
+/// is wanted, when and who.
+fn tell_waits(killed: &[Killed], evidence: &Evidence, began: Instant) {
+    let answers = Answers::of(&history::all(), evidence);
+    let (alone, doubled) = answers.after(killed);
+    let alone_is = "a service that was killed answered, after it was ready again";
+    let doubled_is = "with a second instance, after the kill";
+    let pause_is = "a service that was asked answered nobody for";
+    for (what, waits, wanted) in [
+        (alone_is, alone, RECOVERY_WANTED),
+        (doubled_is, doubled, TAKEOVER_WANTED),
+        (pause_is, answers.pauses(), PAUSE_WANTED),
+    ] {
+        println!("{what}: {waits}");
+        for wait in waits.beyond(wanted) {
+            let from = wait.from.saturating_duration_since(began).as_secs_f64();
+            let service = wait.service.unwrap_or_default();
+            println!("{from:7.1} s  {service}: {} ms", wait.time.as_millis());
+        }
+    }
 }
 
 /// A backup of one service's database, taken in the middle of the play.
