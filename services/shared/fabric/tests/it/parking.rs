@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fabric::{Fabric, FabricConfig};
 
-use crate::counter::{Counter, Mirror, add, config, database, eventually, stored, total};
+use crate::counter::{Counter, Mirror, add, as_owner, config, database, eventually, stored, total};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -160,7 +160,8 @@ async fn the_oldest_parked_record_can_be_given_up_with_a_reason() {
 }
 
 #[tokio::test]
-async fn a_partition_with_too_many_parked_keys_stops_and_its_knowledge_is_unknown() {
+async fn a_partition_with_too_many_parked_keys_stops_until_it_is_set_going_by_one_that_understands()
+{
     let pair = pair("r.", |config| FabricConfig {
         parked_keys_max: 2,
         ..config
@@ -185,6 +186,33 @@ async fn a_partition_with_too_many_parked_keys_stops_and_its_knowledge_is_unknow
         admin.knowledge().await.unwrap().oldest("test.counter"),
         None
     );
+
+    // What the runbook says to do then: the right version, and the partition set going with the service stopped.
     pair.mirror.stop().await;
+    as_owner(
+        &pair.target,
+        "update fabric.position set stopped_because = null where topic = 'test.counter' and partition = 0",
+    )
+    .await;
+    let settings = config(stack::for_tests().await.kafka().await, "r.");
+    let understands = Arc::new(Mirror::default());
+    let mirror = Fabric::start(understands, settings, &pair.target.service_url)
+        .await
+        .unwrap();
+    total(&pair.counter.handle().submit("x", add(&keys[3], 1)).await);
+    let admin = mirror.admin();
+    for (key, sum) in keys.iter().zip([1, 1, 1, 2]) {
+        eventually(
+            "it is applied, or was parked and is tried again",
+            SOON,
+            || async {
+                admin.retry_parked("test.counter", key).await.unwrap();
+                stored(&pair.target.service_url, key).await == Some(sum)
+            },
+        )
+        .await;
+    }
+    assert!(admin.parked(None, None, 10).await.unwrap().is_empty());
+    mirror.stop().await;
     pair.counter.stop().await;
 }
