@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn what_was_found_once_is_not_found_again() {
         // A watermark that was read before the session was lost, and one that came late after clocks were set.
-        for seed in [1_211, 5_120, 5_999] {
+        for seed in [711, 3_004] {
             assert_eq!(play(seed, false).violations, [""; 0], "seed {seed}");
         }
     }
