@@ -288,9 +288,9 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
         self.follow(db, entries, &mut again).await?;
         let mut written = BTreeSet::new();
         for (index, grown) in again.iter().enumerate() {
-            let grew = !named[index].covers(grown);
-            let behind = named[index].names_any_of(&written);
-            if follows[index] && (grew || behind) {
+            let grew = || !named[index].covers(grown);
+            let behind = || named[index].names_any_of(&written);
+            if follows[index] && (grew() || behind()) {
                 waiting.entries.insert(index);
             }
             written.extend(named[index].written());
