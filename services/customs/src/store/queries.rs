@@ -331,8 +331,8 @@ pub async fn party(
         .unzip();
     let row = sqlx::query!(
         "select party_id, version, name, roles, suspended from party
-         where party_id = $1 or party_id in (select party_id from party_identifier
-               where (scheme, value) in (select * from unnest($2::text[], $3::text[])))
+         where party_id = $1 or party_id = any(array(select party_id from party_identifier
+               where (scheme, value) in (select * from unnest($2::text[], $3::text[]))))
          limit 1",
         party_id,
         &schemes,

@@ -123,9 +123,12 @@ pub async fn load_holds(
         HoldRow,
         "select hold_id, scope_kind, scope_key, kind, placed_by_party, placed_by_subject, reason, placed_at,
                 lifted_at, lifted_by_subject, lift_reason
-         from hold
-         where (lifted_at is null and (scope_kind, scope_key) in (select * from unnest($1::text[], $2::text[])))
-            or hold_id = any($3)",
+         from hold join (
+             select hold_id from hold
+             where lifted_at is null and (scope_kind, scope_key) in (select * from unnest($1::text[], $2::text[]))
+             union
+             select unnest($3::uuid[])
+         ) as wanted (hold_id) using (hold_id)",
         &kinds,
         &keys,
         &ids

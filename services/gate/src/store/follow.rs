@@ -287,7 +287,7 @@ async fn declarations_called(
     let references: Vec<String> = references.into_iter().collect();
     let rows = sqlx::query!(
         r#"select r.reference as "reference!", d.declaration_id from unnest($1::text[]) as r (reference)
-           join known_declaration d on d.mrn = r.reference or d.lrn = r.reference"#,
+           join known_declaration d on (d.mrn = r.reference and d.mrn <> '') or d.lrn = r.reference"#,
         &references
     )
     .fetch_all(db)

@@ -238,7 +238,7 @@ async fn known_declarations(
     let rows = sqlx::query!(
         "select declaration_id, epoch, version, event_id, mrn, lrn, filer_party, state, direction, containers, stock_lists
          from known_declaration
-         where declaration_id = any($1::text[]) or mrn = any($2::text[]) or lrn = any($2::text[])",
+         where declaration_id = any($1::text[]) or (mrn = any($2::text[]) and mrn <> '') or lrn = any($2::text[])",
         ids,
         references
     )
@@ -301,9 +301,12 @@ async fn holds(
         rows::HoldRow,
         "select keeper, hold_id, scope_kind, scope_key, kind, placed_by_party, placed_by_subject, reason, placed_at,
                 lifted_at, lifted_by_subject, lift_reason, event_id
-         from hold
-         where (lifted_at is null and (scope_kind, scope_key) in (select * from unnest($1::text[], $2::text[])))
-            or (keeper, hold_id) in (select * from unnest($3::text[], $4::text[]))",
+         from hold join (
+             select keeper, hold_id from hold
+             where lifted_at is null and (scope_kind, scope_key) in (select * from unnest($1::text[], $2::text[]))
+             union
+             select * from unnest($3::text[], $4::text[])
+         ) as wanted (keeper, hold_id) using (keeper, hold_id)",
         &kinds,
         &scope_keys,
         &keepers,

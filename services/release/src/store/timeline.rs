@@ -189,7 +189,7 @@ impl Leads {
             }
             Whose::Mrn(mrn) => {
                 let ids = sqlx::query_scalar!(
-                    "select declaration_id from declaration where mrn = $1",
+                    "select declaration_id from declaration where mrn = $1 and mrn <> ''",
                     mrn
                 )
                 .fetch_all(pool)

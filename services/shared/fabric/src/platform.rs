@@ -103,6 +103,8 @@ pub trait Tables: Send {
     fn rollback(&mut self) -> impl Future<Output = ()> + Send;
     /// Whether it still answers.
     fn ping(&mut self) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+    /// Forgets how its statements find their rows: the tables may have grown.
+    fn plan_anew(&mut self) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
     /// Says goodbye.
     fn close(self) -> impl Future<Output = ()> + Send;
     /// The database's clock.

@@ -373,7 +373,10 @@ impl<'a, P: Platform> Relay<'a, P> {
                 biased;
                 () = crate::fabric::told_to_stop(&mut links.stop), if !stopping => stopping = true,
                 duty = duties.next(platform) => match duty {
-                    Duty::Stamp => self.take_stamps().await?,
+                    Duty::Stamp => {
+                        answered(platform, self.db.plan_anew()).await?;
+                        self.take_stamps().await?;
+                    }
                     Duty::Cursor => {
                         self.write_cursors().await?;
                         self.send_watermarks()?;

@@ -179,16 +179,23 @@ pub(crate) fn is_transient(error: &sqlx::Error) -> bool {
 }
 
 /// Settings of a session that holds locks: what freezes is cut, and with it goes its right to read a
-/// partition or to send. Whoever lives says something at least every second.
+/// partition or to send. Whoever lives says something at least every second. Plans are kept, until
+/// [`plan_anew`]: to make them takes longer than to carry them out.
 pub(crate) async fn prepare_session(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(
-        "set lock_timeout = '10s'; set statement_timeout = '30s'; \
+        "set plan_cache_mode = force_generic_plan; set lock_timeout = '10s'; set statement_timeout = '30s'; \
          set idle_in_transaction_session_timeout = '10s'; set idle_session_timeout = '30s'; \
          set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 2; \
          set tcp_keepalives_count = 3; set application_name = 'greenlane-writer'",
     )
     .execute(db)
     .await?;
+    Ok(())
+}
+
+/// Forgets plans. One that was made on an empty table reads it from end to end, also when it is full.
+pub(crate) async fn plan_anew(db: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql("discard plans").execute(db).await?;
     Ok(())
 }
 

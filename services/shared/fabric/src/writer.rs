@@ -34,6 +34,8 @@ const BATCH_TIMEOUT: Duration = store::ANSWER_WAIT;
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a writer looks for partitions that nobody reads any more, and an idle one pings.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_millis(200);
+/// How long it is kept how statements find their rows.
+const PLANS_KEPT: Duration = Duration::from_secs(1);
 /// What follows what an earlier input of its batch writes has to wait for another batch. Commands go first, or one would wait
 /// for each of a long row of records about the same subject; in one of so many batches records do, or they would wait as
 /// long as commands about their subject keep coming. Among themselves records keep their order.
@@ -76,6 +78,7 @@ pub(crate) struct Writer<S: Service, P: Platform> {
     lock_heads: bool,
     batches_begun: u64,
     kept_house_at: Instant,
+    planned_at: Instant,
 }
 
 impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
@@ -86,7 +89,7 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
         parts: Vec<Part>,
         links: Links<S::Input>,
     ) -> Self {
-        let kept_house_at = platform.now();
+        let now = platform.now();
         Self {
             service,
             config,
@@ -101,7 +104,8 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
             stamps_received: BTreeMap::new(),
             lock_heads: false,
             batches_begun: 0,
-            kept_house_at,
+            kept_house_at: now,
+            planned_at: now,
         }
     }
 
@@ -174,7 +178,14 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
             .filter(|part| !self.owned.contains_key(*part))
             .cloned()
             .collect();
+        let plans_are_old = self.since(self.planned_at) >= PLANS_KEPT;
+        if plans_are_old {
+            self.planned_at = self.kept_house_at;
+        }
         let kept = async {
+            if plans_are_old {
+                session.plan_anew().await?;
+            }
             if missing.is_empty() {
                 return session.ping().await.map(|()| None);
             }

@@ -573,6 +573,11 @@ impl Tables for Session {
         self.answer(Ok(()))
     }
 
+    /// There are none.
+    async fn plan_anew(&mut self) -> Result<(), sqlx::Error> {
+        Ok(())
+    }
+
     async fn close(self) {
         self.database.way().await;
     }

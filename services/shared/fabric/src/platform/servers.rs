@@ -134,6 +134,10 @@ impl Tables for PgConnection {
         sqlx::Connection::ping(self).await
     }
 
+    async fn plan_anew(&mut self) -> Result<(), sqlx::Error> {
+        store::plan_anew(self).await
+    }
+
     async fn close(self) {
         let _ = sqlx::Connection::close(self).await;
     }

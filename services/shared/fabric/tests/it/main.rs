@@ -11,6 +11,7 @@ mod group_commit;
 mod half_open;
 mod history;
 mod parking;
+mod plans;
 mod relay;
 mod restate;
 mod retention;
