@@ -8,14 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rand::RngCore;
 use tokio::time::Instant;
 
 use crate::classes::Classes;
 use crate::error::StackError;
 use crate::folder::Folder;
+use crate::formatted::{self, Formatted};
 use crate::process::{self, Signal, Tied};
 use crate::programs::Progress;
 
@@ -23,6 +21,8 @@ const FORMAT_SECONDS_MAX: u64 = 120;
 const START_SECONDS_MAX: u64 = 180;
 const STOP_SECONDS_MAX: u64 = 30;
 const ANSWER_MILLISECONDS_MAX: u64 = 1_000;
+/// There is no other.
+const NODE_ID: u32 = 1;
 
 /// How the virtual machine is tuned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +78,7 @@ pub(crate) struct Kafka {
     home: PathBuf,
     machine: Machine,
     classes: Classes,
+    formatted: Formatted,
     port: u16,
     brokers: String,
     log: PathBuf,
@@ -99,6 +100,7 @@ impl Kafka {
         fs::create_dir_all(&home).map_err(StackError::io("create", &home))?;
         let mut kafka = Kafka {
             classes: Classes::of(&java, &libs, &home),
+            formatted: Formatted::of(&libs),
             java,
             libs,
             machine,
@@ -236,25 +238,24 @@ impl Kafka {
         if unfinished.exists() {
             fs::remove_dir_all(&unfinished).map_err(StackError::io("remove", &unfinished))?;
         }
-        let properties = self.home.join("format.properties");
-        let mut id = [0_u8; 16];
-        rand::thread_rng().fill_bytes(&mut id);
-        // An id that began with a dash would be taken for an option.
-        id[0] &= 0x7f;
-        let mut command = self.java_command();
-        command
-            .arg("kafka.tools.StorageTool")
-            .arg("format")
-            .arg("-t")
-            .arg(URL_SAFE_NO_PAD.encode(id))
-            .arg("-c")
-            .arg(&properties);
-        process::run(
-            command,
-            &self.format_log,
-            Duration::from_secs(FORMAT_SECONDS_MAX),
-        )
-        .await?;
+        let repeated = self.formatted.repeat(NODE_ID, &unfinished);
+        if !repeated.map_err(StackError::io("format", &unfinished))? {
+            let mut command = self.java_command();
+            command
+                .arg("kafka.tools.StorageTool")
+                .arg("format")
+                .arg("-t")
+                .arg(formatted::new_id())
+                .arg("-c")
+                .arg(self.home.join("format.properties"));
+            process::run(
+                command,
+                &self.format_log,
+                Duration::from_secs(FORMAT_SECONDS_MAX),
+            )
+            .await?;
+            self.formatted.keep(&unfinished);
+        }
         fs::rename(&unfinished, self.records()).map_err(StackError::io("rename", &unfinished))
     }
 
@@ -306,8 +307,8 @@ impl Kafka {
         format!(
             "# Written anew at every start.\n\
              process.roles=broker,controller\n\
-             node.id=1\n\
-             controller.quorum.voters=1@127.0.0.1:{controller}\n\
+             node.id={NODE_ID}\n\
+             controller.quorum.voters={NODE_ID}@127.0.0.1:{controller}\n\
              listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}\n\
              advertised.listeners=PLAINTEXT://{}\n\
              controller.listener.names=CONTROLLER\n\
@@ -328,6 +329,9 @@ impl Kafka {
              # Small: one machine, few clients.\n\
              num.network.threads=2\n\
              num.io.threads=4\n\
+             # Nobody looks at its beans: some for each partition.\n\
+             metric.reporters=\n\
+             metrics.jmx.exclude=.*\n\
              log.cleaner.dedupe.buffer.size=16777216\n\
              log.index.size.max.bytes=1048576\n",
             self.brokers,
@@ -351,11 +355,11 @@ fn property(value: &str) -> String {
     value.replace('\\', "\\\\")
 }
 
-/// To standard output, which goes to the broker's log file. One line per
-/// appended segment or election is enough.
+/// To standard output, which goes to the broker's log file. What goes right would be some lines for each partition:
+/// a tenth of a start's processor time.
 const LOGGING: &str = "\
 status = warn
-rootLogger.level = info
+rootLogger.level = warn
 rootLogger.appenderRef.out.ref = out
 appender.out.type = Console
 appender.out.name = out

@@ -14,6 +14,7 @@ mod classes;
 mod clock;
 mod error;
 mod folder;
+mod formatted;
 mod kafka;
 mod postgres;
 pub mod process;

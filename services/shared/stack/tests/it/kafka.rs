@@ -87,11 +87,15 @@ async fn two_starts_at_once_fetch_kafka_once_and_share_no_port_and_their_end_mak
     }
     wait_until_deserted(room.path()).await;
 
-    let mut next = Parent::start(&room.path().join("one"), |command| {
+    let third = room.path().join("three");
+    let mut next = Parent::start(&third, |command| {
         command.env("XDG_CACHE_HOME", &cache);
     })
     .await;
-    let mapped = files_mapped_in(&room.path().join("one").join("kafka"));
+    let formatted = |folder: &Path| folder.join("logs").join("kafka-format.log").exists();
+    assert!(formatted(&room.path().join("one")));
+    assert!(!formatted(&third), "by a virtual machine of its own");
+    let mapped = files_mapped_in(&third.join("kafka"));
     let cached = |file: &String| file.starts_with(cache.to_str().unwrap());
     let classes = mapped
         .iter()
