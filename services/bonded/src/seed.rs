@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{Days, NaiveDate};
 use fabric::{Command, Handle, fingerprint};
+use futures::future::join_all;
 use kernel::{Quantity, Refusal, RefusalKind, derived_id};
 use prost::Message;
 use proto::bonded::v1::AddBookLineResponse;
@@ -85,7 +86,7 @@ impl Seeds {
     /// Puts everything in, each book as soon as the register of parties has named its
     /// trader. What is refused is logged and left out.
     pub async fn plant(self, handle: Handle<Input>, reads: PgPool) {
-        for book in &self.books {
+        let books = self.books.iter().map(async |book| {
             await_trader(&handle, &reads, &book.open.actor.party).await;
             if let Err(refusal) = plant_book(&handle, book).await {
                 tracing::warn!(
@@ -95,7 +96,8 @@ impl Seeds {
                     "a seeded book was refused"
                 );
             }
-        }
+        });
+        join_all(books).await;
         tracing::info!(books = self.books.len(), "the seeded books are in");
     }
 }

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use fabric::{Command, Handle, fingerprint};
+use futures::future::join_all;
 use kernel::{Money, Refusal, RefusalKind, Rounding, derived_id};
 use serde::Deserialize;
 use tokio::time::{Instant, interval_at};
@@ -75,9 +76,10 @@ pub fn books(rounding: Rounding) -> Result<Books, SeedError> {
     })
 }
 
-/// What is put in, checked: each with its place in the file, in an order in which each can be decided.
+/// What is put in, checked, each with its place in the file: a kind after the other, as one stands on another, and
+/// all of a kind at once.
 #[derive(Clone, Debug)]
-pub struct Seeds(Vec<(String, Input)>);
+pub struct Seeds([Vec<(String, Input)>; 4]);
 
 impl Seeds {
     /// The development parties.
@@ -86,39 +88,47 @@ impl Seeds {
     /// The file is faulty.
     pub fn development() -> Result<Self, SeedError> {
         let file: File = toml::from_str(PARTIES)?;
-        let mut inputs = Vec::new();
-        for party in &file.party {
-            inputs.push((format!("party {}", party.id), party.read()?));
-        }
-        for mandate in &file.mandate {
-            inputs.push((
-                format!("mandate {} {}", mandate.grantor, mandate.agent),
-                mandate.read()?,
-            ));
-        }
+        let parties = file.party.iter();
+        let parties = parties.map(|party| Ok((format!("party {}", party.id), party.read()?)));
+        let mandates = file.mandate.iter().map(|mandate| {
+            let place = format!("mandate {} {}", mandate.grantor, mandate.agent);
+            Ok((place, mandate.read()?))
+        });
+        let guarantees = file.guarantee.iter();
+        let guarantees = guarantees.map(|guarantee| {
+            let place = format!("guarantee {}", guarantee.trader);
+            Ok((place, guarantee.read()?))
+        });
+        let accounts = file.account.iter();
+        let accounts =
+            accounts.map(|account| Ok((format!("account {}", account.payer), account.read()?)));
         // Accounts last: whoever waits for the seeds looks for one.
-        for guarantee in &file.guarantee {
-            inputs.push((format!("guarantee {}", guarantee.trader), guarantee.read()?));
-        }
-        for account in &file.account {
-            inputs.push((format!("account {}", account.payer), account.read()?));
-        }
-        Ok(Self(inputs))
+        Ok(Self([
+            parties.collect::<Result<_, SeedError>>()?,
+            mandates.collect::<Result<_, SeedError>>()?,
+            guarantees.collect::<Result<_, SeedError>>()?,
+            accounts.collect::<Result<_, SeedError>>()?,
+        ]))
     }
 
     /// Puts everything in. What is refused is logged and left out.
     pub async fn plant(self, handle: Handle<Input>) {
-        for (place, input) in &self.0 {
-            if let Err(refusal) = submit(&handle, place, input).await {
-                tracing::warn!(
-                    place,
-                    reason = refusal.reason,
-                    message = refusal.message,
-                    "a seed was refused"
-                );
-            }
+        for kind in &self.0 {
+            join_all(kind.iter().map(|seed| plant(&handle, seed))).await;
         }
-        tracing::info!(seeds = self.0.len(), "the development parties are in");
+        let seeds = self.0.iter().map(Vec::len).sum::<usize>();
+        tracing::info!(seeds, "the development parties are in");
+    }
+}
+
+async fn plant(handle: &Handle<Input>, (place, input): &(String, Input)) {
+    if let Err(refusal) = submit(handle, place, input).await {
+        tracing::warn!(
+            place,
+            reason = refusal.reason,
+            message = refusal.message,
+            "a seed was refused"
+        );
     }
 }
 
@@ -301,6 +311,6 @@ mod tests {
             "GBP"
         );
         let seeds = Seeds::development().expect("readable");
-        assert!(seeds.0.len() > 15);
+        assert!(seeds.0.iter().map(Vec::len).sum::<usize>() > 15);
     }
 }

@@ -15,6 +15,7 @@ use bonded::{Bonded, Config};
 use chassis::{Caller, Role};
 use chrono::{DateTime, NaiveDate, Utc};
 use fabric::{Command, Fabric, FabricConfig, OutboxRow, Reply, fingerprint};
+use futures::future::join_all;
 use kernel::{CustomsArea, Quantity, Refusal, new_id};
 use prost::Message;
 use proto::bonded::events::v1::BookEvent;
@@ -101,11 +102,12 @@ impl Harness {
     /// Two traders with a book each, and a line of manioc in both.
     pub async fn with_books() -> Self {
         let harness = Self::empty().await;
-        for (party, number) in [("trader-a", BOOK_A), ("trader-b", BOOK_B)] {
+        let books = [("trader-a", BOOK_A), ("trader-b", BOOK_B)].map(async |(party, number)| {
             harness.register(party, 1, &["trader"], false).await;
             harness.open(party, number).await.unwrap();
             harness.add_line(party, number).await.unwrap();
-        }
+        });
+        join_all(books).await;
         harness
     }
 

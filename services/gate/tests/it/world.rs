@@ -8,6 +8,7 @@ use chassis::convert::timestamp;
 use chassis::{Caller, Role};
 use chrono::{DateTime, TimeDelta, Utc};
 use fabric::{Command, Fabric, FabricConfig, OutboxRow, Service as _, fingerprint};
+use futures::future::{join, join_all};
 use gate::Gate;
 use gate::app::{Input, Rules};
 use gate::domain::Site;
@@ -239,13 +240,12 @@ impl World {
             pool,
             versions: Mutex::default(),
         };
-        for mut site in gate::seed::sites().unwrap() {
+        let sites = gate::seed::sites().unwrap().into_iter().map(|mut site| {
             change(&mut site);
-            world.declare(site).await;
-        }
-        for party in ["haulier-a", "haulier-b"] {
-            world.party(party, false).await;
-        }
+            world.declare(site)
+        });
+        let parties = ["haulier-a", "haulier-b"].map(|party| world.party(party, false));
+        join(join_all(sites), join_all(parties)).await;
         world
     }
 

@@ -9,6 +9,7 @@ use chassis::convert::timestamp;
 use chassis::{Caller, Role, Shutdown};
 use chrono::{DateTime, Duration, Utc};
 use fabric::{Command, Fabric, FabricConfig, fingerprint};
+use futures::future::{join, join_all};
 use kernel::Refusal;
 use prost::Message;
 use proto::common::v1 as common;
@@ -179,15 +180,14 @@ impl World {
             states_again: AtomicBool::new(false),
             versions: Mutex::default(),
         };
-        world.site(SITE, "terminal").await;
-        for (party, role) in [
+        let parties = [
             ("haulier-a", "haulier"),
             ("haulier-b", "haulier"),
             ("broker-a", "broker"),
             ("line-a", "line"),
-        ] {
-            world.party(party, role).await;
-        }
+        ];
+        let parties = parties.map(|(party, role)| world.party(party, role));
+        join(world.site(SITE, "terminal"), join_all(parties)).await;
         world
     }
 
