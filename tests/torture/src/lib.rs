@@ -10,3 +10,7 @@ pub mod rig;
 pub mod simulation;
 pub mod site;
 pub mod topics;
+
+/// The simulation and the checker mostly make and drop small things.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -20,3 +20,7 @@ mod tenancy;
 mod timeline;
 mod unknown;
 mod world;
+
+/// Two fifths of what the tests of all orders take is memory that comes and goes.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
