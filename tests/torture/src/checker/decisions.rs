@@ -1,11 +1,12 @@
 //! Decisions against the facts that they name: whoever may leave does so on goods that customs had released for this very
-//! stay or list, of a container that stood there. Reckoned from the events alone, as they were when they were told. It
-//! must not know how release decides.
+//! stay or list, of a container that stood there, and whoever may not is told of something that these facts do not say
+//! otherwise. Reckoned from the events alone, as they were when they were told. It must not know how release decides.
 
 use std::collections::BTreeMap;
 
 use prost::Message;
-use proto::customs::events::v1::{ClearanceEvent, DeclarationEvent};
+use proto::common::v1::Condition;
+use proto::customs::events::v1::{ClearanceEvent, ConsignmentClearance, DeclarationEvent};
 use proto::gate::events::v1::{ContainerVisitEvent, ContainerVisitPhase};
 use proto::release::events::v1::{Decision, DecisionEvent};
 
@@ -33,15 +34,64 @@ pub(super) fn violations(evidence: &Evidence) -> Vec<Violation> {
             let what = format!("{id}: {} rests on {unknown}", event.key);
             Violation::new(Kind::DecidedOnNothing, what)
         }));
-        if decision.state == "GRANTED" {
-            let facts: Vec<&Event> = known.into_iter().map(|known| by_id[known]).collect();
-            if let Some(missing) = missing(&decision, &facts) {
+        let facts: Vec<&Event> = known.into_iter().map(|known| by_id[known]).collect();
+        match decision.state.as_str() {
+            "GRANTED" => found.extend(missing(&decision, &facts).map(|missing| {
                 let what = format!("{id}: {} is granted although {missing}", event.key);
-                found.push(Violation::new(Kind::GrantedAgainstFacts, what));
-            }
+                Violation::new(Kind::GrantedAgainstFacts, what)
+            })),
+            "WITHHELD" => found.extend(there_all_the_same(&decision, &facts).map(|there| {
+                let what = format!("{id}: {} is withheld although {there}", event.key);
+                Violation::new(Kind::WithheldAgainstFacts, what)
+            })),
+            _ => {}
         }
     }
     found
+}
+
+/// What is told to be missing although the facts say that it is there. Of lists, and of what lines release, the facts
+/// that are named do not say enough.
+fn there_all_the_same(decision: &Decision, facts: &[&Event]) -> Option<String> {
+    if decision.conditions.is_empty() {
+        return Some("nothing is told to be missing".to_owned());
+    }
+    if !decision.list_number.is_empty() {
+        return None;
+    }
+    let visits = facts
+        .iter()
+        .filter(|event| event.topic == "gate.container-visit")
+        .map(|event| read::<ContainerVisitEvent>(event).visit.unwrap_or_default());
+    let mut stay = visits.filter(|visit| visit.container_visit_id == decision.container_visit_id);
+    let stay = stay.next().unwrap_or_default();
+    let clearances = facts
+        .iter()
+        .filter(|event| event.topic == "customs.clearance");
+    let goods: Vec<ConsignmentClearance> = clearances
+        .flat_map(|event| read::<ClearanceEvent>(event).consignments)
+        .filter(|one| one.container_visit_id == decision.container_visit_id)
+        .collect();
+    let is_there = |condition: &&Condition| match condition.code.as_str() {
+        "NOT_ARRIVED" => stay.phase() == ContainerVisitPhase::Arrived,
+        "NOT_AVAILABLE" => stay.available,
+        "NOT_DECLARED" => {
+            decision.journey == "EXPORT" && goods.iter().any(|one| one.direction == "EXPORT")
+        }
+        "CUSTOMS_NOT_RELEASED" => {
+            let named = condition.subject.strip_prefix("declaration/");
+            let mut of_it = goods
+                .iter()
+                .filter(|one| Some(one.declaration_id.as_str()) == named)
+                .peekable();
+            of_it.peek().is_some() && of_it.all(|one| one.released)
+        }
+        _ => false,
+    };
+    let mut wrong = decision.conditions.iter().filter(is_there);
+    wrong
+        .next()
+        .map(|one| format!("the facts speak against {} of {}", one.code, one.subject))
 }
 
 /// What the facts of a grant do not say.
@@ -112,7 +162,7 @@ fn read<M: Message + Default>(event: &Event) -> M {
 
 #[cfg(test)]
 mod tests {
-    use proto::customs::events::v1::{ConsignmentClearance, DeclarationState};
+    use proto::customs::events::v1::DeclarationState;
     use proto::gate::events::v1::ContainerVisit;
 
     use super::super::exchange::tests::having_published;
@@ -131,8 +181,12 @@ mod tests {
             evidence.exchanges.insert(format!("{place}"), told);
         }
         ids.extend(decision.evidence.iter().cloned());
+        let state = match decision.state.as_str() {
+            "" => "GRANTED".into(),
+            _ => decision.state.clone(),
+        };
         let decision = Decision {
-            state: "GRANTED".into(),
+            state,
             evidence: ids,
             ..decision
         };
@@ -184,6 +238,50 @@ mod tests {
     fn a_grant_on_goods_that_are_released_for_the_stay_is_sound() {
         let arrived = visit(ContainerVisitPhase::Arrived);
         assert_eq!(found(&[arrived, clearance(VISIT, true)], pick_up()), []);
+    }
+
+    fn withheld(code: &str, subject: &str) -> Decision {
+        Decision {
+            state: "WITHHELD".into(),
+            conditions: vec![Condition {
+                code: code.into(),
+                subject: subject.into(),
+                ..Condition::default()
+            }],
+            ..pick_up()
+        }
+    }
+
+    #[test]
+    fn what_is_missing_by_its_facts_is_withheld_soundly() {
+        let announced = visit(ContainerVisitPhase::Announced);
+        let arrived = visit(ContainerVisitPhase::Arrived);
+        let not_released = withheld("CUSTOMS_NOT_RELEASED", "declaration/");
+        for (facts, decision) in [
+            (vec![announced], withheld("NOT_ARRIVED", VISIT)),
+            (vec![arrived.clone(), clearance(VISIT, false)], not_released),
+            (vec![arrived], withheld("COMMERCIAL_RELEASE_MISSING", "BL1")),
+        ] {
+            assert_eq!(found(&facts, decision), []);
+        }
+    }
+
+    #[test]
+    fn what_is_withheld_although_its_facts_say_that_it_is_there_is_found() {
+        let facts = [visit(ContainerVisitPhase::Arrived), clearance(VISIT, true)];
+        let of_nothing = Decision {
+            conditions: Vec::new(),
+            ..withheld("", "")
+        };
+        for decision in [
+            of_nothing,
+            withheld("NOT_ARRIVED", VISIT),
+            withheld("NOT_AVAILABLE", VISIT),
+            withheld("CUSTOMS_NOT_RELEASED", "declaration/"),
+        ] {
+            let kinds = found(&facts, decision.clone());
+            assert_eq!(kinds, [Kind::WithheldAgainstFacts], "{decision:?}");
+        }
     }
 
     #[test]

@@ -63,6 +63,8 @@ pub enum Kind {
     DecidedOnNothing,
     /// Something may leave, and the facts that this rests on do not say so.
     GrantedAgainstFacts,
+    /// Something may not leave for want of what the facts that this rests on say is there.
+    WithheldAgainstFacts,
     /// A party was told twice of one fact, under two ids.
     NoticeRepeated,
     /// A party was not given a notice that is to it.
