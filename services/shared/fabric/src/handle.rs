@@ -60,7 +60,8 @@ impl<I> Clone for Handle<I> {
 }
 
 impl<I: Send + Sync + 'static> Handle<I> {
-    /// Has a command decided, and waits for its commit.
+    /// Has a command decided, and waits for its commit. Whoever stops waiting does not know whether it was; one that was
+    /// not begun by then is not begun any more.
     ///
     /// A full queue refuses at once with OVERLOADED; `lane` is any text that
     /// commands about the same thing share, so that they meet in one writer

@@ -252,7 +252,8 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
     }
 
     async fn process(&mut self, db: &mut Option<P::Session>, items: Vec<Item<S::Input>>) {
-        let mut entries: Vec<Entry<S::Input>> = self.deferred.drain(..).collect();
+        let deferred = self.deferred.drain(..).filter(Entry::is_wanted);
+        let mut entries: Vec<Entry<S::Input>> = deferred.collect();
         let (mut stamps, mut overtaken) = (BTreeMap::new(), BTreeSet::new());
         let mut retries = Vec::new();
         for item in items {
@@ -264,6 +265,9 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
                 Item::Retry { topic, key, reply } => retries.push((topic, key, reply)),
                 other => {
                     let entry = self.entry(other);
+                    if !entry.is_wanted() {
+                        continue;
+                    }
                     let behind = |part: &Part| stamps.contains_key(part);
                     overtaken.extend(entry.record_part().filter(behind));
                     entries.push(entry);

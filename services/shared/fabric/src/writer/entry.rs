@@ -103,6 +103,17 @@ impl<I> Entry<I> {
         matches!(self.source, Source::Command { .. })
     }
 
+    /// Whether somebody still waits for the answer to a command: whoever called within a time that has passed, or has
+    /// gone, does not. Everything else is wanted.
+    pub(super) fn is_wanted(&self) -> bool {
+        match &self.source {
+            Source::Command {
+                reply: Some(reply), ..
+            } => !reply.is_closed(),
+            _ => true,
+        }
+    }
+
     pub(super) fn record_part(&self) -> Option<Part> {
         match &self.source {
             Source::Record { delivered } => Some(part_of(&delivered.record)),

@@ -9,7 +9,8 @@ use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use crate::counter::{
-    ASKED, Counter, Input, add, add_as, counter, database, eventually, stored, total,
+    ASKED, Counter, Input, add, add_as, counter, database, eventually, holding, stored, total,
+    writers_wait,
 };
 
 #[tokio::test]
@@ -318,5 +319,33 @@ async fn a_record_is_applied_although_commands_about_its_subject_keep_coming() {
         }
     }
     assert_eq!(stored(&database.service_url, "followed").await, Some(1));
+    fabric.stop().await;
+}
+
+#[tokio::test]
+async fn a_command_for_which_nobody_waits_any_more_is_not_begun() {
+    let database = database().await;
+    let fabric = counter(&database.service_url).await;
+    let held = holding(
+        &database,
+        "begin; lock table counter in access exclusive mode",
+    )
+    .await;
+    let begun = {
+        let handle = fabric.handle();
+        tokio::spawn(async move { handle.submit("x", add("k", 1)).await })
+    };
+    writers_wait(&database, 1).await;
+    let given_up = fabric.handle();
+    let given_up = given_up.submit("x", add("k", 10));
+    let given_up = tokio::time::timeout(Duration::from_millis(20), given_up).await;
+    assert!(
+        given_up.is_err(),
+        "nothing is answered before it is committed"
+    );
+    let handle = fabric.handle();
+    let (_, last) = tokio::join!(held.close(), handle.submit("x", add("k", 100)));
+    assert_eq!(total(&begun.await.unwrap()), 1);
+    assert_eq!(total(&last), 101, "without the ten");
     fabric.stop().await;
 }
