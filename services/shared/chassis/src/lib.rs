@@ -21,6 +21,7 @@ pub mod shutdown;
 pub mod telemetry;
 
 mod ages;
+mod quotas;
 mod rpc;
 
 pub use admin::Readiness;

@@ -1,5 +1,5 @@
 //! What happens around every call: a span that continues the caller's trace, a place within the limits,
-//! who calls and whether they may, a time limit (a stream's is its token's), and the measure of it all. It
+//! who calls and whether they may and within their quota, a time limit (a stream's is its token's), and the measure of it all. It
 //! must not know what the call does.
 
 use std::convert::Infallible;
@@ -25,6 +25,7 @@ use tracing::{Instrument as _, Span, field};
 use crate::config::ServerConfig;
 use crate::errors;
 use crate::identity::{self, Caller, Permissions, Treatment, Verifier};
+use crate::quotas::Quotas;
 
 /// So many calls of health and reflection are in hand at once; they have places of their own, so that a
 /// full service still says how it is, but not without limit, for they need no token.
@@ -34,6 +35,7 @@ const OPEN_CALLS_MAX: usize = 1_024;
 pub(crate) struct Surroundings {
     verifier: Verifier,
     permissions: Permissions,
+    quotas: Quotas,
     open: Arc<Semaphore>,
     requests: Arc<Semaphore>,
     streams: Arc<Semaphore>,
@@ -45,6 +47,7 @@ impl Surroundings {
         Self {
             verifier,
             permissions,
+            quotas: Quotas::new(&config.quota),
             open: Arc::new(Semaphore::new(OPEN_CALLS_MAX)),
             requests: Arc::new(Semaphore::new(config.concurrent_requests_max)),
             streams: Arc::new(Semaphore::new(config.concurrent_streams_max)),
@@ -74,6 +77,7 @@ impl Surroundings {
         let token = bearer(headers)?;
         let (caller, left) = self.verifier.verify_for(token).await?;
         self.permissions.check(path, &caller)?;
+        self.quotas.count(&caller.party)?;
         // None lies beyond any clock.
         Ok((caller, Instant::now().checked_add(left)))
     }

@@ -46,6 +46,56 @@ pub struct ServerConfig {
     pub keepalive_timeout_ms: u64,
     /// The kernel probes an idle connection after so long.
     pub tcp_keepalive_ms: u64,
+    /// How many calls a party may make.
+    pub quota: QuotaConfig,
+}
+
+/// How many calls a party may make, over all its connections to one instance; more are answered RESOURCE_EXHAUSTED with
+/// how long to wait. The opening of a stream is a call.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuotaConfig {
+    /// So many a second, ...
+    pub calls_per_second_max: u32,
+    /// ... and so many at once after a pause.
+    pub calls_burst_max: u32,
+    /// Parties with a quota of their own.
+    pub parties: Vec<PartyQuota>,
+}
+
+/// The quota of one party.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartyQuota {
+    /// The party's id.
+    pub party: String,
+    /// As [`QuotaConfig::calls_per_second_max`].
+    pub calls_per_second_max: u32,
+    /// As [`QuotaConfig::calls_burst_max`].
+    pub calls_burst_max: u32,
+}
+
+impl Validate for QuotaConfig {
+    fn faults(&self, faults: &mut Faults) {
+        calls_within(self.calls_per_second_max, self.calls_burst_max, faults);
+        for (index, own) in self.parties.iter().enumerate() {
+            faults.section(&format!("parties.{index}"), own);
+        }
+    }
+}
+
+impl Validate for PartyQuota {
+    fn faults(&self, faults: &mut Faults) {
+        if self.party.is_empty() {
+            faults.add("party", "is empty, set the party's id");
+        }
+        calls_within(self.calls_per_second_max, self.calls_burst_max, faults);
+    }
+}
+
+fn calls_within(calls_per_second_max: u32, calls_burst_max: u32, faults: &mut Faults) {
+    faults.within("calls_per_second_max", calls_per_second_max, 1, 1_000_000);
+    faults.within("calls_burst_max", calls_burst_max, 1, 1_000_000);
 }
 
 impl Validate for ServerConfig {
@@ -97,6 +147,7 @@ impl Validate for ServerConfig {
         ] {
             faults.within(name, millis, 1, MILLIS_MAX);
         }
+        faults.section("quota", &self.quota);
     }
 }
 

@@ -212,6 +212,12 @@ pub static CATALOGUE: &[Entry] = &[
         "The service has as much in hand as it takes.",
     ),
     reason(
+        "QUOTA_EXCEEDED",
+        Code::ResourceExhausted,
+        "the caller",
+        "The party makes more calls than its quota allows.",
+    ),
+    reason(
         "DEADLINE",
         Code::DeadlineExceeded,
         "the caller",

@@ -182,6 +182,31 @@ async fn a_call_that_takes_too_long_is_answered_with_the_deadline() {
 }
 
 #[tokio::test]
+async fn a_party_that_calls_too_often_is_told_how_long_to_wait() {
+    let mut config = server_config();
+    config.quota.calls_per_second_max = 1;
+    config.quota.calls_burst_max = 2;
+    let serving = serve(config).await;
+    let (client, token) = (serving.client().await, serving.haulier());
+    for _ in 0..2 {
+        client.call("Echo", Some(&token), "hello").await.unwrap();
+    }
+    let refused = client
+        .call("Echo", Some(&token), "hello")
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert_eq!(from_status(&refused).reason, "QUOTA_EXCEEDED");
+    assert!(refused.get_details_retry_info().is_some());
+    assert!(refused.get_details_quota_failure().is_some());
+    let whose = refused.get_details_resource_info().unwrap();
+    assert_eq!(
+        (whose.resource_type, whose.resource_name),
+        ("party".into(), "haulier-a".into())
+    );
+}
+
+#[tokio::test]
 async fn a_panic_or_a_bare_error_is_internal_and_keeps_its_secret() {
     let serving = serve(server_config()).await;
     let (client, token) = (serving.client().await, serving.haulier());
