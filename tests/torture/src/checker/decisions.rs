@@ -181,12 +181,7 @@ mod tests {
             evidence.exchanges.insert(format!("{place}"), told);
         }
         ids.extend(decision.evidence.iter().cloned());
-        let state = match decision.state.as_str() {
-            "" => "GRANTED".into(),
-            _ => decision.state.clone(),
-        };
         let decision = Decision {
-            state,
             evidence: ids,
             ..decision
         };
@@ -228,6 +223,7 @@ mod tests {
 
     fn pick_up() -> Decision {
         Decision {
+            state: "GRANTED".into(),
             container_visit_id: VISIT.into(),
             journey: "IMPORT_PICK_UP".into(),
             ..Decision::default()
@@ -314,6 +310,7 @@ mod tests {
             ("customs.declaration", said.encode_to_vec())
         };
         let of_list = |journey: &str| Decision {
+            state: "GRANTED".into(),
             list_number: LIST.into(),
             journey: journey.into(),
             ..Decision::default()
