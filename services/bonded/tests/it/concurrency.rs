@@ -438,24 +438,14 @@ async fn rule_14_verification_finds_each_of_100_random_edits_of_a_ledger_of_list
     let harness = with_stock(100).await;
     harness.lived().await;
     let movements = u32::try_from(harness.movements("trader-a", BOOK_A).await.len()).unwrap();
-    let sql = |text: String| {
-        let harness = &harness;
-        async move {
-            sqlx::raw_sql(AssertSqlSafe(text))
-                .execute(&mut harness.owner().await)
-                .await
-                .unwrap();
-        }
-    };
     // Whoever owns the tables would take away what refers to the movements, and the checks, first.
-    sql("alter table stock_list_part drop constraint stock_list_part_provisional_movement_id_fkey,
+    harness.as_owner("alter table stock_list_part drop constraint stock_list_part_provisional_movement_id_fkey,
                                      drop constraint stock_list_part_actual_movement_id_fkey;
          alter table movement drop constraint movement_reverses_movement_id_fkey,
                               drop constraint movement_book_number_recorded_at_key,
                               drop constraint movement_book_number_cause_kind_cause_reference_lot_id_tota_key;
-         create table kept_movement as table movement; create table kept_balance as table balance; create table kept_book as table book"
-        .into())
-    .await;
+         create table kept_movement as table movement; create table kept_balance as table balance; create table kept_book as table book")
+        .await;
     let seed = [new_id().into_bytes(), new_id().into_bytes()].concat();
     let config = ProptestConfig {
         failure_persistence: None,
@@ -466,10 +456,10 @@ async fn rule_14_verification_finds_each_of_100_random_edits_of_a_ledger_of_list
     let outcome = tokio::task::block_in_place(|| {
         TestRunner::new_with_rng(config, rng).run(&any_edit(movements), |edit| {
             let verified = runtime.block_on(async {
-                sql(edit.clone()).await;
+                harness.as_owner(&edit).await;
                 let verified = harness.verify("trader-a", BOOK_A, None).await;
-                sql("delete from movement; delete from balance; insert into movement table kept_movement; insert into balance table kept_balance;
-                     update book set head_ordinal = kept.head_ordinal from kept_book kept where kept.book_number = book.book_number".into()).await;
+                harness.as_owner("delete from movement; delete from balance; insert into movement table kept_movement; insert into balance table kept_balance;
+                     update book set head_ordinal = kept.head_ordinal from kept_book kept where kept.book_number = book.book_number").await;
                 verified
             });
             prop_assert!(!verified.intact && verified.broken.is_some(), "{} was not found", edit);

@@ -14,7 +14,6 @@ use proto::bonded::v1::ChainBreakKind;
 use proto::bonded::v1::bonded_service_server::BondedService;
 use proto::common::v1::Page;
 use rust_decimal::Decimal;
-use sqlx::AssertSqlSafe;
 
 use crate::support::{
     BOOK_A, BOOK_B, CENTRE, DEADLINE, Harness, as_operator, as_trader, available, id, opening,
@@ -137,14 +136,6 @@ impl Harness {
             .head
             .unwrap()
     }
-
-    /// Runs SQL as the owner of the tables.
-    async fn tamper(&self, sql: &str) {
-        sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
-            .execute(&mut self.owner().await)
-            .await
-            .unwrap();
-    }
 }
 
 #[tokio::test]
@@ -254,7 +245,9 @@ async fn rule_8_the_clock_of_recording_does_not_step_back_with_the_database() {
         .unwrap();
     // As if the last movement had been recorded by a clock that was ahead.
     harness
-        .tamper("update book set head_recorded_at = '2099-01-01T00:00:00Z' where head_ordinal > 0")
+        .as_owner(
+            "update book set head_recorded_at = '2099-01-01T00:00:00Z' where head_ordinal > 0",
+        )
         .await;
     let movement = harness
         .take_over(opening("trader-a", BOOK_A, "2", 1, "2025-01-31"))
@@ -710,7 +703,7 @@ async fn rule_14_verification_finds_each_of_100_random_edits() {
             .unwrap();
     }
     // Kept aside, so that each edit meets the ledger as it was written.
-    harness.tamper("create table kept_movement as table movement; create table kept_balance as table balance; create table kept_book as table book").await;
+    harness.as_owner("create table kept_movement as table movement; create table kept_balance as table balance; create table kept_book as table book").await;
     let seed = [new_id().into_bytes(), new_id().into_bytes()].concat();
     let config = ProptestConfig {
         failure_persistence: None,
@@ -722,10 +715,10 @@ async fn rule_14_verification_finds_each_of_100_random_edits() {
     let outcome = tokio::task::block_in_place(|| {
         runner.run(&any_edit(), |edit| {
             let verified = runtime.block_on(async {
-                harness.tamper(&edit).await;
+                harness.as_owner(&edit).await;
                 let verified = harness.verify("trader-a", BOOK_A, None).await;
                 harness
-                    .tamper(
+                    .as_owner(
                         "delete from movement; delete from balance; insert into movement table kept_movement; insert into balance table kept_balance; \
                          update book set head_ordinal = kept.head_ordinal from kept_book kept where kept.book_number = book.book_number",
                     )
@@ -764,7 +757,7 @@ async fn rule_14_verification_says_where_the_ledger_breaks() {
     let head = harness.open_head(BOOK_A).await;
     let movements = harness.movements("trader-a", BOOK_A).await;
     harness
-        .tamper(
+        .as_owner(
             "update balance set actual_increase_declared = 77 where lot_id = 'BOOKTRADERA1/1/5'",
         )
         .await;
@@ -778,7 +771,7 @@ async fn rule_14_verification_says_where_the_ledger_breaks() {
         (ChainBreakKind::Balance, "BOOKTRADERA1/1/5")
     );
     harness
-        .tamper("update movement set declared = 77 where ordinal = 4")
+        .as_owner("update movement set declared = 77 where ordinal = 4")
         .await;
     let verified = harness.verify("trader-a", BOOK_A, None).await;
     let broken = verified.broken.unwrap();
@@ -788,7 +781,7 @@ async fn rule_14_verification_says_where_the_ledger_breaks() {
     );
     assert_eq!(broken.movement_id, movements[3].movement_id);
     harness
-        .tamper("delete from movement where ordinal = 2")
+        .as_owner("delete from movement where ordinal = 2")
         .await;
     assert_eq!(
         harness
@@ -800,7 +793,7 @@ async fn rule_14_verification_says_where_the_ledger_breaks() {
         ChainBreakKind::Ordinal
     );
     harness
-        .tamper("delete from movement where ordinal > 1")
+        .as_owner("delete from movement where ordinal > 1")
         .await;
     let broken = harness
         .verify("trader-a", BOOK_A, None)
@@ -844,7 +837,7 @@ async fn rule_14_a_ledger_rewritten_whole_is_found_by_a_head_that_somebody_kept(
         .map(|byte| format!("{byte:02x}"))
         .collect();
     harness
-        .tamper(&format!(
+        .as_owner(&format!(
             "delete from movement; delete from balance; delete from lot; update book_line set lots = 0; \
              update book set head_ordinal = 0, head_recorded_at = null, head_chain = '\\x{start}' where book_number = '{BOOK_A}'"
         ))

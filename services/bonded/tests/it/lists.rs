@@ -10,7 +10,6 @@ use proto::bonded::v1::{DiscrepancyKind, DiscrepancyResolution, StockListState};
 use proto::common::v1::Page;
 use proto::customs::events::v1 as customs;
 use proto::gate::events::v1 as gate;
-use sqlx::AssertSqlSafe;
 use tonic::Code;
 
 use crate::support::{
@@ -504,17 +503,11 @@ impl Harness {
              values ('{topic}', {}, 1, 1, '{key}', 'parked/1', 'told', '', 'a test', 1, now())",
             fabric::partition_of(key)
         );
-        sqlx::raw_sql(AssertSqlSafe(sql))
-            .execute(&mut self.owner().await)
-            .await
-            .unwrap();
+        self.as_owner(&sql).await;
     }
 
     async fn unpark(&self) {
-        sqlx::raw_sql("delete from fabric.parked")
-            .execute(&mut self.owner().await)
-            .await
-            .unwrap();
+        self.as_owner("delete from fabric.parked").await;
     }
 
     async fn until_posted(&self, list: &str) {
@@ -556,10 +549,9 @@ async fn nothing_is_posted_on_what_is_unknown_and_it_is_once_that_is_over() {
         );
         // The last one is discarded: that tells nobody, and yet the list is posted.
         if topic != "customs.declaration" {
-            sqlx::raw_sql("delete from fabric.parked; delete from list_pass_line; delete from list_pass; delete from list_passage")
-                .execute(&mut harness.owner().await)
-                .await
-                .unwrap();
+            harness
+                .as_owner("delete from fabric.parked; delete from list_pass_line; delete from list_pass; delete from list_passage")
+                .await;
         }
     }
     harness.unpark().await;

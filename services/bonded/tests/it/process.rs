@@ -179,6 +179,7 @@ async fn what_is_committed_is_there_after_a_restart() {
         api,
         database,
         pool,
+        owner,
     } = harness;
     fabric.stop().await;
     drop(api);
@@ -195,6 +196,7 @@ async fn what_is_committed_is_there_after_a_restart() {
         api,
         database,
         pool,
+        owner,
     };
     harness
         .take_over(crate::support::opening(

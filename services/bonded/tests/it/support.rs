@@ -23,8 +23,9 @@ use proto::bonded::v1 as wire;
 use proto::bonded::v1::bonded_service_server::BondedService;
 use proto::customs::events::v1 as customs;
 use proto::gate::events::v1 as gate;
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use stack::ServiceDatabase;
+use tokio::sync::Mutex;
 use tonic::{Request, Status};
 
 /// What a test waits for comes within this time or not at all.
@@ -38,6 +39,8 @@ pub struct Harness {
     pub api: Api,
     pub database: ServiceDatabase,
     pub pool: PgPool,
+    /// As the role that owns the tables, once that is needed.
+    pub owner: Mutex<Option<PgConnection>>,
 }
 
 pub fn rules() -> Rules {
@@ -96,6 +99,7 @@ impl Harness {
             api,
             database,
             pool,
+            owner: Mutex::new(None),
         }
     }
 
@@ -250,6 +254,18 @@ impl Harness {
         PgConnection::connect(&self.database.owner_url)
             .await
             .unwrap()
+    }
+
+    /// Runs SQL as the role that owns the tables, always on the same connection.
+    pub async fn as_owner(&self, sql: &str) {
+        let mut owner = self.owner.lock().await;
+        if owner.is_none() {
+            *owner = Some(self.owner().await);
+        }
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+            .execute(owner.as_mut().unwrap())
+            .await
+            .unwrap();
     }
 }
 

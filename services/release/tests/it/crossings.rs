@@ -57,8 +57,7 @@ async fn rule_5_a_revocation_that_crosses_gate_out_of_an_import_ends_the_same_at
     use Heard::{Answer, Hold, Left, Lift};
     let world = World::new().await;
     world.line_releases_to("haulier-a").await;
-    let mut number = 0;
-    for (verdict, of) in [
+    let sets = [
         (
             gate::AnswerVerdict::TooLate,
             &[Hold, Left, Answer, Lift][..],
@@ -66,13 +65,15 @@ async fn rule_5_a_revocation_that_crosses_gate_out_of_an_import_ends_the_same_at
         (gate::AnswerVerdict::Applied, &[Hold, Answer, Lift]),
         // Gate says that it keeps it, and a person lets it out all the same.
         (gate::AnswerVerdict::Applied, &[Hold, Left, Answer, Lift]),
-    ] {
-        for order in orders(of) {
-            number += 1;
-            import(&world, number, verdict, &order).await;
-        }
-    }
-    assert_eq!(number, 8 + 2 + 8);
+    ];
+    let orders = sets
+        .into_iter()
+        .flat_map(|(verdict, of)| orders(of).into_iter().map(move |order| (verdict, order)));
+    let world = &world;
+    let played = (1..).zip(orders).map(async |(number, (verdict, order))| {
+        import(world, number, verdict, &order).await;
+    });
+    assert_eq!(join_all(played).await.len(), 8 + 2 + 8);
 }
 
 /// Plays one order on a container of its own.
@@ -169,12 +170,11 @@ async fn rule_5_a_revocation_that_crosses_a_lists_passages_ends_the_same_at_ever
     ];
     // Every look at what was published reads all of it: a world for each set of orders, all at once.
     let played = sets.map(async |(verdict, of)| {
-        let world = centre().await;
-        let orders = orders(of);
-        for (number, order) in (1..).zip(&orders) {
-            on_list(&world, number, verdict, order).await;
-        }
-        orders.len()
+        let (world, orders) = (centre().await, orders(of));
+        let lists = (1..).zip(&orders);
+        let played =
+            lists.map(async |(number, order)| on_list(&world, number, verdict, order).await);
+        join_all(played).await.len()
     });
     assert_eq!(join_all(played).await, [3, 8, 12, 40, 1, 2, 3, 40]);
 }
@@ -303,9 +303,8 @@ async fn rule_5_a_list_is_free_again_in_whatever_order_a_declaration_that_does_n
     assert_eq!(orders.len(), 60);
     let halves = orders.chunks(15).map(async |orders| {
         let world = centre().await;
-        for (number, order) in (1..).zip(orders) {
-            mistaken(&world, number, order).await;
-        }
+        let lists = (1..).zip(orders);
+        join_all(lists.map(async |(number, order)| mistaken(&world, number, order).await)).await;
     });
     join_all(halves).await;
 }

@@ -1,6 +1,7 @@
 //! Export: a container that a truck brought laden "may load" once customs has released its goods. Release
 //! names no haulier for it, and takes it back as it does a pick-up: if gate can still apply that.
 
+use futures::future::join_all;
 use proto::common::v1 as common;
 use proto::customs::events::v1 as customs;
 use proto::gate::events::v1 as gate;
@@ -339,8 +340,7 @@ async fn rule_5_a_revocation_that_crosses_loading_and_departure_ends_the_same_at
  {
     use Heard::{Answer, Departure, Hold, Loading};
     let world = World::new().await;
-    let mut number = 0;
-    for (verdict, of) in [
+    let sets = [
         // It had left.
         (
             gate::AnswerVerdict::TooLate,
@@ -353,17 +353,18 @@ async fn rule_5_a_revocation_that_crosses_loading_and_departure_ends_the_same_at
             gate::AnswerVerdict::Applied,
             &[Hold, Loading, Departure, Answer],
         ),
-    ] {
-        for order in orders(of) {
-            // Gate's record of the answer is written after it has read the ask.
-            let place = |heard| order.iter().position(|other| *other == heard);
-            if place(Answer) < place(Hold) {
-                continue;
-            }
-            number += 1;
-            crossing(&world, number, verdict, &order).await;
-        }
-    }
+    ];
+    let place = |order: &[Heard], heard| order.iter().position(|other| *other == heard);
+    let orders = sets
+        .into_iter()
+        .flat_map(|(verdict, of)| orders(of).into_iter().map(move |order| (verdict, order)))
+        // Gate's record of the answer is written after it has read the ask.
+        .filter(|(_, order)| place(order, Answer) >= place(order, Hold));
+    let world = &world;
+    let played = (1..).zip(orders).map(async |(number, (verdict, order))| {
+        crossing(world, number, verdict, &order).await;
+    });
+    join_all(played).await;
 }
 
 /// Plays one order on a container of its own.

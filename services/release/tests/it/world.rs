@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use chassis::convert::timestamp;
 use chassis::{Caller, Role, Shutdown};
 use chrono::{DateTime, Duration, Utc};
-use fabric::{Command, Fabric, FabricConfig, fingerprint};
+use fabric::{Command, Fabric, FabricConfig, OutboxRow, fingerprint};
 use futures::future::{join, join_all};
 use kernel::Refusal;
 use prost::Message;
@@ -36,7 +36,7 @@ pub struct World {
     pub pool: PgPool,
     pub shutdown: Shutdown,
     /// How far our own was read back already: (epoch, sequence) by (topic, partition).
-    read_back: Mutex<BTreeMap<(String, u32), (u64, u64)>>,
+    read_back: tokio::sync::Mutex<BTreeMap<(String, u32), (u64, u64)>>,
     versions: Mutex<BTreeMap<String, u64>>,
     /// Whether what comes is stated again by its service.
     pub states_again: AtomicBool,
@@ -176,7 +176,7 @@ impl World {
             handlers,
             pool,
             shutdown,
-            read_back: Mutex::default(),
+            read_back: tokio::sync::Mutex::default(),
             states_again: AtomicBool::new(false),
             versions: Mutex::default(),
         };
@@ -212,24 +212,32 @@ impl World {
         self.read_back().await;
     }
 
-    /// Gives our own decisions and holds back, as the broker would, until nothing new comes of it.
+    /// Gives our own decisions and holds back, as the broker would, until nothing new comes of it: those of a key in
+    /// their order, whoever waits for them.
     pub async fn read_back(&self) {
+        let mut seen = self.read_back.lock().await;
         loop {
-            let seen = self.read_back.lock().unwrap().clone();
-            let mut new = self.fabric.outbox_beyond(&seen).await.unwrap();
+            let new = self.fabric.outbox_beyond(&seen).await.unwrap();
             let last = new.iter();
             let last = last.map(|row| ((row.topic.clone(), row.partition), (row.epoch, row.seq)));
-            self.read_back.lock().unwrap().extend(last);
-            new.retain(|row| row.topic != "release.notice");
-            if new.is_empty() {
+            seen.extend(last);
+            let mut by_key: BTreeMap<(String, String), Vec<OutboxRow>> = BTreeMap::new();
+            for row in new.into_iter().filter(|row| row.topic != "release.notice") {
+                let key = (row.topic.clone(), row.key.clone());
+                by_key.entry(key).or_default().push(row);
+            }
+            if by_key.is_empty() {
                 return;
             }
-            for row in new {
-                self.fabric
-                    .apply(&row.topic, &row.key, &row.event_type, row.payload.to_vec())
-                    .await
-                    .unwrap();
-            }
+            let given = by_key.into_values().map(async |rows| {
+                for row in rows {
+                    self.fabric
+                        .apply(&row.topic, &row.key, &row.event_type, row.payload.to_vec())
+                        .await
+                        .unwrap();
+                }
+            });
+            join_all(given).await;
         }
     }
 
