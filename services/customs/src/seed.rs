@@ -111,6 +111,11 @@ impl Seeds {
         ]))
     }
 
+    /// What is put in, in order, each with its place in the file.
+    pub fn inputs(self) -> impl Iterator<Item = (String, Input)> {
+        self.0.into_iter().flatten()
+    }
+
     /// Puts everything in. What is refused is logged and left out.
     pub async fn plant(self, handle: Handle<Input>) {
         for kind in &self.0 {

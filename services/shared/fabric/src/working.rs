@@ -11,6 +11,8 @@ use std::fmt::Debug;
 pub struct Working<K: Ord, V> {
     rows: BTreeMap<K, Option<V>>,
     changed: BTreeSet<K>,
+    /// Every row there is was read.
+    whole: bool,
 }
 
 impl<K: Ord, V> Default for Working<K, V> {
@@ -18,6 +20,7 @@ impl<K: Ord, V> Default for Working<K, V> {
         Self {
             rows: BTreeMap::new(),
             changed: BTreeSet::new(),
+            whole: false,
         }
     }
 }
@@ -34,6 +37,15 @@ impl<K: Ord + Clone + Debug, V> Working<K, V> {
         Self {
             rows: table,
             changed: BTreeSet::new(),
+            whole: false,
+        }
+    }
+
+    /// A table that was read from end to end: any other key is known to be absent.
+    pub fn whole(rows: impl IntoIterator<Item = (K, V)>) -> Self {
+        Self {
+            whole: true,
+            ..Self::loaded([], rows)
         }
     }
 
@@ -45,13 +57,14 @@ impl<K: Ord + Clone + Debug, V> Working<K, V> {
     pub fn get(&self, key: &K) -> Option<&V> {
         match self.rows.get(key) {
             Some(row) => row.as_ref(),
+            None if self.whole => None,
             None => panic!("{key:?} was not read: its subject was not named"),
         }
     }
 
     /// Whether the key was read, found or not.
     pub fn is_loaded(&self, key: &K) -> bool {
-        self.rows.contains_key(key)
+        self.whole || self.rows.contains_key(key)
     }
 
     /// The row of a key to change it; it will be written.
@@ -65,6 +78,7 @@ impl<K: Ord + Clone + Debug, V> Working<K, V> {
                 Some(row)
             }
             Some(None) => None,
+            None if self.whole => None,
             None => panic!("{key:?} was not read: its subject was not named"),
         }
     }
@@ -111,5 +125,12 @@ mod tests {
     #[should_panic(expected = "its subject was not named")]
     fn reaching_for_a_key_that_was_not_read_fails() {
         Working::<&str, u8>::loaded(["a"], []).get(&"b");
+    }
+
+    #[test]
+    fn of_a_table_that_was_read_whole_what_is_not_there_is_absent() {
+        let mut table = Working::whole([("a", 1)]);
+        assert_eq!((table.get(&"a"), table.get(&"b")), (Some(&1), None));
+        assert!(table.is_loaded(&"b") && table.edit(&"b").is_none());
     }
 }

@@ -142,10 +142,28 @@ impl<A: Debug + Send + Sync, I: Send + Sync + 'static> Caller<A, I> {
                 asked_at,
                 answer: answer.clone(),
             });
-            if !is_internal(&answer) && self.timeline.once_in(4) {
-                let again = self.ask(id, kept).await;
-                self.must_be_equal(id, &answer, &again);
-            }
+            self.sometimes_repeat(id, kept, &answer).await;
+        }
+    }
+
+    /// Asks for one thing, and sometimes again.
+    pub async fn ask_once(&self, id: Uuid, ask: &A) -> Result<Bytes, String> {
+        let asked_at = self.timeline.now();
+        let answer = self.ask(id, ask).await;
+        self.timeline
+            .trace(|| format!("{} {id} {ask:?}: {answer:?}", self.party));
+        self.history.add(Answered {
+            asked_at,
+            answer: answer.clone(),
+        });
+        self.sometimes_repeat(id, ask, &answer).await;
+        answer
+    }
+
+    async fn sometimes_repeat(&self, id: Uuid, ask: &A, answer: &Result<Bytes, String>) {
+        if !is_internal(answer) && self.timeline.once_in(4) {
+            let again = self.ask(id, ask).await;
+            self.must_be_equal(id, answer, &again);
         }
     }
 

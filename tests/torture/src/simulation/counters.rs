@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fabric::{Command, Handle, PARTITIONS, partition_of};
 
-use super::callers::{Caller, History};
+use super::callers::{Caller, Doors, History};
 use super::services::{Ask, Counter, Look, Mirror, ODD, SMALL, UNKNOWN, UNSTORABLE};
 use super::timeline::Timeline;
 use super::verdict;
@@ -26,16 +26,18 @@ pub fn play(seed: u64, traced: bool) -> Outcome {
     let mirror = Mirror {
         confused: Arc::clone(&confused),
     };
-    let mut world = World::of(&timeline, Counter, mirror, &confused);
+    let mut world = World::of(&timeline, &confused);
+    let (counter, counters) = world.add(Counter);
+    let (mirror, mirrors) = world.add(mirror);
     let (asked, looked) = (Arc::default(), Arc::default());
-    start_callers(&mut world, &asked, &looked);
+    start_callers(&mut world, (&counters, &mirrors), (&asked, &looked));
     world.run();
-    every_instance_must_know_all(&mut world);
+    every_instance_must_know_all(&mut world, &mirrors);
     let (asked, looked) = (asked.all(), looked.all());
     verdict::judge(&verdict::Evidence {
         witness: &world.witness,
-        counter: &world.first.database,
-        mirror: &world.second.database,
+        counter: &counter,
+        mirror: &mirror,
         asked: &asked,
         looked: &looked,
         clocks_set: world.clocks_set,
@@ -44,9 +46,9 @@ pub fn play(seed: u64, traced: bool) -> Outcome {
 }
 
 /// When all is quiet every instance knows every partition well enough to open its gates, whatever it went through.
-fn every_instance_must_know_all(world: &mut World<Counter, Mirror>) {
+fn every_instance_must_know_all(world: &mut World, mirrors: &Doors<Look>) {
     let not_known: Arc<Mutex<BTreeSet<String>>> = Arc::default();
-    for (instance, door) in world.second.doors.all() {
+    for (instance, door) in mirrors.all() {
         for key in one_key_of_each_partition() {
             let what = format!("instance {instance} of the mirror does not know of {key}");
             lock(&not_known).insert(what.clone());
@@ -94,7 +96,11 @@ fn lock(names: &Mutex<BTreeSet<String>>) -> MutexGuard<'_, BTreeSet<String>> {
     names.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn start_callers(world: &mut World<Counter, Mirror>, asked: &Arc<History>, looked: &Arc<History>) {
+fn start_callers(
+    world: &mut World,
+    (counters, mirrors): (&Arc<Doors<Ask>>, &Arc<Doors<Look>>),
+    (asked, looked): (&Arc<History>, &Arc<History>),
+) {
     let timeline = world.timeline.clone();
     // Of "a&b" and "b&a" each locks the heads of both, whichever it names first.
     let named = [
@@ -109,7 +115,7 @@ fn start_callers(world: &mut World<Counter, Mirror>, asked: &Arc<History>, looke
         });
         let caller = Caller {
             timeline: timeline.clone(),
-            doors: Arc::clone(&world.first.doors),
+            doors: Arc::clone(counters),
             history: Arc::clone(asked),
             witness: Arc::clone(&world.witness),
             party: format!("caller-{number}"),
@@ -124,7 +130,7 @@ fn start_callers(world: &mut World<Counter, Mirror>, asked: &Arc<History>, looke
             (0..ASKS_OF_EACH).map(|_| Look::Open(gates[timeline.below(gates.len())].to_owned()));
         let caller = Caller {
             timeline: timeline.clone(),
-            doors: Arc::clone(&world.second.doors),
+            doors: Arc::clone(mirrors),
             history: Arc::clone(looked),
             witness: Arc::clone(&world.witness),
             party: format!("looker-{number}"),

@@ -39,7 +39,7 @@ const CUT_ONE_IN: usize = 400;
 /// And one COMMIT in so many is refused.
 const COMMIT_REFUSED_ONE_IN: usize = 25;
 /// The day on which every simulation begins, in seconds.
-const FIRST_DAY: i64 = 1_767_225_600;
+pub const FIRST_DAY: i64 = 1_767_225_600;
 
 /// The key of a row.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -491,6 +491,22 @@ impl Session {
         self.read("load", |rows, id| {
             let all = rows.scan(id, Key::Own("", String::new())..);
             own(all.into_iter())
+        })
+        .await
+    }
+
+    /// The consumed partitions that have stopped.
+    pub(super) async fn stopped(&mut self) -> Result<Vec<Part>, sqlx::Error> {
+        self.read("stopped", |rows, id| {
+            let first = Key::Position((String::new(), 0));
+            let all = rows.scan(id, first..Key::Parked(String::new()));
+            let stopped = all.into_iter().filter_map(|row| match row {
+                (Key::Position(part), Row::Position(applied)) => {
+                    applied.position.stopped_because.map(|_| part)
+                }
+                _ => None,
+            });
+            stopped.collect()
         })
         .await
     }

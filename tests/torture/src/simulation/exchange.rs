@@ -1,4 +1,4 @@
-//! Judges the exchange between two simulated services, whatever it is about: what is still under way, and what may never
+//! Judges the exchange between simulated services, whatever it is about: what is still under way, and what may never
 //! be.
 
 use std::collections::BTreeMap;
@@ -9,19 +9,20 @@ use super::database::{Database, Key, Row};
 use super::witness::Witness;
 
 /// Says everything that may never be and is.
-pub fn judge(witness: &Witness, one: &Database, other: &Database) {
-    for database in [one, other] {
+pub fn judge(witness: &Witness, all: &[&Database]) {
+    let heads = all_heads(all);
+    for database in all {
         conflicts(witness, database);
         outboxes(witness, database);
-        positions(witness, database, &all_heads(one, other));
+        positions(witness, database, &heads);
     }
 }
 
 /// What is not sent, applied and tried again yet.
-pub fn unsettled(one: &Database, other: &Database) -> Vec<String> {
-    let heads = all_heads(one, other);
+pub fn unsettled(all: &[&Database]) -> Vec<String> {
+    let heads = all_heads(all);
     let mut open = Vec::new();
-    for database in [one, other] {
+    for database in all {
         database.committed(|rows| {
             for (key, row) in rows {
                 open.extend(under_way(&heads, key, row));
@@ -129,10 +130,8 @@ fn positions(witness: &Witness, database: &Database, heads: &BTreeMap<Part, (u64
     });
 }
 
-fn all_heads(one: &Database, other: &Database) -> BTreeMap<Part, (u64, u64)> {
-    let mut all = heads(one);
-    all.extend(heads(other));
-    all
+fn all_heads(all: &[&Database]) -> BTreeMap<Part, (u64, u64)> {
+    all.iter().flat_map(|database| heads(database)).collect()
 }
 
 fn heads(database: &Database) -> BTreeMap<Part, (u64, u64)> {

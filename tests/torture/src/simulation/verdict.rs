@@ -31,7 +31,7 @@ pub struct Evidence<'a> {
 
 /// Says everything that may never happen and did.
 pub fn judge(evidence: &Evidence<'_>) {
-    exchange::judge(evidence.witness, evidence.counter, evidence.mirror);
+    exchange::judge(evidence.witness, &[evidence.counter, evidence.mirror]);
     sums(evidence);
     folds(evidence);
     if !evidence.clocks_set {

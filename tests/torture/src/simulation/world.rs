@@ -1,5 +1,5 @@
-//! The world of one simulation: two services with their instances, what is done to them, and until when all must be
-//! quiet again. It must not know what the services are for.
+//! The world of one simulation: services with their instances, what is done to them, and until when all must be quiet
+//! again. It must not know what the services are for.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -89,32 +89,23 @@ const FAULTS: [Fault; 13] = [
     Fault::Confuse,
 ];
 
-/// What comes to an end later.
+/// What comes to an end later; services by their number.
 enum Later {
-    Start(Kind, usize),
+    Start(usize, usize),
     GoOn(u64),
-    CutIdle(Kind, u64),
-    DatabaseUp(Kind),
+    CutIdle(usize, u64),
+    DatabaseUp(usize),
     BrokerUp,
     Understand,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    First,
-    Second,
-}
-
 /// A service with its instances.
-pub struct Site<S: Service> {
+struct Site<S: Service> {
     service: Arc<S>,
-    /// Its database.
-    pub database: Arc<Database>,
-    /// Where it can be asked.
-    pub doors: Arc<Doors<S::Input>>,
+    database: Arc<Database>,
+    doors: Arc<Doors<S::Input>>,
     /// The places for instances; none stands where none runs.
     instances: Vec<Option<Instance<S::Input>>>,
-    clock_ahead: TimeDelta,
 }
 
 struct Instance<I> {
@@ -124,18 +115,17 @@ struct Instance<I> {
     backgrounds: Vec<mpsc::Sender<Item<I>>>,
 }
 
-/// Two services, and whatever is around them.
-pub struct World<A: Service, B: Service> {
+/// Services, and whatever is around them.
+pub struct World {
     /// Time and chance.
     pub timeline: Timeline,
     /// What may never happen is said here.
     pub witness: Arc<Witness>,
-    /// One of the services.
-    pub first: Site<A>,
-    /// The other.
-    pub second: Site<B>,
     /// Whether a database's clock was set.
     pub clocks_set: bool,
+    sites: Vec<Box<dyn Place>>,
+    /// How far each database's clock was ahead at most.
+    clocks_ahead: Vec<TimeDelta>,
     executor: Executor,
     broker: Arc<Broker>,
     /// Whether records are not understood.
@@ -146,18 +136,15 @@ pub struct World<A: Service, B: Service> {
     steps: u64,
 }
 
-impl<A: Service, B: Service> World<A, B>
-where
-    database::Session: Session<A> + Session<B>,
-{
+impl World {
     /// A world in which nothing has happened yet.
-    pub fn of(timeline: &Timeline, first: A, second: B, confused: &Arc<AtomicBool>) -> Self {
+    pub fn of(timeline: &Timeline, confused: &Arc<AtomicBool>) -> Self {
         let witness = Arc::new(Witness::default());
         Self {
             executor: Executor::new(timeline),
             broker: Broker::new(timeline, &witness),
-            first: Site::new(first, timeline, &witness),
-            second: Site::new(second, timeline, &witness),
+            sites: Vec::new(),
+            clocks_ahead: Vec::new(),
             confused: Arc::clone(confused),
             callers: Vec::new(),
             later: Vec::new(),
@@ -167,6 +154,23 @@ where
             witness,
             timeline: timeline.clone(),
         }
+    }
+
+    /// Adds a service: its database, and where it can be asked.
+    pub fn add<S: Service>(&mut self, service: S) -> (Arc<Database>, Arc<Doors<S::Input>>)
+    where
+        database::Session: Session<S>,
+    {
+        let site = Site::new(service, &self.timeline, &self.witness);
+        let (database, doors) = (Arc::clone(&site.database), Arc::clone(&site.doors));
+        self.sites.push(Box::new(site));
+        self.clocks_ahead.push(TimeDelta::zero());
+        (database, doors)
+    }
+
+    /// Every database.
+    pub fn databases(&self) -> Vec<&Database> {
+        self.sites.iter().map(|site| site.database()).collect()
     }
 
     /// Starts somebody who asks; all must be quiet only when he has done.
@@ -179,15 +183,16 @@ where
     pub fn run(&mut self) {
         self.executor
             .start(Arc::clone(&self.broker).carry().boxed());
-        for kind in [Kind::First, Kind::Second] {
+        for site in 0..self.sites.len() {
             let places = 1 + self.timeline.below(2);
             for place in 0..places {
-                self.start(kind, place);
+                self.start(site, place);
             }
         }
         let unreliable = self.timeline.once_in(2);
-        self.first.database.set_unreliable(unreliable);
-        self.second.database.set_unreliable(unreliable);
+        for database in self.databases() {
+            database.set_unreliable(unreliable);
+        }
         let disturbed = self.timeline.between(DISTURBED_LEAST, DISTURBED_MOST);
         for (at, fault) in self.drawn(disturbed) {
             self.run_until(at);
@@ -222,19 +227,13 @@ where
         faults
     }
 
-    fn start(&mut self, kind: Kind, place: usize) {
+    fn start(&mut self, site: usize, place: usize) {
         self.instances += 1;
         let id = self.instances;
-        self.timeline.trace(|| format!("{kind:?} {id} starts"));
+        let name = self.sites[site].database().name;
+        self.timeline.trace(|| format!("{name} {id} starts"));
         let (executor, timeline) = (&mut self.executor, &self.timeline);
-        match kind {
-            Kind::First => self
-                .first
-                .start(id, place, executor, timeline, &self.broker),
-            Kind::Second => self
-                .second
-                .start(id, place, executor, timeline, &self.broker),
-        }
+        self.sites[site].start(id, place, executor, timeline, &self.broker);
     }
 
     /// Runs until a time, and does meanwhile what is due.
@@ -249,8 +248,9 @@ where
             if self.steps >= STEPS_MAX {
                 return;
             }
-            self.first.database.cut_orphans();
-            self.second.database.cut_orphans();
+            for database in self.databases() {
+                database.cut_orphans();
+            }
             let now = self.timeline.now();
             let (done, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.later)
                 .into_iter()
@@ -269,33 +269,24 @@ where
     }
 
     fn inflict(&mut self, fault: Fault) {
-        let kind = if self.timeline.once_in(2) {
-            Kind::First
-        } else {
-            Kind::Second
-        };
+        let site = self.timeline.below(self.sites.len());
         let place = self.timeline.below(2);
-        self.timeline
-            .trace(|| format!("{fault:?} {kind:?} {place}"));
+        self.timeline.trace(|| format!("{fault:?} {site} {place}"));
         match fault {
             Fault::Kill => {
-                if self.kill(kind, place) {
-                    self.later(AWAY_MOST, Later::Start(kind, place));
+                if self.kill(site, place) {
+                    self.later(AWAY_MOST, Later::Start(site, place));
                 }
             }
             Fault::Stop => {
-                let told = match kind {
-                    Kind::First => self.first.tell_to_stop(place),
-                    Kind::Second => self.second.tell_to_stop(place),
-                };
-                if told {
-                    self.later(AWAY_MOST, Later::Start(kind, place));
+                if self.sites[site].tell_to_stop(place) {
+                    self.later(AWAY_MOST, Later::Start(site, place));
                 }
             }
-            Fault::StandStill => self.stand_still(kind, place),
+            Fault::StandStill => self.stand_still(site, place),
             Fault::DatabaseDown => {
-                self.database(kind).go_down();
-                self.later(AWAY_MOST, Later::DatabaseUp(kind));
+                self.database(site).go_down();
+                self.later(AWAY_MOST, Later::DatabaseUp(site));
             }
             Fault::BrokerDown => {
                 self.broker.go_down();
@@ -303,7 +294,7 @@ where
             }
             Fault::LoseLog => self.broker.lose(None),
             Fault::LoseTail => self.broker.lose(Some(TAIL_MOST)),
-            Fault::StealCursors => self.database(kind).steal_cursors(),
+            Fault::StealCursors => self.database(site).steal_cursors(),
             Fault::SetClock => {
                 self.clocks_set = true;
                 let ahead = if self.timeline.once_in(2) {
@@ -311,7 +302,8 @@ where
                 } else {
                     -CLOCK_STEP
                 };
-                self.set_clock(kind, ahead);
+                self.clocks_ahead[site] = ahead.max(self.clocks_ahead[site]);
+                self.database(site).set_clock_ahead(ahead);
             }
             Fault::Confuse => {
                 self.confused.store(true, Ordering::Relaxed);
@@ -322,62 +314,43 @@ where
 
     fn end(&mut self, end: Later) {
         match end {
-            Later::Start(kind, place) => {
-                self.kill(kind, place);
-                self.start(kind, place);
+            Later::Start(site, place) => {
+                self.kill(site, place);
+                self.start(site, place);
             }
             Later::GoOn(id) => self.pause(id, false),
-            Later::CutIdle(kind, id) => self.database(kind).cut_idle_of(id),
-            Later::DatabaseUp(kind) => self.database(kind).come_up(),
+            Later::CutIdle(site, id) => self.database(site).cut_idle_of(id),
+            Later::DatabaseUp(site) => self.database(site).come_up(),
             Later::BrokerUp => self.broker.come_up(),
             Later::Understand => self.confused.store(false, Ordering::Relaxed),
         }
     }
 
-    fn kill(&mut self, kind: Kind, place: usize) -> bool {
-        match kind {
-            Kind::First => self.first.kill(place, &mut self.executor),
-            Kind::Second => self.second.kill(place, &mut self.executor),
-        }
+    fn kill(&mut self, site: usize, place: usize) -> bool {
+        self.sites[site].kill(place, &mut self.executor)
     }
 
-    fn stand_still(&mut self, kind: Kind, place: usize) {
-        let id = match kind {
-            Kind::First => self.first.id_at(place),
-            Kind::Second => self.second.id_at(place),
+    fn stand_still(&mut self, site: usize, place: usize) {
+        let Some(id) = self.sites[site].id_at(place) else {
+            return;
         };
-        let Some(id) = id else { return };
         self.pause(id, true);
         let cut_at = self.timeline.now() + IDLE_IN_TRANSACTION;
         let goes_on_at = self.timeline.now() + self.timeline.between(Duration::ZERO, STILL_MOST);
         self.later.push((goes_on_at, Later::GoOn(id)));
         if cut_at < goes_on_at {
-            self.later.push((cut_at, Later::CutIdle(kind, id)));
+            self.later.push((cut_at, Later::CutIdle(site, id)));
         }
     }
 
     fn pause(&mut self, id: u64, paused: bool) {
-        let mut tasks = self.first.tasks_of(id);
-        tasks.extend(self.second.tasks_of(id));
-        for task in tasks {
+        for task in self.sites.iter().flat_map(|site| site.tasks_of(id)) {
             self.executor.pause(task, paused);
         }
     }
 
-    fn set_clock(&mut self, kind: Kind, ahead: TimeDelta) {
-        let highest = match kind {
-            Kind::First => &mut self.first.clock_ahead,
-            Kind::Second => &mut self.second.clock_ahead,
-        };
-        *highest = ahead.max(*highest);
-        self.database(kind).set_clock_ahead(ahead);
-    }
-
-    fn database(&self, kind: Kind) -> &Database {
-        match kind {
-            Kind::First => &self.first.database,
-            Kind::Second => &self.second.database,
-        }
+    fn database(&self, site: usize) -> &Database {
+        self.sites[site].database()
     }
 
     /// Everything is there again and goes on.
@@ -388,9 +361,8 @@ where
         }
         // Set back, they would stay behind what was stamped until that time comes again; apart, nothing of the one would
         // be young to the other.
-        let ahead = self.first.clock_ahead.max(self.second.clock_ahead);
-        for kind in [Kind::First, Kind::Second] {
-            let database = self.database(kind);
+        let ahead = self.clocks_ahead.iter().copied().max().unwrap_or_default();
+        for database in self.databases() {
             database.set_unreliable(false);
             database.set_clock_ahead(ahead);
         }
@@ -425,17 +397,15 @@ where
         if asking > 0 {
             open.push(format!("{asking} callers wait for answers"));
         }
-        open.extend(exchange::unsettled(
-            &self.first.database,
-            &self.second.database,
-        ));
+        open.extend(exchange::unsettled(&self.databases()));
         open
     }
 
     /// An operator has what is parked tried again.
     fn retry_parked(&mut self) {
-        self.first.retry_parked();
-        self.second.retry_parked();
+        for site in &self.sites {
+            site.retry_parked();
+        }
     }
 }
 
@@ -450,10 +420,39 @@ where
             service: Arc::new(service),
             doors: Arc::default(),
             instances: vec![None, None],
-            clock_ahead: TimeDelta::zero(),
         }
     }
+}
 
+/// A service, whichever it is.
+trait Place {
+    /// Starts an instance at a place.
+    fn start(
+        &mut self,
+        id: u64,
+        place: usize,
+        executor: &mut Executor,
+        timeline: &Timeline,
+        broker: &Arc<Broker>,
+    );
+    /// Which instance runs at a place.
+    fn id_at(&self, place: usize) -> Option<u64>;
+    /// What runs of an instance.
+    fn tasks_of(&self, id: u64) -> Vec<TaskId>;
+    /// Ends the instance at a place without a word; whether there was one.
+    fn kill(&mut self, place: usize, executor: &mut Executor) -> bool;
+    /// Tells the instance at a place to stop; whether there was one.
+    fn tell_to_stop(&mut self, place: usize) -> bool;
+    /// Has what is parked tried again.
+    fn retry_parked(&self);
+    /// Its database.
+    fn database(&self) -> &Database;
+}
+
+impl<S: Service> Place for Site<S>
+where
+    database::Session: Session<S>,
+{
     fn start(
         &mut self,
         id: u64,
@@ -526,6 +525,10 @@ where
         self.doors.close(instance.id);
         let _ = instance.stop.send(true);
         true
+    }
+
+    fn database(&self) -> &Database {
+        &self.database
     }
 }
 

@@ -159,19 +159,43 @@ impl Cargo {
     }
 }
 
-impl Journey<'_> {
+/// What the parties of a journey call their own.
+#[derive(Clone, Copy, Debug)]
+pub struct Names<'a> {
+    /// The declaration's reference.
+    pub lrn: &'a str,
+    /// The container.
+    pub container: &'a str,
+    /// The transport document.
+    pub transport_document: &'a str,
+    /// The stock list.
+    pub list: &'a str,
+}
+
+impl Cargo {
     /// The real document with our names in it.
-    pub(super) fn document(&self) -> Vec<u8> {
-        let mut text = fs::read_to_string(document(self.cargo.path)).unwrap();
-        for (old, new) in self.cargo.replaced {
-            assert!(text.contains(old), "{old} is not in {}", self.cargo.path);
+    pub fn document(&self, names: &Names<'_>) -> Vec<u8> {
+        let mut text = fs::read_to_string(document(self.path)).unwrap();
+        for (old, new) in self.replaced {
+            assert!(text.contains(old), "{old} is not in {}", self.path);
             let new = new
-                .replace("{lrn}", &self.lrn)
-                .replace("{container}", &self.container)
-                .replace("{document}", &self.transport_document)
-                .replace("{list}", &self.list);
+                .replace("{lrn}", names.lrn)
+                .replace("{container}", names.container)
+                .replace("{document}", names.transport_document)
+                .replace("{list}", names.list);
             text = text.replace(old, &new);
         }
         text.into_bytes()
+    }
+}
+
+impl Journey<'_> {
+    pub(super) fn document(&self) -> Vec<u8> {
+        self.cargo.document(&Names {
+            lrn: &self.lrn,
+            container: &self.container,
+            transport_document: &self.transport_document,
+            list: &self.list,
+        })
     }
 }

@@ -4,7 +4,7 @@
 
 mod arrival;
 mod bond;
-mod cargo;
+pub(crate) mod cargo;
 mod declaration;
 mod export;
 mod holds;
@@ -94,7 +94,7 @@ impl<'a> Journey<'a> {
     /// Does what the step asks of a service, until that has answered; a step that is only waited for asks
     /// nothing. Boxed, as what is done in steps of all kinds is large.
     pub fn act(&mut self, step: Step) -> LocalBoxFuture<'_, ()> {
-        use gate::{CheckOutOutcome, TruckVisitState};
+        use proto::gate::v1::{CheckOutOutcome, TruckVisitState};
         match step {
             Step::Announce => Box::pin(self.announce()),
             Step::FileList => Box::pin(self.file_list()),
