@@ -74,7 +74,7 @@ Example: cargo torture bugs gap-skipped
         #[arg(long, value_name = "WORD")]
         suite: Option<String>,
     },
-    /// Play the loop, the relay and the readers in a simulated world, seed after seed; a seed plays the same every time
+    /// Play the fabric and the four services in a simulated world, seed after seed; a seed plays the same every time
     #[command(after_help = "\
 Example: cargo torture simulate --seeds 10000
          cargo torture simulate --seed 42 --seeds 1 2>trace.txt")]

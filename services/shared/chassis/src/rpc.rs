@@ -1,6 +1,6 @@
 //! What happens around every call: a span that continues the caller's trace, a place within the limits,
-//! who calls and whether they may and within their quota, a time limit (a stream's is its token's), and the measure of it all. It
-//! must not know what the call does.
+//! who calls and whether they may and within their quota, a time limit (a stream's is its token's), and the
+//! measure of it all. It must not know what the call does.
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;

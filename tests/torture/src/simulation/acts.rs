@@ -33,7 +33,7 @@ use crate::play::journey::cargo::{Cargo, Names};
 use crate::play::script::IMPORT_PICK_UP;
 
 /// The port.
-pub const PORT: &str = "GUOYUAN-PORT";
+const PORT: &str = "GUOYUAN-PORT";
 const TERMINAL: &str = "terminal";
 const HAULIER: &str = "haulier-a";
 const LINE: &str = "line-a";
@@ -86,15 +86,15 @@ impl<I> fmt::Debug for Act<I> {
 #[derive(Clone, Debug)]
 pub struct Goods {
     /// The container.
-    pub container: &'static str,
+    container: &'static str,
     /// The transport document.
-    pub document: String,
+    document: String,
     /// The declaration's reference.
-    pub lrn: String,
+    lrn: String,
     /// The truck.
-    pub plate: String,
+    plate: String,
     /// When the truck is planned to come.
-    pub planned_arrival: DateTime<Utc>,
+    planned_arrival: DateTime<Utc>,
 }
 
 impl Goods {
@@ -110,7 +110,7 @@ impl Goods {
     }
 
     /// The container's stay.
-    pub fn visit(&self) -> String {
+    fn visit(&self) -> String {
         format!("{PORT}/{}/1", self.container)
     }
 

@@ -2,7 +2,6 @@
 //! left to decide on what he holds, no inbox has a hole, and what a lot holds is the sum of its movements.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use bonded::Bonded;
 use bonded::domain::amount::Totals;
@@ -23,18 +22,18 @@ use super::witness::Witness;
 const NOTICES: &str = "release.notice";
 
 /// A service and its tables.
-type Held<'a, S> = (&'a Arc<S>, &'a Arc<<S as Kept>::Tables>);
+type Held<'a, S> = (&'a S, &'a <S as Kept>::Tables);
 
 /// What is judged.
 pub struct Evidence<'a> {
     /// Where what may never happen is said.
     pub witness: &'a Witness,
     /// The tables of gate.
-    pub gate: &'a Arc<<Gate as Kept>::Tables>,
+    pub gate: &'a <Gate as Kept>::Tables,
     /// Customs and its tables.
     pub customs: Held<'a, Customs>,
     /// The tables of bonded.
-    pub bonded: &'a Arc<<Bonded as Kept>::Tables>,
+    pub bonded: &'a <Bonded as Kept>::Tables,
     /// Release and its tables.
     pub release: Held<'a, Release>,
 }
