@@ -309,3 +309,26 @@ fn every_source_says_what_it_is_for() {
         .collect();
     assert_eq!(silent, Vec::<String>::new());
 }
+
+/// No doc test is compiled (`doctest = false`: to find none takes longer than many tests), so none may be there.
+#[test]
+fn documentation_shows_no_code_that_nothing_runs() {
+    let root = root();
+    let mut shown = Vec::new();
+    for source in below(&["services", "proto", "tests"]) {
+        let text = std::fs::read_to_string(root.join(&source.path)).unwrap();
+        let mut inside = false;
+        for (index, line) in text.lines().map(str::trim_start).enumerate() {
+            let comment = line.strip_prefix("///").or(line.strip_prefix("//!"));
+            let Some(fence) = comment.and_then(|comment| comment.trim_start().strip_prefix("```"))
+            else {
+                continue;
+            };
+            if !inside && matches!(fence.trim(), "" | "rust") {
+                shown.push(format!("{}:{}", source.path, index + 1));
+            }
+            inside = !inside;
+        }
+    }
+    assert_eq!(shown, Vec::<String>::new(), "say what it is: ```text");
+}

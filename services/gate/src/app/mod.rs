@@ -49,7 +49,7 @@ use crate::domain::truck_visit::TruckVisit;
 use crate::{events, grpc, metrics, store};
 
 /// How often it is looked for pre-arrivals whose time is over, and for trucks that must have left unseen.
-const EXPIRE_EVERY: Duration = Duration::from_secs(5);
+const EXPIRE_EVERY: Duration = Duration::from_secs(2);
 /// How often it is looked for filings on what is, or was, parked: nobody is told when a record is parked or
 /// given up.
 const RECHECK_EVERY: Duration = Duration::from_secs(2);

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use proto::gate::events::v1 as gate;
 
 use crate::lists::{DECLARATION, INTO, centre, into_bond, key};
@@ -43,7 +44,7 @@ async fn until_about(world: &World, about: &str, state: &str) {
 
 #[tokio::test]
 async fn a_parked_key_about_the_container_takes_a_grant_back_and_its_end_gives_it_again() {
-    for (topic, key) in [
+    let sources = [
         ("customs.clearance", format!("container/{CONTAINER}")),
         (
             "customs.clearance",
@@ -52,7 +53,8 @@ async fn a_parked_key_about_the_container_takes_a_grant_back_and_its_end_gives_i
         ("customs.hold", format!("container-visit/{VISIT}")),
         ("gate.hold", "declaration/declaration-1".to_owned()),
         ("gate.container-visit", format!("GUOYUAN-PORT/{CONTAINER}")),
-    ] {
+    ];
+    join_all(sources.map(async |(topic, key)| {
         let world = World::new().await;
         world.granted().await;
         park(&world, topic, &key).await;
@@ -83,7 +85,8 @@ async fn a_parked_key_about_the_container_takes_a_grant_back_and_its_end_gives_i
             .answer(&ask, proto::gate::events::v1::AnswerVerdict::Applied)
             .await;
         until(&world, "GRANTED").await;
-    }
+    }))
+    .await;
 }
 
 /// Stops, or sets going again, the partition that holds a key, as the loop would: without telling the service.
@@ -102,12 +105,13 @@ async fn stop(world: &World, topic: &str, key: &str, because: Option<&str>) {
 
 #[tokio::test]
 async fn a_stopped_partition_takes_a_grant_back_and_its_end_gives_it_again() {
-    for (topic, key) in [
+    let sources = [
         ("customs.clearance", format!("container/{CONTAINER}")),
         ("customs.hold", format!("container-visit/{VISIT}")),
         ("gate.hold", "declaration/declaration-1".to_owned()),
         ("gate.container-visit", format!("GUOYUAN-PORT/{CONTAINER}")),
-    ] {
+    ];
+    join_all(sources.map(async |(topic, key)| {
         let world = World::new().await;
         world.granted().await;
         stop(&world, topic, &key, Some("another chain")).await;
@@ -130,18 +134,24 @@ async fn a_stopped_partition_takes_a_grant_back_and_its_end_gives_it_again() {
             .answer(&ask, proto::gate::events::v1::AnswerVerdict::Applied)
             .await;
         until(&world, "GRANTED").await;
-    }
+    }))
+    .await;
 }
 
-/// A list that is granted for a container at the port, and every key on which that rests.
-async fn list_with_its_sources() -> (World, Vec<(&'static str, String)>) {
+/// A list that is granted for a container at the port.
+async fn list_granted() -> World {
     let world = centre().await;
     world
         .visit(gate::ContainerVisitFact::Arrived, arrived())
         .await;
     world.clearance(vec![into_bond(true)]).await;
     world.list_granted_for(INTO, vec![CONTAINER.into()]).await;
-    let sources = vec![
+    world
+}
+
+/// Every key on which that rests.
+fn sources_of_the_list() -> Vec<(&'static str, String)> {
+    vec![
         ("bonded.stock-list", INTO.to_owned()),
         ("gate.list-passage", INTO.to_owned()),
         ("customs.declaration", DECLARATION.to_owned()),
@@ -154,14 +164,14 @@ async fn list_with_its_sources() -> (World, Vec<(&'static str, String)>) {
             "customs.clearance",
             format!("transport-document/{DOCUMENT}"),
         ),
-    ];
-    (world, sources)
+    ]
 }
 
 #[tokio::test]
 async fn a_parked_key_about_a_stock_list_takes_a_grant_back_and_its_end_gives_it_again() {
-    let (world, sources) = list_with_its_sources().await;
-    for (topic, about) in sources {
+    let sources = sources_of_the_list().into_iter();
+    join_all(sources.map(async |(topic, about)| {
+        let world = list_granted().await;
         park(&world, topic, &about).await;
         let explained = world.explain_list("operator", INTO).await.unwrap();
         assert!(
@@ -184,15 +194,18 @@ async fn a_parked_key_about_a_stock_list_takes_a_grant_back_and_its_end_gives_it
             .answer_about_list(INTO, &ask, gate::AnswerVerdict::Applied)
             .await;
         until_about(&world, &key(INTO), "GRANTED").await;
-    }
+    }))
+    .await;
 }
 
 #[tokio::test]
 async fn a_stopped_partition_takes_a_stock_lists_grant_back_and_its_end_gives_it_again() {
-    let (world, sources) = list_with_its_sources().await;
+    let sources = sources_of_the_list().into_iter();
     // A partition that nothing was read of has no position to stop at.
     let read = |topic: &&str| !["gate.list-passage", "customs.hold", "gate.hold"].contains(topic);
-    for (topic, about) in sources.into_iter().filter(|(topic, _)| read(topic)) {
+    let read = sources.filter(|(topic, _)| read(topic));
+    join_all(read.map(async |(topic, about)| {
+        let world = list_granted().await;
         stop(&world, topic, &about, Some("another chain")).await;
         let explained = world.explain_list("operator", INTO).await.unwrap();
         assert!(!explained.may_leave, "{topic} {about}");
@@ -203,7 +216,8 @@ async fn a_stopped_partition_takes_a_stock_lists_grant_back_and_its_end_gives_it
             .answer_about_list(INTO, &ask, gate::AnswerVerdict::Applied)
             .await;
         until_about(&world, &key(INTO), "GRANTED").await;
-    }
+    }))
+    .await;
 }
 
 #[tokio::test]

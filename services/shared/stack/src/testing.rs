@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use nix::unistd::Uid;
 use tokio::sync::OnceCell;
@@ -205,7 +206,7 @@ pub fn ground_for_tests() -> PathBuf {
 }
 
 /// A new folder in `ground`, held by this process; the folders of test
-/// processes that are gone are removed on the way.
+/// processes that are gone are removed meanwhile.
 fn fresh_folder(ground: &Path) -> Result<Folder, StackError> {
     // Nobody sweeps between the creation of a folder and its being held.
     let path = ground.join("sweeping.lock");
@@ -217,22 +218,36 @@ fn fresh_folder(ground: &Path) -> Result<Folder, StackError> {
         .open(&path)
         .map_err(StackError::io("open", &path))?;
     sweeping.lock().map_err(StackError::io("lock", &path))?;
-    sweep(ground);
+    let left = left_behind(ground);
     let created = tempfile::Builder::new()
         .prefix(FOLDER_PREFIX)
         .tempdir_in(ground)
         .map_err(StackError::io("create a folder in", ground))?;
-    Folder::hold(&created.keep())
+    let fresh = Folder::hold(&created.keep())?;
+    // A hundred thousand files take seconds, for which no test should wait.
+    thread::spawn(move || sweep(left));
+    Ok(fresh)
 }
 
-/// What cannot be removed now is left to the next.
-fn sweep(ground: &Path) {
-    for entry in fs::read_dir(ground).into_iter().flatten().flatten() {
+/// The folders of test processes that are gone, held by this one.
+fn left_behind(ground: &Path) -> Vec<Folder> {
+    let named = |entry: &fs::DirEntry| {
         let name = entry.file_name();
-        let ours = name.to_string_lossy().starts_with(FOLDER_PREFIX);
-        if ours && let Ok(folder) = Folder::hold(&entry.path()) {
-            let _ = crate::remove(folder.path());
-        }
+        name.to_string_lossy().starts_with(FOLDER_PREFIX)
+    };
+    fs::read_dir(ground)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(named)
+        .filter_map(|entry| Folder::hold(&entry.path()).ok())
+        .collect()
+}
+
+/// What cannot be removed now, or not before this process ends, is left to the next.
+fn sweep(left: Vec<Folder>) {
+    for folder in left {
+        let _ = crate::remove(folder.path());
     }
 }
 

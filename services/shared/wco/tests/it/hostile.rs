@@ -1,6 +1,7 @@
 //! Documents made to do harm: mutated real ones, and ones built to be large
 //! where they are cheap. Set `WCO_FUZZ_SECONDS` to mutate for longer.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use prost::Message;
@@ -15,8 +16,13 @@ fn no_mutation_of_a_real_document_does_harm() {
     let seconds = std::env::var("WCO_FUZZ_SECONDS")
         .ok()
         .and_then(|seconds| seconds.parse().ok())
-        .unwrap_or(4);
-    let tried = fuzz_for(Duration::from_secs(seconds), 0x9E37_79B9_7F4A_7C15);
+        .unwrap_or(2);
+    let seeds = [0x9E37_79B9_7F4A_7C15, 0x517C_C1B7_2722_0A95];
+    let tried: usize = thread::scope(|scope| {
+        let duration = Duration::from_secs(seconds);
+        let workers = seeds.map(|seed| scope.spawn(move || fuzz_for(duration, seed)));
+        workers.map(|worker| worker.join().unwrap()).iter().sum()
+    });
     assert!(tried > 100, "only {tried} documents were tried");
 }
 
