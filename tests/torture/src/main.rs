@@ -86,6 +86,19 @@ Example: cargo torture simulate --seeds 10000
         #[arg(long, default_value_t = 1, value_name = "NUMBER")]
         seed: u64,
     },
+    /// Keep each service from reading for a while, and see how fast it catches up
+    #[command(after_help = "Example: cargo torture catch-up --seconds-away 120")]
+    CatchUp {
+        /// What chance follows from; a new one each time if not given
+        #[arg(long, value_name = "NUMBER")]
+        seed: Option<u64>,
+        /// How long each is kept from reading
+        #[arg(long, default_value_t = 60, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..=3_600))]
+        seconds_away: u64,
+        /// How many journeys are on their way at once
+        #[arg(long, default_value_t = 12, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=200))]
+        players: u16,
+    },
     /// Check a running site: sequences, chains, topics, positions, decisions, answers, notices, stock
     Check {
         /// The state folder of a running `greenlane up`
@@ -103,6 +116,11 @@ fn main() -> ExitCode {
             let options = simulation::Options { first: seed, seeds };
             Ok(simulation::run(options))
         }
+        Some(Command::CatchUp {
+            seed,
+            seconds_away,
+            players,
+        }) => catch_up(seed, seconds_away, players),
         None => run(&arguments.run),
     };
     match found {
@@ -146,6 +164,25 @@ fn run(arguments: &RunArguments) -> anyhow::Result<bool> {
     }
     println!("{verdict}");
     Ok(verdict.violations.is_empty())
+}
+
+fn catch_up(seed: Option<u64>, seconds_away: u64, players: u16) -> anyhow::Result<bool> {
+    build()?;
+    let options = rig::catch_up::Options {
+        seed: seed.unwrap_or_else(Chance::seed),
+        away: Duration::from_secs(seconds_away),
+        players: players.into(),
+    };
+    let fast = on_this_thread(rig::catch_up::run(options))?;
+    println!(
+        "{}",
+        if fast {
+            "All caught up as wanted."
+        } else {
+            "Not all caught up as wanted."
+        }
+    );
+    Ok(fast)
 }
 
 /// What is disturbed is what stands in the sources now; built as the tests build it, so that both share it.

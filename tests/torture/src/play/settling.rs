@@ -12,6 +12,9 @@ use crate::site::Site;
 /// Queries come one after the other.
 const CONNECTIONS_MAX: u32 = 1;
 
+/// How far a service has read.
+const POSITIONS: &str = "select topic, partition, epoch, seq from fabric.position";
+
 /// The four databases, by service.
 pub type Databases = BTreeMap<&'static str, PgPool>;
 /// Epoch and sequence of partitions, by topic and number.
@@ -36,6 +39,25 @@ pub async fn settled(databases: &Databases) {
         Ok(looked.unwrap_or_else(|error| Err(error.to_string())))
     })
     .await;
+}
+
+/// How many records a service has applied of what the others published, and how many it has still to apply.
+///
+/// # Errors
+/// A database cannot be read.
+pub async fn applied_and_behind(databases: &Databases, service: &str) -> sqlx::Result<(u64, u64)> {
+    let Some(pool) = databases.get(service) else {
+        return Ok((0, 0));
+    };
+    // What is published in between is not counted, rather than counted as read.
+    let heads = heads(databases).await?;
+    let (mut applied, mut behind) = (0, 0);
+    for (partition, (_, seq)) in standing(pool, POSITIONS).await? {
+        let head = heads.get(&partition).map_or(seq, |(_, head)| *head);
+        applied += seq.unsigned_abs();
+        behind += u64::try_from(head - seq).unwrap_or_default();
+    }
+    Ok((applied, behind))
 }
 
 async fn look(databases: &Databases) -> sqlx::Result<Result<(), String>> {
@@ -65,8 +87,7 @@ async fn behind(databases: &Databases, heads: &Standing) -> sqlx::Result<Option<
         if !parked.is_empty() {
             return Ok(Some(format!("{service} has parked {parked:?}")));
         }
-        let positions = "select topic, partition, epoch, seq from fabric.position";
-        for (partition, applied) in standing(pool, positions).await? {
+        for (partition, applied) in standing(pool, POSITIONS).await? {
             let head = heads.get(&partition);
             if head.is_some_and(|head| *head != applied) {
                 return Ok(Some(format!(

@@ -6,6 +6,7 @@
 // Whoever runs the rig reads what it does as it does it.
 #![allow(clippy::print_stdout)]
 
+pub mod catch_up;
 pub mod chaos;
 mod clocks;
 mod connections;
