@@ -240,13 +240,9 @@ impl Stage {
 
     /// Every service but the one that is away answers a read.
     async fn others_answer(&self, away: Victim) {
-        let all = [
-            Victim::Gate,
-            Victim::Customs,
-            Victim::Bonded,
-            Victim::Release,
-        ];
-        let others = all.into_iter().filter(|service| *service != away);
+        let others = Victim::SERVICES
+            .into_iter()
+            .filter(|service| *service != away);
         join_all(others.map(async |service| {
             let what = format!("{service} answers without {away}");
             let answer = seen(&what, async || self.parties.read(service).await.map(Ok));

@@ -149,7 +149,7 @@ async fn list_granted() -> World {
     world
 }
 
-/// Every key on which that rests.
+/// Every key on which such a list rests.
 fn sources_of_the_list() -> Vec<(&'static str, String)> {
     vec![
         ("bonded.stock-list", INTO.to_owned()),
@@ -203,8 +203,8 @@ async fn a_stopped_partition_takes_a_stock_lists_grant_back_and_its_end_gives_it
     let sources = sources_of_the_list().into_iter();
     // A partition that nothing was read of has no position to stop at.
     let read = |topic: &&str| !["gate.list-passage", "customs.hold", "gate.hold"].contains(topic);
-    let read = sources.filter(|(topic, _)| read(topic));
-    join_all(read.map(async |(topic, about)| {
+    let sources = sources.filter(|(topic, _)| read(topic));
+    join_all(sources.map(async |(topic, about)| {
         let world = list_granted().await;
         stop(&world, topic, &about, Some("another chain")).await;
         let explained = world.explain_list("operator", INTO).await.unwrap();

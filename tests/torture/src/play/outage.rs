@@ -29,6 +29,14 @@ pub enum Victim {
 }
 
 impl Victim {
+    /// Those that answer callers.
+    pub const SERVICES: [Victim; 4] = [
+        Victim::Gate,
+        Victim::Customs,
+        Victim::Bonded,
+        Victim::Release,
+    ];
+
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {

@@ -2,7 +2,7 @@
 //! it, and then reads again. How fast it does so is compared with what it applies while all goes on as ever; meanwhile it
 //! must answer, and its memory is looked at. It must not know what is read.
 
-use std::cell::Cell;
+use std::convert::Infallible;
 use std::fmt;
 use std::fs;
 use std::time::Duration;
@@ -96,24 +96,17 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
     journey::stock_is_seeded(&parties).await;
     settling::settled(&databases).await;
 
-    let over = Cell::new(false);
     let players = (0..options.players).map(|number| {
         let chance = Chance::of(options.seed, &format!("player {number}"));
-        play(&parties, chance, &over)
+        play(&parties, chance)
     });
     let all = async {
         let mut fast = true;
-        for service in [
-            Victim::Gate,
-            Victim::Customs,
-            Victim::Bonded,
-            Victim::Release,
-        ] {
+        for service in Victim::SERVICES {
             let figures = catch_up(site, &parties, &databases, service, options.away).await?;
             println!("{figures}");
             fast &= figures.is_wanted();
         }
-        over.set(true);
         anyhow::Ok(fast)
     };
     tokio::select! {
@@ -123,8 +116,8 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
 }
 
 /// Begins journey after journey, and gives up those that wait for who is away.
-async fn play(parties: &Parties, chance: Chance, over: &Cell<bool>) {
-    while !over.get() {
+async fn play(parties: &Parties, chance: Chance) -> Infallible {
+    loop {
         let script = chance.one_of(&JOURNEYS);
         // What is in bond from the start would be gone before long.
         let script = match script.letter == OUT_OF_BOND.letter {
