@@ -99,6 +99,7 @@ struct Relay<'a, P: Platform> {
     owner: Uuid,
     producer: P::Producer,
     losses: u64,
+    stamped_idle_at: Option<Instant>,
     health: Health,
     progress: BTreeMap<Part, Progress>,
     /// Never below what was sent.
@@ -204,6 +205,7 @@ impl<'a, P: Platform> Relay<'a, P> {
             owner: platform.new_id(),
             producer,
             losses,
+            stamped_idle_at: None,
             health: links.health.clone(),
             progress: BTreeMap::new(),
             heads: BTreeMap::new(),
@@ -736,16 +738,21 @@ impl<'a, P: Platform> Relay<'a, P> {
         let now = answered(self.platform, self.db.clock()).await?;
         self.heads = answered(self.platform, self.db.all_heads()).await?;
         self.must_be_of_this_epoch()?;
+        // All idle partitions at once: whoever reads them wakes for each moment at which one comes, and asks the
+        // broker for all its partitions again.
         let idle = Duration::from_millis(self.config.watermark_idle_millis.into());
-        let elapsed = |at: Instant| self.platform.now().saturating_duration_since(at);
+        let also_idle = self
+            .stamped_idle_at
+            .is_none_or(|at| self.platform.now().saturating_duration_since(at) >= idle);
+        if also_idle {
+            self.stamped_idle_at = Some(self.platform.now());
+        }
         for (part, progress) in &mut self.progress {
             let Some(head) = self.heads.get(part) else {
                 continue;
             };
-            let recent = progress.stamped.is_some_and(|(acked, seq, at)| {
-                acked == progress.acked && seq == head.seq && elapsed(at) < idle
-            });
-            if !recent && progress.stamp.is_none() {
+            let has_no_news = progress.stamped == Some((progress.acked, head.seq));
+            if (also_idle || !has_no_news) && progress.stamp.is_none() {
                 progress.stamp = Some((head.seq, now));
             }
         }
@@ -791,7 +798,7 @@ impl<'a, P: Platform> Relay<'a, P> {
             match sent {
                 Ok(_) => {
                     progress.stamp = None;
-                    progress.stamped = Some((progress.acked, head.seq, self.platform.now()));
+                    progress.stamped = Some((progress.acked, head.seq));
                 }
                 Err(SendError::Full) => return Ok(()),
                 Err(error) => return Err(RelayError::Broker(error.to_string())),

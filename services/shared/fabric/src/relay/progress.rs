@@ -33,8 +33,8 @@ pub(super) struct Progress {
     under_way: usize,
     /// The head that must be acknowledged before the next watermark, and the watermark's time.
     pub stamp: Option<(u64, DateTime<Utc>)>,
-    /// What the last watermark said, and when it was sent.
-    pub stamped: Option<(u64, u64, Instant)>,
+    /// What the last watermark said: acknowledged and head.
+    pub stamped: Option<(u64, u64)>,
     /// What is being sent again for a request.
     rewound: Option<Rewound>,
     /// The last request that could not be served; it is repeated every second.
