@@ -6,6 +6,7 @@
 mod batch;
 mod entry;
 mod mend;
+mod pace;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::store::{self, Head, OutboxRow, Part};
 
 use self::batch::{BatchError, Committed, Fate};
 use self::entry::{Entry, Source};
+use self::pace::Pace;
 
 pub use self::entry::{Delivered, Item};
 pub use self::mend::RetryOutcome;
@@ -77,6 +79,7 @@ pub(crate) struct Writer<S: Service, P: Platform> {
     stamps_received: BTreeMap<Part, Instant>,
     lock_heads: bool,
     batches_begun: u64,
+    pace: Pace,
     kept_house_at: Instant,
     planned_at: Instant,
 }
@@ -104,6 +107,7 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
             stamps_received: BTreeMap::new(),
             lock_heads: false,
             batches_begun: 0,
+            pace: Pace::default(),
             kept_house_at: now,
             planned_at: now,
         }
@@ -140,14 +144,19 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
     async fn collect(&mut self, last_start: Instant) -> Option<Vec<Item<S::Input>>> {
         let limit = self.config.batch_inputs_max as usize;
         let mut items = Vec::new();
+        let stopping = *self.links.stop.borrow();
+        if stopping {
+            // Whoever reads next is given them again; callers wait for their answers.
+            self.deferred.retain(|entry| !entry.is_record());
+        }
         if self.deferred.is_empty() {
             let house_due = HOUSEKEEPING_EVERY.saturating_sub(self.since(self.kept_house_at));
             tokio::select! {
                 biased;
                 Some(item) = self.links.queue.recv() => items.push(item),
+                () = crate::fabric::told_to_stop(&mut self.links.stop) => return None,
                 Some(item) = self.links.records.recv() => items.push(item),
                 Some(item) = self.links.background.recv() => items.push(item),
-                () = crate::fabric::told_to_stop(&mut self.links.stop) => return None,
                 () = self.platform.sleep(house_due) => return Some(items),
             }
         }
@@ -156,12 +165,19 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
         if since < spacing {
             self.platform.sleep(spacing.saturating_sub(since)).await;
         }
-        // Each source has half of the batch for itself; what one leaves the other may take.
-        let half = limit / 2 + 1;
         drain(&mut self.links.background, &mut items, 16);
-        drain(&mut self.links.records, &mut items, half);
+        // Each source has half of the batch for itself; what one leaves the other may take. Of records no more wait for
+        // another batch than in the queue.
+        let behind = self.deferred.iter().filter(|entry| entry.is_record());
+        let full = behind.count() >= self.config.record_queue_max as usize;
+        let records = if full || stopping { 0 } else { limit };
+        drain(
+            &mut self.links.records,
+            &mut items,
+            records.min(limit / 2 + 1),
+        );
         drain(&mut self.links.queue, &mut items, limit);
-        drain(&mut self.links.records, &mut items, limit);
+        drain(&mut self.links.records, &mut items, records);
         Some(items)
     }
 
@@ -278,7 +294,9 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
             self.batches_begun = self.batches_begun.wrapping_add(1);
             let commands_go_first = !self.batches_begun.is_multiple_of(RECORDS_FIRST_ONE_OF);
             entries.sort_by_key(|entry| entry.is_command() != commands_go_first);
+            let (entries, behind) = self.pace.part(entries);
             self.run_all(db, entries).await;
+            self.deferred.extend(behind);
         }
         stamps.retain(|part, _| {
             let waits = |entry: &Entry<S::Input>| entry.record_part().as_ref() == Some(part);
@@ -480,6 +498,11 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
             let _ = self.links.relay.try_send(committed.rows);
         }
         self.links.committed.send_modify(|count| *count += 1);
+        self.pace.learn(
+            &entries,
+            &committed.fates,
+            self.config.batch_inputs_max as usize,
+        );
         for (entry, fate) in entries.into_iter().zip(committed.fates) {
             match (entry, fate) {
                 (entry, Fate::Deferred) => self.deferred.push_back(entry),

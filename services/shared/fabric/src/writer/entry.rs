@@ -103,6 +103,10 @@ impl<I> Entry<I> {
         matches!(self.source, Source::Command { .. })
     }
 
+    pub(super) fn is_record(&self) -> bool {
+        matches!(self.source, Source::Record { .. })
+    }
+
     /// Whether somebody still waits for the answer to a command: whoever called within a time that has passed, or has
     /// gone, does not. Everything else is wanted.
     pub(super) fn is_wanted(&self) -> bool {
