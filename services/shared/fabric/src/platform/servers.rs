@@ -1,6 +1,6 @@
 //! The real platform: PostgreSQL, Kafka and this machine's clock.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,6 +31,8 @@ use super::{Outgoing, Platform, Producer, Reader, Received, SendError, Session, 
 
 /// How long the broker may take to acknowledge a record.
 const ACK_WAIT: Duration = Duration::from_secs(10);
+/// After so long the broker's client finds the leaders by itself.
+const LEADER_WAIT: Duration = Duration::from_secs(1);
 
 /// A database and a broker, by their addresses.
 #[derive(Clone)]
@@ -373,6 +375,7 @@ pub(crate) struct Consumption {
 impl Reader for Consumption {
     fn assign(&self, from: BTreeMap<Part, i64>) -> Result<(), String> {
         let name = |topic: &str| kafka::topic_name(&self.config.topic_prefix, topic);
+        let topics: BTreeSet<String> = from.keys().map(|(topic, _)| name(topic)).collect();
         let offsets: HashMap<(String, i32), Offset> = from
             .into_iter()
             .map(|((topic, partition), next)| {
@@ -386,7 +389,10 @@ impl Reader for Consumption {
         let list = TopicPartitionList::from_topic_map(&offsets).unwrap_or_default();
         self.consumer
             .assign(&list)
-            .map_err(|error| error.to_string())
+            .map_err(|error| error.to_string())?;
+        let consumer = Arc::clone(&self.consumer);
+        tokio::task::spawn_blocking(move || find_leaders(&consumer, topics));
+        Ok(())
     }
 
     async fn next(&self) -> Option<Received> {
@@ -411,6 +417,16 @@ impl Reader for Consumption {
 
     fn close(self) {
         kafka::close(self.consumer);
+    }
+}
+
+/// Asks who leads these topics: of one that is new to it the broker's client asks by itself only once a second. Blocks.
+fn find_leaders(consumer: &StreamConsumer<Connection>, topics: BTreeSet<String>) {
+    for topic in topics {
+        if let Err(error) = consumer.fetch_metadata(Some(&topic), LEADER_WAIT) {
+            tracing::debug!(%error, "the broker does not say who leads its partitions");
+            break;
+        }
     }
 }
 
