@@ -98,6 +98,9 @@ Example: cargo torture simulate --seeds 10000
         /// How many journeys are on their way at once
         #[arg(long, default_value_t = 12, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=200))]
         players: u16,
+        /// How long each journey rests after a step: so long that the processors have room for what catches up
+        #[arg(long, default_value_t = 1_000, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(0..=60_000))]
+        rest_millis: u64,
     },
     /// Check a running site: sequences, chains, topics, positions, decisions, answers, notices, stock
     Check {
@@ -120,7 +123,13 @@ fn main() -> ExitCode {
             seed,
             seconds_away,
             players,
-        }) => catch_up(seed, seconds_away, players),
+            rest_millis,
+        }) => catch_up(rig::catch_up::Options {
+            seed: seed.unwrap_or_else(Chance::seed),
+            away: Duration::from_secs(seconds_away),
+            players: players.into(),
+            rest: Duration::from_millis(rest_millis),
+        }),
         None => run(&arguments.run),
     };
     match found {
@@ -166,13 +175,8 @@ fn run(arguments: &RunArguments) -> anyhow::Result<bool> {
     Ok(verdict.violations.is_empty())
 }
 
-fn catch_up(seed: Option<u64>, seconds_away: u64, players: u16) -> anyhow::Result<bool> {
+fn catch_up(options: rig::catch_up::Options) -> anyhow::Result<bool> {
     build()?;
-    let options = rig::catch_up::Options {
-        seed: seed.unwrap_or_else(Chance::seed),
-        away: Duration::from_secs(seconds_away),
-        players: players.into(),
-    };
     let fast = on_this_thread(rig::catch_up::run(options))?;
     println!(
         "{}",

@@ -39,12 +39,16 @@ pub struct Options {
     pub away: Duration,
     /// How many journeys are on their way at once.
     pub players: usize,
+    /// How long each of them rests after a step: without rest so few as one keep the processors busy.
+    pub rest: Duration,
 }
 
 /// How one service caught up.
 struct Figures {
     service: Victim,
     live_per_second: u64,
+    /// How much of the processors was in use meanwhile: who shall go three times as fast needs the rest.
+    live_busy_percent: u64,
     behind: u64,
     took: Duration,
     caught_up_per_second: u64,
@@ -65,10 +69,11 @@ impl fmt::Display for Figures {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "{}: {} records a second while all goes on; {} behind, caught up in {} ms, {} a second; {} reads answered \
+            "{}: {} records a second while all goes on, {} % of the processors in use; {} behind, caught up in {} ms, {} a second; {} reads answered \
              within {} ms, {} refused; memory {} KiB before, {} at most",
             self.service,
             self.live_per_second,
+            self.live_busy_percent,
             self.behind,
             self.took.as_millis(),
             self.caught_up_per_second,
@@ -98,7 +103,7 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
 
     let players = (0..options.players).map(|number| {
         let chance = Chance::of(options.seed, &format!("player {number}"));
-        play(&parties, chance)
+        play(&parties, chance, options.rest)
     });
     let all = async {
         let mut fast = true;
@@ -116,7 +121,7 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
 }
 
 /// Begins journey after journey, and gives up those that wait for who is away.
-async fn play(parties: &Parties, chance: Chance) -> Infallible {
+async fn play(parties: &Parties, chance: Chance, rest: Duration) -> Infallible {
     loop {
         let script = chance.one_of(&JOURNEYS);
         // What is in bond from the start would be gone before long.
@@ -133,6 +138,7 @@ async fn play(parties: &Parties, chance: Chance) -> Infallible {
             if timeout(STEP_PATIENCE, playing).await.is_err() {
                 break;
             }
+            sleep(rest).await;
         }
     }
 }
@@ -146,9 +152,11 @@ async fn catch_up(
 ) -> anyhow::Result<Figures> {
     let name = service.name();
     let (begin, _) = applied_and_behind(databases, name).await?;
+    let used_before = processor_ticks()?;
     sleep(away).await;
     let (end, _) = applied_and_behind(databases, name).await?;
     let live_per_second = per_second(end.saturating_sub(begin), away);
+    let live_busy_percent = busy_percent(used_before, processor_ticks()?);
 
     let held = keep_from_reading(site, name).await?;
     sleep(away).await;
@@ -169,6 +177,7 @@ async fn catch_up(
             return Ok(Figures {
                 service,
                 live_per_second,
+                live_busy_percent,
                 behind,
                 took,
                 caught_up_per_second: per_second(applied.saturating_sub(begin), took),
@@ -218,6 +227,23 @@ async fn keep_from_reading(site: &'static Site, service: &str) -> anyhow::Result
     let held = timeout(STEP_PATIENCE, held).await;
     site.signal(Signal::SIGCONT);
     held.context("another session holds the partitions")?
+}
+
+/// All that the machine's processors have counted since it started, and how much of it they had nothing to do.
+fn processor_ticks() -> anyhow::Result<(u64, u64)> {
+    let counted = fs::read_to_string("/proc/stat")?;
+    let line = counted.lines().next().unwrap_or_default();
+    let ticks = line.split_whitespace().skip(1).take(8).map(str::parse);
+    let ticks = ticks.collect::<Result<Vec<u64>, _>>()?;
+    let [_, _, _, idle, waiting, ..] = ticks[..] else {
+        anyhow::bail!("the system does not say what its processors did");
+    };
+    Ok((ticks.iter().sum(), idle + waiting))
+}
+
+fn busy_percent((all_before, idle_before): (u64, u64), (all, idle): (u64, u64)) -> u64 {
+    let all = (all - all_before).max(1);
+    100 * all.saturating_sub(idle - idle_before) / all
 }
 
 fn per_second(count: u64, time: Duration) -> u64 {
