@@ -9,6 +9,7 @@ pub mod play;
 pub mod rig;
 pub mod simulation;
 pub mod site;
+pub mod tenancy;
 pub mod topics;
 
 /// The simulation and the checker mostly make and drop small things.

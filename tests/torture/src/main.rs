@@ -15,7 +15,7 @@ use torture::evidence::Evidence;
 use torture::play::chance::Chance;
 use torture::rig;
 use torture::rig::chaos::Sort;
-use torture::{bugs, checker, simulation};
+use torture::{bugs, checker, simulation, tenancy};
 
 /// Disturbs a site of its own while all journeys are played on it, and looks for what may never happen
 #[derive(Parser)]
@@ -102,6 +102,16 @@ Example: cargo torture simulate --seeds 10000
         #[arg(long, default_value_t = 1_000, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(0..=60_000))]
         rest_millis: u64,
     },
+    /// Ask every RPC with names of what is another's, and see that nothing is learnt of it
+    #[command(after_help = "Example: cargo torture tenancy --cases 100000")]
+    Tenancy {
+        /// What chance follows from; a new one each time if not given
+        #[arg(long, value_name = "NUMBER")]
+        seed: Option<u64>,
+        /// How many questions
+        #[arg(long, default_value_t = 100_000, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+        cases: u32,
+    },
     /// Check a running site: sequences, chains, topics, positions, decisions, answers, notices, stock
     Check {
         /// The state folder of a running `greenlane up`
@@ -130,6 +140,7 @@ fn main() -> ExitCode {
             players: players.into(),
             rest: Duration::from_millis(rest_millis),
         }),
+        Some(Command::Tenancy { seed, cases }) => ask_for_others(seed, cases),
         None => run(&arguments.run),
     };
     match found {
@@ -187,6 +198,14 @@ fn catch_up(options: rig::catch_up::Options) -> anyhow::Result<bool> {
         }
     );
     Ok(fast)
+}
+
+fn ask_for_others(seed: Option<u64>, cases: u32) -> anyhow::Result<bool> {
+    build()?;
+    on_this_thread(tenancy::run(tenancy::Options {
+        seed: seed.unwrap_or_else(Chance::seed),
+        cases: usize::try_from(cases)?,
+    }))
 }
 
 /// What is disturbed is what stands in the sources now; built as the tests build it, so that both share it.
