@@ -35,18 +35,18 @@ use crate::play::settling;
 use crate::site::Site;
 
 /// Who sees all that there is, each its own.
-const OWNERS: [(&str, &str); 11] = [
-    ("haulier-a", "haulier"),
-    ("broker-a", "broker"),
-    ("broker-b", "broker"),
-    ("trader-a", "trader"),
-    ("trader-b", "trader"),
-    ("line-a", "line"),
-    ("operator", "operator"),
-    ("terminal", "terminal"),
-    ("centre-gate", "terminal"),
-    ("officer-1", "officer"),
-    ("admin", "admin"),
+const OWNERS: [(&str, Role); 11] = [
+    ("haulier-a", Role::Haulier),
+    ("broker-a", Role::Broker),
+    ("broker-b", Role::Broker),
+    ("trader-a", Role::Trader),
+    ("trader-b", Role::Trader),
+    ("line-a", Role::Line),
+    ("operator", Role::Operator),
+    ("terminal", Role::Terminal),
+    ("centre-gate", Role::Terminal),
+    ("officer-1", Role::Officer),
+    ("admin", Role::Admin),
 ];
 /// Who sees nothing of it; officers and the administrator see everything and are not asked.
 const STRANGERS: [Role; 6] = [
@@ -215,7 +215,7 @@ impl Asking {
         let role = chance.one_of(&STRANGERS);
         let strangers = [2 * number, 2 * number + 1].map(|number| format!("stranger-{number}"));
         let bearers = strangers.clone().map(|party| self.bearer(&party, role));
-        let reached = self.rpcs.iter().filter(|rpc| rpc.admits(role.as_str()));
+        let reached = self.rpcs.iter().filter(|rpc| rpc.admits(role));
         let rpc = chance.one_of(&reached.collect::<Vec<_>>());
         let question = self.question(rpc, &chance);
         let mut own: BTreeSet<String> = strangers.into_iter().collect();

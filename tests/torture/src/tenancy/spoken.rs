@@ -1,12 +1,14 @@
 //! How any RPC is called without code made for it: messages by their descriptors, as the services' reflection gives them.
 //! It must not know what is asked.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Buf as _;
+use chassis::{Permissions, Role};
 use futures::StreamExt as _;
 use prost::Message as _;
-use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, MethodDescriptor, Value};
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, MethodDescriptor};
 use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::http::uri::PathAndQuery;
@@ -24,8 +26,9 @@ const ANSWER_WAIT: Duration = Duration::from_secs(20);
 pub struct Rpc {
     /// The service's database and process: "gate".
     pub service: String,
+    path: String,
     method: MethodDescriptor,
-    roles: Vec<String>,
+    roles: BTreeSet<Role>,
     any_authenticated: bool,
 }
 
@@ -33,32 +36,23 @@ impl Rpc {
     /// Every RPC of the four services.
     pub fn all() -> anyhow::Result<Vec<Rpc>> {
         let pool = DescriptorPool::decode(proto::FILE_DESCRIPTOR_SET)?;
-        let permission = pool.get_extension_by_name("greenlane.common.v1.permission");
-        let permission = permission.ok_or_else(|| anyhow::anyhow!("no permission is declared"))?;
+        let permissions = Permissions::from_descriptors(proto::FILE_DESCRIPTOR_SET)?;
         let mut all = Vec::new();
         for service in pool.services() {
             let package = service.package_name().split('.').nth(1).unwrap_or_default();
             // Each service has its own: what it tells is the same.
             let owner = if package == "fabric" { "gate" } else { package };
             for method in service.methods() {
-                let options = method.options();
-                let declared = options.get_extension(&permission);
-                let Some(declared) = declared.as_message() else {
-                    continue;
-                };
-                let roles = declared.get_field_by_name("roles");
-                let roles = roles.as_deref().and_then(Value::as_list);
-                let any = declared.get_field_by_name("any_authenticated");
-                all.push(Rpc {
-                    service: owner.to_owned(),
-                    method,
-                    roles: roles
-                        .into_iter()
-                        .flatten()
-                        .filter_map(|role| role.as_str().map(str::to_owned))
-                        .collect(),
-                    any_authenticated: any.as_deref().and_then(Value::as_bool) == Some(true),
-                });
+                let path = path(&method);
+                if let Some(permission) = permissions.of(&path) {
+                    all.push(Rpc {
+                        service: owner.to_owned(),
+                        path,
+                        method,
+                        roles: permission.roles.clone(),
+                        any_authenticated: permission.any_authenticated,
+                    });
+                }
             }
         }
         Ok(all)
@@ -75,8 +69,8 @@ impl Rpc {
     }
 
     /// Whether somebody of this role reaches it.
-    pub fn admits(&self, role: &str) -> bool {
-        self.any_authenticated || self.roles.iter().any(|admitted| admitted == role)
+    pub fn admits(&self, role: Role) -> bool {
+        self.any_authenticated || self.roles.contains(&role)
     }
 
     /// Asks, and takes what comes.
@@ -95,12 +89,8 @@ impl Rpc {
         bearer: &str,
         message: DynamicMessage,
     ) -> Result<Vec<DynamicMessage>, Status> {
-        let path = format!(
-            "/{}/{}",
-            self.method.parent_service().full_name(),
-            self.name()
-        );
-        let path = PathAndQuery::try_from(path).map_err(|_| Status::internal("no such path"))?;
+        let path = PathAndQuery::try_from(self.path.as_str());
+        let path = path.map_err(|_| Status::internal("no such path"))?;
         let codec = Described(self.method.output());
         let mut client = Grpc::new(channel.clone());
         client
@@ -133,6 +123,10 @@ impl Rpc {
         }
         Ok(messages)
     }
+}
+
+fn path(method: &MethodDescriptor) -> String {
+    format!("/{}/{}", method.parent_service().full_name(), method.name())
 }
 
 fn authorized<T>(message: T, bearer: &str) -> Result<Request<T>, Status> {
