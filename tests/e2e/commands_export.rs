@@ -182,8 +182,12 @@ fn what_is_held_is_not_loaded_and_stays_when_the_barge_leaves_until_it_is_lifted
     let hold = hold["hold_id"].as_str().unwrap();
     let lift = ["terminal", "lift", hold, "--reason", "repacked"];
     cargo.site.run(&lift).done();
-    until("it is loaded", || desk("barge", &cargo, "load").code == 0);
-    desk("barge", &cargo, "depart").done();
+    // What release made of the hold may reach gate after the lift, and takes the container off again until
+    // release has heard of the lift too.
+    until("it is loaded and has left", || {
+        let loaded = desk("barge", &cargo, "load").code == 0;
+        loaded && desk("barge", &cargo, "depart").code == 0
+    });
     let stay = cargo.container_visit();
     assert_eq!(stay["phase"], "CONTAINER_VISIT_PHASE_DEPARTED");
     assert_eq!(stay["departure_conveyance"], cargo.train.as_str());
