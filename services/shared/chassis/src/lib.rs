@@ -21,6 +21,7 @@ pub mod shutdown;
 pub mod telemetry;
 
 mod ages;
+mod connections;
 mod quotas;
 mod rpc;
 

@@ -23,13 +23,17 @@ use tower::Service;
 use tracing::{Instrument as _, Span, field};
 
 use crate::config::ServerConfig;
+use crate::connections::Peer;
 use crate::errors;
 use crate::identity::{self, Caller, Permissions, Treatment, Verifier};
-use crate::quotas::Quotas;
+use crate::quotas::{Counted, Quotas};
 
 /// So many calls of health and reflection are in hand at once; they have places of their own, so that a
 /// full service still says how it is, but not without limit, for they need no token.
 const OPEN_CALLS_MAX: usize = 1_024;
+
+/// A timer is no finer: what may take less than this has no time at all.
+const TIMER_STEP: Duration = Duration::from_millis(1);
 
 /// What the wrapped services share.
 pub(crate) struct Surroundings {
@@ -68,19 +72,50 @@ impl Surroundings {
             .map_err(|_| errors::overloaded())
     }
 
-    /// Who calls, and until when their token speaks for them.
+    /// Who calls, and until when their token or certificate speaks for them. A token that is sent counts, whatever
+    /// certificate the connection has.
     async fn admit(
         &self,
         path: &str,
         headers: &HeaderMap,
-    ) -> Result<(Arc<Caller>, Option<Instant>), Refusal> {
-        let token = bearer(headers)?;
-        let (caller, left) = self.verifier.verify_for(token).await?;
+        peer: Option<&Peer>,
+        treatment: Treatment,
+    ) -> Result<Admitted, Refusal> {
+        let shown = peer.and_then(|peer| peer.certificate.as_ref());
+        let (caller, left) = match shown {
+            Some(shown) if !headers.contains_key(header::AUTHORIZATION) => {
+                self.verifier.known_by(shown)?
+            }
+            _ => self.verifier.verify_for(bearer(headers)?).await?,
+        };
         self.permissions.check(path, &caller)?;
         self.quotas.count(&caller.party)?;
-        // None lies beyond any clock.
-        Ok((caller, Instant::now().checked_add(left)))
+        let counted = match treatment {
+            Treatment::Streaming => self.quotas.open_stream(&caller.party)?,
+            Treatment::Open | Treatment::Unary | Treatment::Unknown => {
+                self.quotas.take_in_hand(&caller.party)?
+            }
+        };
+        Ok(Admitted {
+            caller,
+            // None lies beyond any clock.
+            valid_until: Instant::now().checked_add(left),
+            counted,
+        })
     }
+}
+
+/// A call that is let in.
+struct Admitted {
+    caller: Arc<Caller>,
+    valid_until: Option<Instant>,
+    counted: Counted,
+}
+
+/// What a call takes as long as it lasts.
+struct Places {
+    _place: OwnedSemaphorePermit,
+    _counted: Option<Counted>,
 }
 
 /// A service with the surroundings of a call.
@@ -144,30 +179,60 @@ where
         Err(full) => return observation.refuse(full),
     };
     let mut limit = match treatment {
-        Treatment::Unary | Treatment::Unknown => Limit::Timeout(surroundings.request_timeout),
+        Treatment::Unary | Treatment::Unknown => {
+            let wanted = caller_waits(request.headers()).unwrap_or(Duration::MAX);
+            Limit::Timeout(wanted.min(surroundings.request_timeout))
+        }
         Treatment::Open | Treatment::Streaming => Limit::None,
     };
+    let mut counted = None;
     if treatment != Treatment::Open {
-        match surroundings
-            .admit(request.uri().path(), request.headers())
-            .await
-        {
-            Ok((caller, valid_until)) => {
+        let (path, peer) = (request.uri().path(), request.extensions().get::<Peer>());
+        let admitted = surroundings.admit(path, request.headers(), peer, treatment);
+        match admitted.await {
+            Ok(admitted) => {
+                let caller = admitted.caller;
                 observation.span.record("party", caller.party.as_str());
                 request.extensions_mut().insert(caller);
-                if let (Treatment::Streaming, Some(valid_until)) = (treatment, valid_until) {
+                if let (Treatment::Streaming, Some(valid_until)) = (treatment, admitted.valid_until)
+                {
                     limit = Limit::Token(valid_until);
                 }
+                counted = Some(admitted.counted);
             }
             Err(refusal) => return observation.refuse(errors::to_status(&refusal)),
         }
     }
+    let places = Places {
+        _place: place,
+        _counted: counted,
+    };
     match handle(inner, request, limit).await {
         Ok(response) => match errors::catalogued(response.headers()) {
             Some(status) => observation.refuse(status),
-            None => observation.watch(response, place, limit),
+            None => observation.watch(response, places, limit),
         },
         Err(status) => observation.refuse(status),
+    }
+}
+
+/// How long the caller waits for an answer, as gRPC writes it: at most eight digits and a unit ("100m"). What cannot be
+/// read was not asked.
+fn caller_waits(headers: &HeaderMap) -> Option<Duration> {
+    let written = headers.get("grpc-timeout")?.to_str().ok()?;
+    let (digits, unit) = written.split_at_checked(written.len().checked_sub(1)?)?;
+    if digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let count: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(count * 3_600)),
+        "M" => Some(Duration::from_secs(count * 60)),
+        "S" => Some(Duration::from_secs(count)),
+        "m" => Some(Duration::from_millis(count)),
+        "u" => Some(Duration::from_micros(count)),
+        "n" => Some(Duration::from_nanos(count)),
+        _ => None,
     }
 }
 
@@ -178,7 +243,7 @@ enum Limit {
     None,
     /// So long until its handler has answered.
     Timeout(Duration),
-    /// To its last byte as long as the caller's token is good.
+    /// To its last byte as long as the caller's token, or certificate, is good.
     Token(Instant),
 }
 
@@ -194,6 +259,10 @@ where
     let handled = AssertUnwindSafe(inner.call(request)).catch_unwind();
     let handled = match limit {
         Limit::None => handled.await,
+        // Over before it began: it is not begun.
+        Limit::Timeout(timeout) if timeout < TIMER_STEP => {
+            return Err(errors::deadline_exceeded(timeout));
+        }
         Limit::Timeout(timeout) => tokio::time::timeout(timeout, handled)
             .await
             .map_err(|_| errors::deadline_exceeded(timeout))?,
@@ -293,14 +362,9 @@ impl Observation {
         status.into_http()
     }
 
-    /// Hands the answer on and keeps watching, and keeps the place, until its last byte has left or the
+    /// Hands the answer on and keeps watching, and keeps its places, until its last byte has left or the
     /// token's time is over.
-    fn watch(
-        mut self,
-        response: Response<Body>,
-        place: OwnedSemaphorePermit,
-        limit: Limit,
-    ) -> Response<Body> {
+    fn watch(mut self, response: Response<Body>, places: Places, limit: Limit) -> Response<Body> {
         self.note(response.headers());
         let expiry = match limit {
             Limit::Token(valid_until) => Some(Box::pin(tokio::time::sleep_until(valid_until))),
@@ -311,7 +375,7 @@ impl Observation {
                 body: Some(body),
                 expiry,
                 observation: self,
-                _place: place,
+                _places: places,
             })
         })
     }
@@ -345,7 +409,7 @@ struct Watched {
     body: Option<Body>,
     expiry: Option<Pin<Box<Sleep>>>,
     observation: Observation,
-    _place: OwnedSemaphorePermit,
+    _places: Places,
 }
 
 impl Watched {

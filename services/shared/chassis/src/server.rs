@@ -1,10 +1,9 @@
-//! The gRPC server of a service: TLS, limits, health, reflection, and an end that finishes what is in
+//! The gRPC server of a service: limits, health, reflection, and an end that finishes what is in
 //! hand. It must not know which services it serves beyond their names.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::Request;
@@ -13,13 +12,13 @@ use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::service::Routes;
 use tonic::transport::server::TcpIncoming;
-use tonic::transport::{Identity, ServerTlsConfig};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 use tower::Service;
 
 use crate::admin::{self, MetricsError, Readiness};
 use crate::config::ServerConfig;
+use crate::connections::{self, Tls, TlsError};
 use crate::identity::{Permissions, Verifier};
 use crate::rpc::{Surrounded, Surroundings};
 use crate::shutdown::Shutdown;
@@ -41,9 +40,9 @@ pub enum ServerError {
     /// The address of the admin port is not free.
     #[error("server.admin_listen {0} cannot be bound, choose a free address: {1}")]
     AdminListen(SocketAddr, #[source] std::io::Error),
-    /// The certificate or its key cannot be read.
-    #[error("{0} cannot be read, check server.tls_certificate_file and server.tls_key_file: {1}")]
-    TlsFile(PathBuf, #[source] std::io::Error),
+    /// There is no TLS with the files that are configured.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// gRPC could not be served.
     #[error("gRPC cannot be served, check the server section: {0}")]
     Transport(#[from] tonic::transport::Error),
@@ -136,7 +135,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Where an address is taken, the certificate cannot be read, or a service is not known to the
+    /// Where an address is taken, the files of TLS cannot be used, or a service is not known to the
     /// permissions.
     pub async fn bind(self, readiness: Readiness) -> Result<BoundServer, ServerError> {
         if let Some(name) = self
@@ -154,7 +153,8 @@ impl Server {
         let address = incoming
             .local_addr()
             .map_err(|error| ServerError::Listen(self.config.listen, error))?;
-        let transport = transport(&self.config).await?;
+        let tls = Tls::open(&self.config).await?;
+        let transport = transport(&self.config);
         let metrics = admin::install_metrics()?;
         let (health, health_service) = tonic_health::server::health_reporter();
         // The descriptors are the whole platform's; what is listed is what is served here.
@@ -191,6 +191,8 @@ impl Server {
             admin_address,
             transport,
             incoming,
+            tls,
+            config: self.config.clone(),
             routes: Surrounded::new(routes, surroundings),
             health: Health {
                 reporter: health,
@@ -198,7 +200,6 @@ impl Server {
             },
             readiness,
             shutdown: self.shutdown,
-            drain_timeout: Duration::from_millis(self.config.drain_timeout_ms),
             stopped,
             admin,
         })
@@ -228,11 +229,12 @@ pub struct BoundServer {
     admin_address: SocketAddr,
     transport: tonic::transport::Server,
     incoming: TcpIncoming,
+    tls: Option<Tls>,
+    config: ServerConfig,
     routes: Surrounded<Routes>,
     health: Health,
     readiness: Readiness,
     shutdown: Shutdown,
-    drain_timeout: Duration,
     stopped: Shutdown,
     admin: JoinHandle<()>,
 }
@@ -258,11 +260,13 @@ impl BoundServer {
         tracing::info!(service = self.service, address = %self.address, admin = %self.admin_address, "serving");
         let health = tokio::spawn(self.health.follow(self.readiness.clone()));
         let closing = closing(self.shutdown.clone(), self.readiness);
-        let serving =
-            self.transport
-                .serve_with_incoming_shutdown(self.routes, self.incoming, closing);
+        let shutdown = self.shutdown.clone();
+        let accepted = connections::accepted(self.incoming, self.tls, &self.config, shutdown);
+        let serving = self
+            .transport
+            .serve_with_incoming_shutdown(self.routes, accepted, closing);
         let requested = self.shutdown.requested();
-        let drain_timeout = self.drain_timeout;
+        let drain_timeout = Duration::from_millis(self.config.drain_timeout_ms);
         let served = tokio::select! {
             served = serving => served,
             () = async { requested.await; tokio::time::sleep(drain_timeout).await } => {
@@ -312,22 +316,10 @@ impl Health {
     }
 }
 
-async fn transport(config: &ServerConfig) -> Result<tonic::transport::Server, ServerError> {
-    let mut transport = tonic::transport::Server::builder()
+fn transport(config: &ServerConfig) -> tonic::transport::Server {
+    tonic::transport::Server::builder()
         .max_concurrent_streams(config.streams_per_connection_max)
         .http2_max_header_list_size(HEADERS_BYTES_MAX)
         .http2_keepalive_interval(Some(Duration::from_millis(config.keepalive_interval_ms)))
-        .http2_keepalive_timeout(Some(Duration::from_millis(config.keepalive_timeout_ms)));
-    if let (Some(certificate), Some(key)) = (&config.tls_certificate_file, &config.tls_key_file) {
-        crate::install_tls_provider();
-        let identity = Identity::from_pem(read_pem(certificate).await?, read_pem(key).await?);
-        transport = transport.tls_config(ServerTlsConfig::new().identity(identity))?;
-    }
-    Ok(transport)
-}
-
-async fn read_pem(file: &Path) -> Result<Vec<u8>, ServerError> {
-    tokio::fs::read(file)
-        .await
-        .map_err(|error| ServerError::TlsFile(file.to_owned(), error))
+        .http2_keepalive_timeout(Some(Duration::from_millis(config.keepalive_timeout_ms)))
 }

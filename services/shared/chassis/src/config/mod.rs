@@ -9,6 +9,6 @@ mod sections;
 pub use faults::{ConfigFault, ConfigFaults, Faults, Validate};
 pub use load::{load, load_with};
 pub use sections::{
-    DatabaseConfig, IdentityConfig, IssuerConfig, LogFormat, PartyQuota, QuotaConfig, ServerConfig,
-    TelemetryConfig, empty_is_none,
+    CertificateConfig, DatabaseConfig, IdentityConfig, IssuerConfig, LogFormat, PartyQuota,
+    QuotaConfig, ServerConfig, TelemetryConfig, empty_is_none,
 };

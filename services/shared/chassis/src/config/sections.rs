@@ -10,9 +10,13 @@ use serde::de::value::StringDeserializer;
 use serde::de::{Deserializer, IntoDeserializer};
 
 use super::faults::{Faults, Validate};
+use crate::identity::Role;
 
 /// The longest any time setting may be, in milliseconds: a day.
 const MILLIS_MAX: u64 = 86_400_000;
+
+/// The most calls of any quota.
+const CALLS_MAX: u32 = 1_000_000;
 
 /// Where and within which limits a service answers.
 #[derive(Clone, Debug, Deserialize)]
@@ -28,6 +32,18 @@ pub struct ServerConfig {
     /// The certificate's private key (PEM).
     #[serde(deserialize_with = "empty_is_none")]
     pub tls_key_file: Option<PathBuf>,
+    /// The authorities (PEM) whose certificates machines may show instead of a token; who shows which stands in
+    /// [`IdentityConfig::certificates`]. Empty: nobody is asked for one.
+    #[serde(deserialize_with = "empty_is_none")]
+    pub tls_client_ca_file: Option<PathBuf>,
+    /// Whether gRPC is served in plain text where other machines reach it: behind something that ends TLS.
+    pub plain_text: bool,
+    /// So many connections are open at once; more are closed at once.
+    pub connections_max: usize,
+    /// So many of them may come from one address.
+    pub connections_per_address_max: usize,
+    /// A new connection has so long for TLS, and for saying that it speaks HTTP/2.
+    pub handshake_timeout_ms: u64,
     /// The largest request or answer message, in bytes after decompression.
     pub message_bytes_max: usize,
     /// So many calls are worked on at once; more are answered RESOURCE_EXHAUSTED at once.
@@ -59,6 +75,10 @@ pub struct QuotaConfig {
     pub calls_per_second_max: u32,
     /// ... and so many at once after a pause.
     pub calls_burst_max: u32,
+    /// So many calls that are no streams may be in hand at once, ...
+    pub calls_in_hand_max: u32,
+    /// ... and so many streams open.
+    pub streams_max: u32,
     /// Parties with a quota of their own.
     pub parties: Vec<PartyQuota>,
 }
@@ -73,11 +93,22 @@ pub struct PartyQuota {
     pub calls_per_second_max: u32,
     /// As [`QuotaConfig::calls_burst_max`].
     pub calls_burst_max: u32,
+    /// As [`QuotaConfig::calls_in_hand_max`].
+    pub calls_in_hand_max: u32,
+    /// As [`QuotaConfig::streams_max`].
+    pub streams_max: u32,
 }
 
 impl Validate for QuotaConfig {
     fn faults(&self, faults: &mut Faults) {
-        calls_within(self.calls_per_second_max, self.calls_burst_max, faults);
+        for (name, max) in [
+            ("calls_per_second_max", self.calls_per_second_max),
+            ("calls_burst_max", self.calls_burst_max),
+            ("calls_in_hand_max", self.calls_in_hand_max),
+            ("streams_max", self.streams_max),
+        ] {
+            faults.within(name, max, 1, CALLS_MAX);
+        }
         for (index, own) in self.parties.iter().enumerate() {
             faults.section(&format!("parties.{index}"), own);
         }
@@ -89,13 +120,15 @@ impl Validate for PartyQuota {
         if self.party.is_empty() {
             faults.add("party", "is empty, set the party's id");
         }
-        calls_within(self.calls_per_second_max, self.calls_burst_max, faults);
+        for (name, max) in [
+            ("calls_per_second_max", self.calls_per_second_max),
+            ("calls_burst_max", self.calls_burst_max),
+            ("calls_in_hand_max", self.calls_in_hand_max),
+            ("streams_max", self.streams_max),
+        ] {
+            faults.within(name, max, 1, CALLS_MAX);
+        }
     }
-}
-
-fn calls_within(calls_per_second_max: u32, calls_burst_max: u32, faults: &mut Faults) {
-    faults.within("calls_per_second_max", calls_per_second_max, 1, 1_000_000);
-    faults.within("calls_burst_max", calls_burst_max, 1, 1_000_000);
 }
 
 impl Validate for ServerConfig {
@@ -112,8 +145,23 @@ impl Validate for ServerConfig {
                 "tls_certificate_file",
                 "is empty while tls_key_file is set, set both or none",
             ),
+            (None, None) if !self.listen.ip().is_loopback() && !self.plain_text => faults.add(
+                "tls_certificate_file",
+                "is empty while listen is reached from other machines, set it and tls_key_file, or plain_text = true behind something that ends TLS",
+            ),
+            (None, None) if self.tls_client_ca_file.is_some() => faults.add(
+                "tls_client_ca_file",
+                "is set without TLS, set tls_certificate_file and tls_key_file too",
+            ),
             _ => {}
         }
+        faults.within("connections_max", self.connections_max, 1, 1_000_000);
+        faults.within(
+            "connections_per_address_max",
+            self.connections_per_address_max,
+            1,
+            1_000_000,
+        );
         faults.within(
             "message_bytes_max",
             self.message_bytes_max,
@@ -139,6 +187,7 @@ impl Validate for ServerConfig {
             1_000_000,
         );
         for (name, millis) in [
+            ("handshake_timeout_ms", self.handshake_timeout_ms),
             ("request_timeout_ms", self.request_timeout_ms),
             ("drain_timeout_ms", self.drain_timeout_ms),
             ("keepalive_interval_ms", self.keepalive_interval_ms),
@@ -212,6 +261,43 @@ pub struct IdentityConfig {
     pub clock_skew_seconds: u32,
     /// So many verified tokens are remembered until they expire.
     pub token_cache_entries_max: usize,
+    /// The machines that show a certificate instead of a token (see [`ServerConfig::tls_client_ca_file`]).
+    pub certificates: Vec<CertificateConfig>,
+}
+
+/// A machine that is known by its certificate.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateConfig {
+    /// The certificate's name, exactly: a DNS name or URI among its subject alternative names.
+    pub name: String,
+    /// The party that the machine belongs to.
+    pub party: String,
+    /// What the party is, as tokens say it.
+    pub roles: Vec<String>,
+    /// The sites where the machine stands.
+    #[serde(default)]
+    pub sites: Vec<String>,
+}
+
+impl Validate for CertificateConfig {
+    fn faults(&self, faults: &mut Faults) {
+        if self.name.is_empty() {
+            faults.add("name", "is empty, set a DNS name or URI of the certificate");
+        }
+        if self.party.is_empty() {
+            faults.add("party", "is empty, set the party's id");
+        }
+        for (index, role) in self.roles.iter().enumerate() {
+            if Role::parse(role).is_none() {
+                let known = Role::ALL.map(Role::as_str).join(", ");
+                faults.add(
+                    format!("roles.{index}"),
+                    format!("is no role, write one of {known}"),
+                );
+            }
+        }
+    }
 }
 
 /// One issuer of tokens and where its public keys are.
@@ -246,6 +332,16 @@ impl Validate for IdentityConfig {
             {
                 faults.add(
                     format!("issuers.{index}.issuer"),
+                    "is named twice, remove one",
+                );
+            }
+        }
+        for (index, certificate) in self.certificates.iter().enumerate() {
+            faults.section(&format!("certificates.{index}"), certificate);
+            let mut earlier = self.certificates.iter().take(index);
+            if earlier.any(|earlier| earlier.name == certificate.name) {
+                faults.add(
+                    format!("certificates.{index}.name"),
                     "is named twice, remove one",
                 );
             }

@@ -77,6 +77,18 @@ pub static CATALOGUE: &[Entry] = &[
         "The token was made for another service.",
     ),
     reason(
+        "CERTIFICATE_EXPIRED",
+        Code::Unauthenticated,
+        "the caller",
+        "The time of the certificate that the connection was made with is over.",
+    ),
+    reason(
+        "CERTIFICATE_UNKNOWN",
+        Code::Unauthenticated,
+        "the caller",
+        "The certificate that the connection was made with does not say who calls.",
+    ),
+    reason(
         "TOKEN_EXPIRED",
         Code::Unauthenticated,
         "the caller",
@@ -210,6 +222,12 @@ pub static CATALOGUE: &[Entry] = &[
         Code::ResourceExhausted,
         "nobody: send it again",
         "The service has as much in hand as it takes.",
+    ),
+    reason(
+        "STREAMS_EXCEEDED",
+        Code::ResourceExhausted,
+        "the caller",
+        "The party has as many streams open as it may.",
     ),
     reason(
         "QUOTA_EXCEEDED",

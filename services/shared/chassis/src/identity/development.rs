@@ -117,6 +117,7 @@ impl DevelopmentIssuer {
             }],
             clock_skew_seconds: 5,
             token_cache_entries_max: 1_000,
+            certificates: Vec::new(),
         }
     }
 }

@@ -1,6 +1,7 @@
-//! Who calls and what they may call: tokens of any OpenID Connect issuer, and the permission that stands
-//! beside each RPC in the proto. It must not know which rows a party may see; the stores filter those.
+//! Who calls and what they may call: tokens of any OpenID Connect issuer, certificates of machines, and the permission
+//! that stands beside each RPC in the proto. It must not know which rows a party may see; the stores filter those.
 
+mod certificates;
 mod development;
 mod keys;
 mod permissions;
@@ -17,11 +18,11 @@ pub use permissions::{Permission, Permissions, PermissionsError};
 pub(crate) use verifier::expired;
 pub use verifier::{Verifier, VerifierError};
 
-/// The party and person behind a call, as their token says. In the request's extensions as `Arc<Caller>`;
+/// The party and person behind a call, as their token or certificate says. In the request's extensions as `Arc<Caller>`;
 /// handlers ask [`caller`](crate::caller).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The person or machine (`sub`): for the record, not for logs.
+    /// The person or machine (`sub`, or the certificate's name): for the record, not for logs.
     pub subject: String,
     /// The party they act for; what rows they see follows from it.
     pub party: String,

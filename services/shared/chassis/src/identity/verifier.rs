@@ -1,5 +1,5 @@
 //! Verifies tokens: signature by the issuer's published key, then issuer, audience and times, each wrong
-//! one with its own reason. What was verified is remembered until it expires. It must not know what a
+//! one with its own reason; and knows machines by their certificates. What was verified is remembered until it expires. It must not know what a
 //! role may do, and it never logs a token.
 
 use std::collections::{BTreeSet, HashMap};
@@ -10,9 +10,11 @@ use jsonwebtoken::Validation;
 use kernel::{Clock, Refusal};
 use serde::Deserialize;
 
+use super::certificates::Certificates;
 use super::keys::{Keys, KeysError};
 use super::{Caller, Role};
 use crate::config::IdentityConfig;
+use crate::connections::ClientCertificate;
 
 /// The longest token that is looked at, in bytes.
 pub const TOKEN_BYTES_MAX: usize = 8_192;
@@ -40,7 +42,7 @@ impl VerifierError {
     }
 }
 
-/// Verifies tokens; clones share keys and memory.
+/// Verifies tokens and certificates; clones share keys and memory.
 #[derive(Clone)]
 pub struct Verifier {
     shared: Arc<Shared>,
@@ -48,6 +50,7 @@ pub struct Verifier {
 
 struct Shared {
     issuers: HashMap<String, Issuer>,
+    certificates: Certificates,
     clock_skew_seconds: i64,
     clock: Arc<dyn Clock + Send + Sync>,
     verified: Mutex<Verified>,
@@ -122,6 +125,7 @@ impl Verifier {
         }
         let shared = Shared {
             issuers,
+            certificates: Certificates::of(&config.certificates),
             clock_skew_seconds: i64::from(config.clock_skew_seconds),
             clock,
             verified: Mutex::new(Verified::holding(config.token_cache_entries_max)),
@@ -129,6 +133,19 @@ impl Verifier {
         Ok(Self {
             shared: Arc::new(shared),
         })
+    }
+
+    /// Whose certificate this is, and for how long from now it speaks for them.
+    ///
+    /// # Errors
+    ///
+    /// UNAUTHENTICATED with the reason `CERTIFICATE_...`.
+    pub(crate) fn known_by(
+        &self,
+        shown: &ClientCertificate,
+    ) -> Result<(Arc<Caller>, Duration), Refusal> {
+        let now = self.shared.clock.now().timestamp();
+        self.shared.certificates.caller(shown, now)
     }
 
     /// Who a token speaks for.

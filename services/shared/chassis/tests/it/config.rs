@@ -147,6 +147,43 @@ fn no_fault_and_no_debug_print_shows_a_secret() {
 }
 
 #[test]
+fn plain_text_is_for_this_machine_unless_it_is_asked_for() {
+    let beyond = ("GATE_SERVER__LISTEN", "0.0.0.0:7001");
+    let told = faults(GOOD, &[beyond]);
+    assert!(
+        told.starts_with("server.tls_certificate_file: is empty while listen is reached"),
+        "{told}"
+    );
+    load(GOOD, &[beyond, ("GATE_SERVER__PLAIN_TEXT", "true")]).unwrap();
+    let files = [
+        ("GATE_SERVER__TLS_CERTIFICATE_FILE", "gate.pem"),
+        ("GATE_SERVER__TLS_KEY_FILE", "gate.key.pem"),
+    ];
+    load(GOOD, &[beyond, files[0], files[1]]).unwrap();
+    let told = faults(GOOD, &[("GATE_SERVER__TLS_CLIENT_CA_FILE", "ca.pem")]);
+    assert!(
+        told.starts_with("server.tls_client_ca_file: is set without TLS"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_machine_without_name_or_party_or_with_an_unknown_role_is_a_fault() {
+    let machines = r#"[{ name = "a", party = "", roles = ["lane"] }, { name = "a", party = "b", roles = [] }]"#;
+    let told = faults(GOOD, &[("GATE_IDENTITY__CERTIFICATES", machines)]);
+    for expected in [
+        "identity.certificates.0.party: is empty",
+        "identity.certificates.0.roles.0: is no role, write one of haulier, broker",
+        "identity.certificates.1.name: is named twice",
+    ] {
+        assert!(
+            told.lines().any(|line| line.starts_with(expected)),
+            "missing {expected:?} in\n{told}"
+        );
+    }
+}
+
+#[test]
 fn a_secret_of_digits_stays_text() {
     let told = faults(GOOD, &[("GATE_DATABASE__URL", "12345")]);
     assert!(

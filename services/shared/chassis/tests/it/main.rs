@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod config;
+mod connections;
 mod errors;
 mod identity;
 mod server;

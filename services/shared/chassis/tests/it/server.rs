@@ -1,6 +1,5 @@
 //! A service on the chassis as its callers meet it, over a real socket.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use chassis::config::ServerConfig;
@@ -9,9 +8,8 @@ use chassis::{
     DevelopmentIssuer, Permissions, Readiness, Role, Server, Shutdown, Verifier, from_status,
 };
 use chrono::TimeDelta;
-use kernel::SystemClock;
+use kernel::{Clock as _, SystemClock};
 use tokio_stream::StreamExt as _;
-use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 use tonic::{Code, Status};
 use tonic_health::ServingStatus;
 use tonic_health::pb::HealthCheckRequest;
@@ -22,7 +20,7 @@ use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_types::StatusExt as _;
 
-use crate::support::{Client, descriptors, serve, server_config, within};
+use crate::support::{Client, descriptors, patient, serve, server_config, within};
 
 fn reason(answer: Result<String, Status>) -> String {
     from_status(&answer.unwrap_err()).reason
@@ -207,6 +205,70 @@ async fn a_party_that_calls_too_often_is_told_how_long_to_wait() {
 }
 
 #[tokio::test]
+async fn a_party_with_all_its_streams_open_is_told_so_and_may_open_another_when_one_ends() {
+    let mut config = server_config();
+    config.quota.streams_max = 1;
+    let serving = serve(config).await;
+    let (client, token) = (serving.client().await, serving.haulier());
+    let stream = client.watch(&token).await.unwrap();
+    let refused = client.watch(&token).await.err().unwrap();
+    assert_eq!(from_status(&refused).reason, "STREAMS_EXCEEDED");
+    assert!(refused.get_details_retry_info().is_some());
+    assert!(refused.get_details_quota_failure().is_some());
+    drop(stream);
+    let next = async {
+        while client.watch(&token).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(next).await;
+}
+
+#[tokio::test]
+async fn a_party_with_as_many_calls_in_hand_as_it_may_have_is_told_so_and_others_are_served() {
+    let mut config = server_config();
+    config.quota.calls_in_hand_max = 1;
+    let serving = serve(config).await;
+    let (client, token) = (serving.client().await, serving.haulier());
+    let held = tokio::spawn(hold(&client, &token));
+    serving.holding(1).await;
+    let refused = client
+        .call("Echo", Some(&token), "hello")
+        .await
+        .unwrap_err();
+    assert_eq!(from_status(&refused).reason, "QUOTA_EXCEEDED");
+    assert!(refused.get_details_retry_info().is_some());
+    let other = serving.issuer.token(
+        "haulier-b",
+        &[Role::Haulier],
+        &[],
+        "driver",
+        SystemClock.now(),
+        TimeDelta::hours(1),
+    );
+    client.call("Echo", Some(&other), "hello").await.unwrap();
+    serving.echo.gate.add_permits(1);
+    within(held).await.unwrap().unwrap();
+    client.call("Echo", Some(&token), "hello").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_call_is_answered_in_the_time_that_its_caller_waits_and_not_begun_without_any() {
+    let serving = serve(server_config()).await;
+    for none in ["0m", "1n", "999u"] {
+        let refused = patient(&serving, "hold", none).await.unwrap_err();
+        assert_eq!(from_status(&refused).reason, "DEADLINE", "{none}");
+    }
+    assert_eq!(*serving.echo.held.borrow(), 0);
+    let refused = patient(&serving, "hold", "50m").await.unwrap_err();
+    assert_eq!(from_status(&refused).reason, "DEADLINE");
+    assert_eq!(*serving.echo.held.borrow(), 1);
+    for enough in ["10S", "99999999H", "unreadable"] {
+        patient(&serving, "hello", enough).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_panic_or_a_bare_error_is_internal_and_keeps_its_secret() {
     let serving = serve(server_config()).await;
     let (client, token) = (serving.client().await, serving.haulier());
@@ -388,48 +450,6 @@ async fn a_service_whose_permissions_are_not_known_does_not_start() {
         refused,
         Some(ServerError::UnknownService("grpc.health.v1.Health"))
     ));
-}
-
-#[tokio::test]
-async fn over_tls_a_caller_that_trusts_the_certificate_is_served_and_plain_text_is_not() {
-    let file = |name: &str| {
-        Some(
-            Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("tests/testdata")
-                .join(name),
-        )
-    };
-    let serving = serve(ServerConfig {
-        tls_certificate_file: file("tls.pem"),
-        tls_key_file: file("tls.key.pem"),
-        ..server_config()
-    })
-    .await;
-    let certificate = Certificate::from_pem(include_bytes!("../testdata/tls.pem"));
-    let trusting = ClientTlsConfig::new()
-        .ca_certificate(certificate)
-        .domain_name("localhost");
-    let endpoint = Endpoint::from_shared(format!("https://{}", serving.address)).unwrap();
-    let channel = within(endpoint.tls_config(trusting).unwrap().connect())
-        .await
-        .unwrap();
-    let client = Client::over(channel);
-    assert_eq!(
-        client
-            .call("Echo", Some(&serving.haulier()), "who")
-            .await
-            .unwrap(),
-        "haulier-a"
-    );
-    let plain = Endpoint::from_shared(format!("http://{}", serving.address))
-        .unwrap()
-        .connect_lazy();
-    let mut health = HealthClient::new(plain);
-    assert!(
-        within(health.check(HealthCheckRequest::default()))
-            .await
-            .is_err()
-    );
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use chassis::config::{IdentityConfig, ServerConfig};
+use chassis::config::{CertificateConfig, IdentityConfig, ServerConfig};
 use chassis::server::ServerError;
 use chassis::{
     DevelopmentIssuer, Permissions, Readiness, Role, Server, Shutdown, Verifier, caller,
@@ -18,6 +18,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::BoxFuture;
 use kernel::{Clock, SystemClock};
 use tempfile::TempDir;
+use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
@@ -163,9 +164,18 @@ pub struct Serving {
 
 /// Serves the echo service with this configuration.
 pub async fn serve(config: ServerConfig) -> Serving {
+    serve_known(config, Vec::new()).await
+}
+
+/// The same, to machines with these certificates too.
+pub async fn serve_known(config: ServerConfig, certificates: Vec<CertificateConfig>) -> Serving {
     let folder = tempfile::tempdir().unwrap();
     let issuer = DevelopmentIssuer::create_or_open(folder.path()).unwrap();
-    let verifier = Verifier::open(&issuer.identity_config(), Arc::new(SystemClock))
+    let identity = IdentityConfig {
+        certificates,
+        ..issuer.identity_config()
+    };
+    let verifier = Verifier::open(&identity, Arc::new(SystemClock))
         .await
         .unwrap();
     let permissions = Permissions::from_descriptors(descriptors()).unwrap();
@@ -248,6 +258,31 @@ impl Serving {
     }
 }
 
+/// Calls `Echo` and says how long it waits for the answer, as gRPC writes it ("50m"), but waits as long as it takes:
+/// tonic's own client would give up by itself.
+pub async fn patient(serving: &Serving, message: &str, said: &str) -> Result<(), Status> {
+    let stream = TcpStream::connect(serving.address).await.unwrap();
+    let (mut client, connection) = h2::client::handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    let request = http::Request::post(format!("http://localhost/{}/Echo", EchoService::NAME))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .header("authorization", format!("Bearer {}", serving.haulier()))
+        .header("grpc-timeout", said)
+        .body(())
+        .unwrap();
+    let (answer, mut body) = client.send_request(request, false).unwrap();
+    let encoded = prost::Message::encode_to_vec(&message.to_owned());
+    let length = u32::try_from(encoded.len()).unwrap().to_be_bytes();
+    let framed = [&[0][..], &length, &encoded].concat();
+    body.send_data(framed.into(), true).unwrap();
+    let answer = within(answer).await.unwrap();
+    match Status::from_header_map(answer.headers()) {
+        Some(status) if status.code() != tonic::Code::Ok => Err(status),
+        _ => Ok(()),
+    }
+}
+
 /// A client of the echo service.
 #[derive(Clone)]
 pub struct Client {
@@ -321,5 +356,6 @@ pub fn believing(issuer: &str, jwks_file: &Path) -> IdentityConfig {
         }],
         clock_skew_seconds: 5,
         token_cache_entries_max: 100,
+        certificates: Vec::new(),
     }
 }
