@@ -5,6 +5,8 @@
 // Generated code carries the protos' comments, which are not written as rustdoc.
 #![allow(missing_docs, clippy::all, rustdoc::all)]
 
+pub mod codec;
+
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/greenlane.rs"));
 }
