@@ -19,6 +19,8 @@ pub struct Config {
     pub seed: Option<Seed>,
     /// How the barrier is decided.
     pub barrier: BarrierConfig,
+    /// How long drivers are remembered.
+    pub personal_data: PersonalDataConfig,
     /// Where and within which limits it answers.
     pub server: ServerConfig,
     /// Its database.
@@ -51,6 +53,15 @@ pub struct BarrierConfig {
     pub inferred_gone_hours: u32,
 }
 
+/// How long drivers are remembered.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PersonalDataConfig {
+    /// A driver's name, licence and phone are erased so long after they were filed, unless a filing that is open or a
+    /// truck that is inside needs them.
+    pub driver_retention_days: u32,
+}
+
 impl Config {
     /// What the service's frame is made of.
     pub fn frame(&self) -> chassis::service::Frame<'_> {
@@ -68,6 +79,7 @@ impl Config {
             expiry_grace: TimeDelta::minutes(self.barrier.expiry_grace_minutes.into()),
             decision_age_max: Duration::from_millis(self.barrier.decision_age_max_ms),
             gone_after: TimeDelta::hours(self.barrier.inferred_gone_hours.into()),
+            driver_retention: TimeDelta::days(self.personal_data.driver_retention_days.into()),
         }
     }
 }
@@ -85,6 +97,12 @@ impl Validate for Config {
             u64::from(self.barrier.expiry_grace_minutes),
             0,
             10_080,
+        );
+        faults.within(
+            "personal_data.driver_retention_days",
+            u64::from(self.personal_data.driver_retention_days),
+            1,
+            3_650,
         );
         faults.within(
             "barrier.inferred_gone_hours",

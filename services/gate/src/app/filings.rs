@@ -240,8 +240,9 @@ pub fn replace(state: &mut State, command: &ReplaceVehicle, context: &Context<'_
 }
 
 /// Ends what did not come in time. Goods of a transfer that nobody saw come have left the first site: they are
-/// taken for passed (gate rule 15).
-pub fn expire(state: &mut State, context: &Context<'_>) -> Vec<Fact> {
+/// taken for passed (gate rule 15). Drivers whom nobody needs any more are forgotten; what they did stays on record.
+pub fn expire(state: &mut State, context: &Context<'_>, rules: &Rules) -> Vec<Fact> {
+    state.forget_drivers_before = context.now.checked_sub_signed(rules.driver_retention);
     let due: Vec<PreArrival> = overdue(state, context.now);
     let mut facts = Vec::new();
     for mut filing in due {

@@ -48,7 +48,8 @@ use crate::domain::site::Site;
 use crate::domain::truck_visit::TruckVisit;
 use crate::{events, grpc, metrics, store};
 
-/// How often it is looked for pre-arrivals whose time is over, and for trucks that must have left unseen.
+/// How often it is looked for pre-arrivals whose time is over, for drivers who are to be forgotten, and for trucks that
+/// must have left unseen.
 const EXPIRE_EVERY: Duration = Duration::from_secs(2);
 /// How often it is looked for filings on what is, or was, parked: nobody is told when a record is parked or
 /// given up.
@@ -111,7 +112,7 @@ pub enum Input {
     StockList(Box<(StockListNumber, StockList)>, Option<String>),
     /// Release told of a decision; with the ask, while it asks for one back.
     Decision(Box<ReleaseDecision>, Option<String>),
-    /// Pre-arrivals whose time is over.
+    /// Pre-arrivals whose time is over, and drivers who are to be forgotten.
     ExpirePreArrivals,
     /// Trucks that must have left unseen.
     InferGone,
@@ -402,7 +403,7 @@ impl Gate {
                 facts.extend(reconsider::concerned(state, &input.seeds(), context));
                 return facts;
             }
-            Input::ExpirePreArrivals => return filings::expire(state, context),
+            Input::ExpirePreArrivals => return filings::expire(state, context, &self.rules),
             Input::InferGone => return endings::infer(state, context, &self.rules),
             Input::Recheck => return reconsider::filings(state, context),
             _ => return Vec::new(),

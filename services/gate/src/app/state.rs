@@ -29,6 +29,8 @@ pub struct Rules {
     pub decision_age_max: Duration,
     /// A truck that nobody saw leave is taken for gone so long after it was let in (gate rule 15).
     pub gone_after: TimeDelta,
+    /// A driver's personal data is erased so long after it was filed, if nobody needs it any more.
+    pub driver_retention: TimeDelta,
 }
 
 /// What a batch has read and changed.
@@ -64,6 +66,8 @@ pub struct State {
     pub asks: Working<String, AnsweredAsk>,
     /// Drivers to be written.
     pub drivers: Vec<Driver>,
+    /// Drivers who were written before this are to be erased, but those whom an open filing or a truck inside names.
+    pub forget_drivers_before: Option<DateTime<Utc>>,
 }
 
 impl State {

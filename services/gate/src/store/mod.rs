@@ -132,6 +132,7 @@ pub async fn load(db: &mut PgConnection, subjects: &SubjectSet) -> Result<State,
                 .map(|a| (a.ask_id.clone(), a)),
         ),
         drivers: Vec::new(),
+        forget_drivers_before: None,
     })
 }
 

@@ -12,6 +12,9 @@ use crate::domain::container_visit::{ContainerVisit, ContainerVisitId};
 use crate::domain::pre_arrival::PreArrival;
 use crate::domain::truck_visit::TruckVisit;
 
+/// So many drivers are forgotten at once; the others a moment later.
+const FORGOTTEN_MAX: i64 = 500;
+
 /// Writes what changed.
 pub async fn store(
     db: &mut PgConnection,
@@ -23,6 +26,7 @@ pub async fn store(
     drivers(db, state, now).await?;
     pre_arrivals(db, state).await?;
     truck_visits(db, state).await?;
+    forget_drivers(db, state).await?;
     list_passages(db, state).await?;
     holds(db, state).await?;
     parties(db, state).await?;
@@ -137,6 +141,30 @@ async fn drivers(
     .execute(db)
     .await?;
     StoreError::check_rows("driver", rows.len(), done.rows_affected())
+}
+
+/// After the filings and trucks: whom they name now is kept.
+async fn forget_drivers(db: &mut PgConnection, state: &State) -> Result<(), StoreError> {
+    let Some(before) = state.forget_drivers_before else {
+        return Ok(());
+    };
+    sqlx::query!(
+        "delete from driver where driver_id in (
+             select d.driver_id from driver d
+             where d.recorded_at < $1 and not exists (
+                 select from pre_arrival p
+                 where p.driver_id = d.driver_id and (
+                     p.state in ('BLOCKED', 'READY') or exists (
+                         select from truck_visit t
+                         where t.pre_arrival_id = p.pre_arrival_id
+                           and t.state in ('MANUAL_REVIEW', 'GATED_IN_FIRST', 'GATED_IN', 'RECALLED'))))
+             order by d.recorded_at limit $2)",
+        before,
+        FORGOTTEN_MAX
+    )
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 async fn pre_arrivals(db: &mut PgConnection, state: &State) -> Result<(), StoreError> {

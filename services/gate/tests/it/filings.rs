@@ -1,5 +1,7 @@
 //! A haulier's filings from submission to their end.
 
+use std::time::{Duration, Instant};
+
 use chassis::convert::timestamp;
 use chrono::{TimeDelta, Utc};
 use proto::gate::v1 as api;
@@ -8,8 +10,8 @@ use proto::gate::v1::{PreArrivalKind, PreArrivalState, TruckVisitState};
 use tonic::Status;
 
 use crate::world::{
-    BOX, DRIVER, LICENCE, NEXT_PLATE, PHONE, PLATE, World, call, codes, filing, fresh, reason,
-    vehicle, visit,
+    BOX, DEADLINE, DRIVER, LICENCE, NEXT_PLATE, PHONE, PLATE, World, call, codes, filing, fresh,
+    reason, vehicle, visit,
 };
 
 async fn cancel(
@@ -283,6 +285,75 @@ async fn a_drivers_data_stands_in_one_table_and_leaves_it_for_nobody() {
         let response = world.handlers.get_pre_arrival(call(party, request)).await;
         let shown = response.unwrap().into_inner().pre_arrival.unwrap();
         assert_eq!(shown.driver.is_some(), sees, "{party}");
+    }
+}
+
+#[tokio::test]
+async fn a_driver_is_forgotten_after_the_retention_unless_an_open_filing_or_a_truck_inside_needs_him()
+ {
+    let world = World::new().await;
+    let truck = world.inside(&[BOX]).await;
+    let inside = api::PreArrival {
+        pre_arrival_id: truck.pre_arrival_id.clone(),
+        ..Default::default()
+    };
+    let open = world
+        .file(PreArrivalKind::EmptyVehicle, NEXT_PLATE, &[])
+        .await;
+    let cancelled = async |plate: &str| {
+        let filed = world.file(PreArrivalKind::EmptyVehicle, plate, &[]).await;
+        cancel(&world, "haulier-a", &filed, filed.version)
+            .await
+            .unwrap()
+    };
+    let (over, lately_over) = (cancelled("渝A00009").await, cancelled("渝A00010").await);
+    sqlx::query(
+        "update driver set recorded_at = now() - interval '31 days'
+         where driver_id <> (select driver_id from pre_arrival where pre_arrival_id = $1::uuid)",
+    )
+    .bind(&lately_over.pre_arrival_id)
+    .execute(&world.pool)
+    .await
+    .unwrap();
+
+    let names = async |filed: &api::PreArrival| {
+        let request = api::GetPreArrivalRequest {
+            pre_arrival_id: filed.pre_arrival_id.clone(),
+        };
+        let request = call("haulier-a", request);
+        let response = world.handlers.get_pre_arrival(request).await.unwrap();
+        let driver = response.into_inner().pre_arrival.unwrap().driver;
+        driver.is_some_and(|driver| driver.name == DRIVER)
+    };
+    until_drivers(&world, 3).await;
+    assert!(!names(&over).await);
+    for needed in [&inside, &open, &lately_over] {
+        assert!(names(needed).await, "{needed:?}");
+    }
+    world.check_out(PLATE, &[BOX]).await;
+    until_drivers(&world, 2).await;
+    assert!(!names(&inside).await);
+    assert_eq!(
+        world.pre_arrival(&inside).await.state(),
+        PreArrivalState::Used
+    );
+}
+
+async fn until_drivers(world: &World, left: i64) {
+    let begin = Instant::now();
+    loop {
+        let count: i64 = sqlx::query_scalar("select count(*) from driver")
+            .fetch_one(&world.pool)
+            .await
+            .unwrap();
+        if count == left {
+            return;
+        }
+        assert!(
+            count > left && begin.elapsed() < DEADLINE,
+            "{count} are left"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

@@ -141,6 +141,7 @@ async fn a_decision_that_gate_cannot_read_is_parked_and_not_guessed() {
         expiry_grace: chrono::TimeDelta::hours(1),
         decision_age_max: std::time::Duration::from_secs(1),
         gone_after: chrono::TimeDelta::days(7),
+        driver_retention: chrono::TimeDelta::days(30),
     };
     let service = gate::Gate { rules };
     let unreadable = [

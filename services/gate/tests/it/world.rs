@@ -35,7 +35,7 @@ pub const LICENCE: &str = "500101199001011234";
 pub const PHONE: &str = "+8613900000000";
 pub const TRAIN: &str = "X8001";
 /// How long a condition may take to come true.
-const DEADLINE: Duration = Duration::from_secs(30);
+pub const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A gate of its own, with its own database.
 pub struct World {
@@ -216,6 +216,7 @@ impl World {
             expiry_grace,
             decision_age_max: Duration::from_secs(60),
             gone_after: TimeDelta::days(7),
+            driver_retention: TimeDelta::days(30),
         };
         let service = Arc::new(Gate { rules });
         let consumes = service.consumes();

@@ -68,6 +68,7 @@ pub fn play(seed: u64, traced: bool) -> Outcome {
             expiry_grace: GRACE,
             decision_age_max: DECISION_AGE_MAX,
             gone_after: GRACE,
+            driver_retention: GRACE,
         },
     });
     let centre = CustomsArea::parse("8000").expect("it is a customs area");

@@ -65,6 +65,7 @@ impl Kept for Gate {
             truck_visits: whole(&tables.truck_visits),
             asks: whole(&tables.asks),
             drivers: Vec::new(),
+            forget_drivers_before: None,
         }
     }
 
