@@ -99,6 +99,7 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
     let parties = Parties::of(site);
     let databases = settling::open(site);
     journey::stock_is_seeded(&parties).await;
+    journey::guarantees_cover_a_long_play(&parties).await;
     settling::settled(&databases).await;
 
     let players = (0..options.players).map(|number| {

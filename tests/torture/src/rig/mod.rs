@@ -141,6 +141,7 @@ pub async fn run(options: Options) -> anyhow::Result<Verdict> {
         false => None,
     };
     journey::stock_is_seeded(parties).await;
+    journey::guarantees_cover_a_long_play(parties).await;
     settling::settled(&databases).await;
     waiting::asking_again(Chance::of(options.seed, "asked again"));
 

@@ -2,13 +2,17 @@
 //! bonded makes of both facts. It must not know trucks.
 
 use proto::bonded::v1 as bonded;
-use proto::common::v1::Quantity;
+use proto::common::v1::{Money, Quantity};
+use proto::customs::v1 as customs;
 use proto::release::v1 as release;
 
 use super::lane::all_is_read;
 use super::{Journey, kilograms, request_id};
 use crate::play::parties::Parties;
 use crate::play::waiting::{answered, if_so, seen};
+
+const TRADER_INTO_BOND: &str = "trader-a";
+const TRADER_OUT_OF_BOND: &str = "trader-b";
 
 /// A line of a seeded account book, and how much of it a journey moves.
 struct Stock {
@@ -168,6 +172,43 @@ impl Journey<'_> {
             let answer = bonded.get_stock_list(request).await?.into_inner();
             let list = answer.stock_list.unwrap_or_default();
             Ok(if_so(is_so(&list), (), format!("{list:?}")))
+        })
+        .await;
+    }
+}
+
+/// An officer lets the traders' guarantees cover whatever a long play brings into bond: each time adds a debt that
+/// stays suspended, and the seeded amounts are those of a few hundred.
+pub async fn guarantees_cover_a_long_play(parties: &Parties) {
+    for trader in [TRADER_INTO_BOND, TRADER_OUT_OF_BOND] {
+        let version = seen("the guarantees are seeded", async || {
+            let request = customs::GetGuaranteeRequest {
+                trader_party: trader.to_owned(),
+            };
+            let answer = parties.officer.customs().get_guarantee(request).await?;
+            let guarantee = answer.into_inner().guarantee.unwrap_or_default();
+            Ok(if_so(
+                guarantee.version > 0,
+                guarantee.version,
+                format!("{guarantee:?}"),
+            ))
+        })
+        .await;
+        let id = request_id();
+        let request = customs::PutGuaranteeRequest {
+            request_id: id.clone(),
+            trader_party: trader.to_owned(),
+            amount: Some(Money {
+                currency_code: "GBP".to_owned(),
+                units: 1_000_000_000,
+                nanos: 0,
+            }),
+            reason: "a long play".to_owned(),
+            expected_version: version,
+        };
+        answered("an officer sets a guarantee", &id, async || {
+            let mut customs = parties.officer.customs();
+            customs.put_guarantee(request.clone()).await
         })
         .await;
     }

@@ -21,7 +21,7 @@ use proto::gate::v1 as gate;
 
 use crate::play::parties::{Parties, Party};
 use crate::play::script::{Script, Step};
-pub use bond::stock_is_seeded;
+pub use bond::{guarantees_cover_a_long_play, stock_is_seeded};
 use cargo::Cargo;
 pub use lane::knowledge_is_old;
 use lane::{Place, knowledge_is_fresh};
