@@ -7,7 +7,7 @@ use super::names::{Named, Seen, named};
 use crate::play::chance::Chance;
 
 /// Messages within messages: no request goes deeper.
-const DEPTH_MAX: usize = 8;
+pub const DEPTH_MAX: usize = 8;
 
 /// A message in which every field says something.
 pub fn filled(of: &MessageDescriptor, seen: &Seen, chance: &Chance) -> DynamicMessage {
@@ -66,6 +66,8 @@ fn value(field: &FieldDescriptor, seen: &Seen, chance: &Chance, depth: usize) ->
     Some(match field.kind() {
         Kind::String => Value::String(text(field, seen, chance)?),
         Kind::Bool => Value::Bool(field.name() == "validate_only" && chance.below(2) == 0),
+        // Parts of a billionth; a currency has no such coin.
+        Kind::Int32 if field.name() == "nanos" => Value::I32(0),
         Kind::Int32 => Value::I32(1),
         Kind::Int64 => Value::I64(1),
         Kind::Uint32 => Value::U32(1),

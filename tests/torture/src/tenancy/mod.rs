@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout)]
 
 mod asked;
+mod learnt;
 mod names;
 mod spoken;
 
@@ -67,6 +68,8 @@ const LOOKS: usize = 6;
 /// Every stranger's person: two answers differ by no name.
 const SUBJECT: &str = "somebody";
 const AT_ONCE: usize = 24;
+/// So many forms of each RPC are looked for.
+const TEMPLATES: usize = 4;
 const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 
 /// What to do.
@@ -132,6 +135,8 @@ struct Asking {
     issuer: DevelopmentIssuer,
     seen: Seen,
     secrets: BTreeSet<String>,
+    /// By RPC, what its form may be.
+    templates: BTreeMap<String, Vec<DynamicMessage>>,
 }
 
 /// One question in two forms.
@@ -164,6 +169,7 @@ impl Asking {
             issuer: DevelopmentIssuer::create_or_open(&site.state())?,
             seen: Seen::default(),
             secrets: BTreeSet::new(),
+            templates: BTreeMap::new(),
         };
         let chance = Chance::of(options.seed, "looks");
         for look in 0..LOOKS {
@@ -183,7 +189,31 @@ impl Asking {
         }
         asking.secrets = asking.seen.secrets();
         println!("what is there: {:?}", asking.seen.count());
+        asking.learn(options).await;
         Ok(asking)
+    }
+
+    /// Strangers find out how each RPC is asked.
+    async fn learn(&mut self, options: Options) {
+        let mut unlearnt = Vec::new();
+        for rpc in &self.rpcs {
+            let Some(role) = STRANGERS.into_iter().find(|role| rpc.admits(*role)) else {
+                continue;
+            };
+            let mut found = Vec::new();
+            for number in 0..TEMPLATES {
+                let of = format!("{} {number}", rpc.name());
+                let (chance, party) = (Chance::of(options.seed, &of), format!("learner-{number}"));
+                let (bearer, channel) = (self.bearer(&party, role), &self.channels[&rpc.service]);
+                let ask = async |message| rpc.ask(channel, &bearer, message).await;
+                found.extend(learnt::template(rpc, &self.seen, &chance, ask).await);
+            }
+            if found.is_empty() {
+                unlearnt.push(rpc.name());
+            }
+            self.templates.insert(rpc.name().to_owned(), found);
+        }
+        println!("RPCs that found fault with every form: {unlearnt:?}");
     }
 
     /// The owners look at what is theirs: at the lists first, then at each thing.
@@ -249,6 +279,7 @@ impl Asking {
                 "{}, {field}: what is not theirs is answered otherwise than what is not there",
                 rpc.name()
             );
+            let [there, absent] = where_they_differ(&there, &absent);
             let example =
                 format!("{role}, asked {brief}\n    there:     {there}\n    not there: {absent}");
             case.leaks.push((what, example));
@@ -258,7 +289,7 @@ impl Asking {
 
     /// What is asked, with one name of something that is there, and with one of nothing in its place.
     fn question(&self, rpc: &Rpc, chance: &Chance) -> Question {
-        let mut there = asked::filled(&rpc.input(), &self.seen, chance);
+        let mut there = self.form(rpc, chance);
         let carried = names::names(&there);
         let chosen = (!carried.is_empty()).then(|| &carried[chance.below(carried.len())]);
         let is_chosen = |place: &Place| chosen.is_some_and(|(chosen, ..)| chosen == place);
@@ -287,12 +318,36 @@ impl Asking {
                 .iter()
                 .any(|kind| [Named::Page, Named::Cursor].contains(kind))
         };
-        let compared = chosen.filter(|(_, kinds, _)| !is_place(kinds));
+        // A thing that is named twice is one in the one question and two in the other.
+        let is_named_once = |name: &String| {
+            let same = carried.iter().filter(|(_, _, other)| other == name);
+            same.count() == 1
+        };
+        let compared = chosen.filter(|(_, kinds, name)| !is_place(kinds) && is_named_once(name));
         Question {
             compared: compared.map(|(place, ..)| names::path(place)),
             there,
             absent,
         }
+    }
+
+    /// What is asked: in a form that was found to be good, with other names; or in any.
+    fn form(&self, rpc: &Rpc, chance: &Chance) -> DynamicMessage {
+        let good = self
+            .templates
+            .get(rpc.name())
+            .filter(|good| !good.is_empty());
+        let Some(good) = good.filter(|_| chance.below(2) == 0) else {
+            return asked::filled(&rpc.input(), &self.seen, chance);
+        };
+        let mut message = good[chance.below(good.len())].clone();
+        for (place, kinds, _) in names::names(&message) {
+            if let Some(other) = self.seen.one(kinds, chance) {
+                names::put(&mut message, &place, &other);
+            }
+        }
+        names::renew_request(&mut message);
+        message
     }
 
     /// The token of a party of this role that nobody knows, and that works where nobody does.
@@ -356,7 +411,9 @@ fn comparable(answer: &Answer, own: &BTreeSet<String>) -> String {
                 .for_each(|message| names::shown(message, &mut text));
             without(text, own)
         }
-        Answer::Refused { code, reason, text } => {
+        Answer::Refused {
+            code, reason, text, ..
+        } => {
             format!("{code:?} {reason} {}", without(text.clone(), own))
         }
     }
@@ -381,6 +438,19 @@ fn without(mut text: String, own: &BTreeSet<String>) -> String {
         words.push(known);
     }
     words.concat()
+}
+
+/// Both from a little before their first difference.
+fn where_they_differ(there: &str, absent: &str) -> [String; 2] {
+    let same = there.chars().zip(absent.chars());
+    let same = same.take_while(|(one, other)| one == other).count();
+    [there, absent].map(|answer| {
+        answer
+            .chars()
+            .skip(same.saturating_sub(80))
+            .take(400)
+            .collect()
+    })
 }
 
 fn brief(message: &DynamicMessage) -> String {

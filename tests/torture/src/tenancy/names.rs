@@ -113,6 +113,8 @@ pub fn named(field: &str) -> &'static [Named] {
             Named::Container,
         ],
         "document_references" => &[Named::Mrn, Named::Lrn],
+        // Of a declaration's documents.
+        "id" | "reference_id" => &[Named::Mrn, Named::Document],
         _ => &[],
     }
 }
@@ -235,6 +237,13 @@ fn put_value(value: &mut Value, place: &[Step], name: &str) {
         }
         (Value::Message(message), place) => put(message, place, name),
         _ => {}
+    }
+}
+
+/// Makes another request of a command.
+pub fn renew_request(message: &mut DynamicMessage) {
+    if message.has_field_by_name("request_id") {
+        message.set_field_by_name("request_id", Value::String(kernel::new_id().to_string()));
     }
 }
 

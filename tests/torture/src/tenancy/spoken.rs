@@ -149,6 +149,8 @@ pub enum Answer {
         reason: String,
         /// All that it says beside the code: text and details.
         text: String,
+        /// The fields that it finds fault with: "containers[0].seals".
+        faults: Vec<String>,
     },
 }
 
@@ -156,7 +158,12 @@ impl Answer {
     fn refused(status: &Status) -> Answer {
         let details = status.get_error_details();
         let reason = details.error_info().map(|info| info.reason.clone());
+        let violations = details.bad_request().map(|bad| &bad.field_violations);
+        let violations = violations.into_iter().flatten();
         Answer::Refused {
+            faults: violations
+                .map(|violation| violation.field.clone())
+                .collect(),
             code: status.code(),
             reason: reason.unwrap_or_default(),
             text: format!("{}\n{details:?}", status.message()),
