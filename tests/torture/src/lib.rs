@@ -2,6 +2,7 @@
 //! as anybody with their addresses could and reckons everything itself: nothing of the services' own code is believed, so a fault
 //! of theirs is not shared. The simulation alone plays the fabric's own code, to look for faults in it. What plays the parties and stops somebody meanwhile stands beside it.
 
+pub mod attacks;
 pub mod bugs;
 pub mod checker;
 pub mod evidence;

@@ -15,7 +15,7 @@ use torture::evidence::Evidence;
 use torture::play::chance::Chance;
 use torture::rig;
 use torture::rig::chaos::Sort;
-use torture::{bugs, checker, simulation, tenancy};
+use torture::{attacks, bugs, checker, simulation, tenancy};
 
 /// Disturbs a site of its own while all journeys are played on it, and looks for what may never happen
 #[derive(Parser)]
@@ -112,6 +112,20 @@ Example: cargo torture simulate --seeds 10000
         #[arg(long, default_value_t = 100_000, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
         cases: u32,
     },
+    /// Attack a service on the wire, and see what honest callers notice of it
+    #[command(after_help = "Example: cargo torture attack
+         cargo torture attack --only bomb,repeated --rounds 1")]
+    Attack {
+        /// How often it is measured without and with each attack
+        #[arg(long, default_value_t = 5, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(1..=50))]
+        rounds: u8,
+        /// How long each measurement takes
+        #[arg(long, default_value_t = 4, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(2..=60))]
+        seconds: u64,
+        /// Only these attacks; all if not given
+        #[arg(long, value_name = "ATTACK", value_delimiter = ',')]
+        only: Vec<attacks::Attack>,
+    },
     /// Check a running site: sequences, chains, topics, positions, decisions, answers, notices, stock
     Check {
         /// The state folder of a running `greenlane up`
@@ -141,6 +155,15 @@ fn main() -> ExitCode {
             rest: Duration::from_millis(rest_millis),
         }),
         Some(Command::Tenancy { seed, cases }) => ask_for_others(seed, cases),
+        Some(Command::Attack {
+            rounds,
+            seconds,
+            only,
+        }) => attack(attacks::Options {
+            rounds: rounds.into(),
+            duration: Duration::from_secs(seconds),
+            only,
+        }),
         None => run(&arguments.run),
     };
     match found {
@@ -206,6 +229,11 @@ fn ask_for_others(seed: Option<u64>, cases: u32) -> anyhow::Result<bool> {
         seed: seed.unwrap_or_else(Chance::seed),
         cases: usize::try_from(cases)?,
     }))
+}
+
+fn attack(options: attacks::Options) -> anyhow::Result<bool> {
+    build()?;
+    on_this_thread(attacks::run(options))
 }
 
 /// What is disturbed is what stands in the sources now; built as the tests build it, so that both share it.
