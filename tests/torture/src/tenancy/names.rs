@@ -128,8 +128,13 @@ pub fn absent(like: &str, chance: &Chance) -> String {
     if let Some((before, last)) = like.rsplit_once('/') {
         return format!("{before}/{}", absent(last, chance));
     }
+    // Of a number whose remainder is ten callers are warned: both, or neither.
+    let container = |written: &str| {
+        let number = ContainerNumber::parse(written).ok();
+        number.map(|number| number.remainder_ten())
+    };
     let is_proper = |written: &str| {
-        (ContainerNumber::parse(like).is_err() || ContainerNumber::parse(written).is_ok())
+        (container(like).is_none() || container(written) == container(like))
             && (Mrn::parse(like).is_err() || Mrn::parse(written).is_ok())
     };
     let tries = (0..TRIES_MAX).map(|_| varied(like, chance));
@@ -371,7 +376,10 @@ mod tests {
             assert_ne!(absent, like);
             assert_eq!(absent.chars().count(), like.chars().count(), "{absent}");
         }
-        let absent = absent("CSQU3054383", &chance);
-        assert!(ContainerNumber::parse(&absent).is_ok(), "{absent}");
+        for (like, ten) in [("CSQU3054383", false), ("MRKU4976720", true)] {
+            let absent = absent(like, &chance);
+            let number = ContainerNumber::parse(&absent).unwrap();
+            assert_eq!(number.remainder_ten(), ten, "{absent}");
+        }
     }
 }
