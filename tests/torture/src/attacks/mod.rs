@@ -25,8 +25,8 @@ use tokio::time::Instant;
 
 pub use self::kinds::Attack;
 use self::kinds::Tally;
+use crate::play::opening;
 use crate::play::parties::Parties;
-use crate::play::{journey, settling};
 use crate::site::Site;
 
 /// What attackers call, and honest callers too.
@@ -175,11 +175,7 @@ impl Told {
 /// If the site does not start.
 pub async fn run(options: Options) -> anyhow::Result<bool> {
     println!("starting the site");
-    let site: &'static Site = Box::leak(Box::new(Site::start()));
-    let parties: &'static Parties = Box::leak(Box::new(Parties::of(site)));
-    let databases = settling::open(site);
-    journey::stock_is_seeded(parties).await;
-    settling::settled(&databases).await;
+    let (site, parties, _) = opening::open().await;
     let target = Arc::new(Target::of(site)?);
     let mut plates = 0;
     honest(parties, WARM_UP, &mut plates).await;

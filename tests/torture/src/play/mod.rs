@@ -14,6 +14,7 @@ mod balanced;
 pub mod chance;
 pub mod history;
 pub mod journey;
+pub mod opening;
 pub mod outage;
 pub mod parties;
 pub mod script;

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::play::chance::Chance;
 use crate::play::journey::{self, Journey};
+use crate::play::opening;
 use crate::play::outage::Victim;
 use crate::play::parties::Parties;
 use crate::play::script::{JOURNEYS, OUT_OF_BOND};
@@ -95,21 +96,18 @@ impl fmt::Display for Figures {
 /// If the site does not start.
 pub async fn run(options: Options) -> anyhow::Result<bool> {
     println!("seed {}; starting the site", options.seed);
-    let site: &'static Site = Box::leak(Box::new(Site::start()));
-    let parties = Parties::of(site);
-    let databases = settling::open(site);
-    journey::stock_is_seeded(&parties).await;
-    journey::guarantees_cover_a_long_play(&parties).await;
+    let (site, parties, databases) = opening::open().await;
+    journey::guarantees_cover_a_long_play(parties).await;
     settling::settled(&databases).await;
 
     let players = (0..options.players).map(|number| {
         let chance = Chance::of(options.seed, &format!("player {number}"));
-        play(&parties, chance, options.rest)
+        play(parties, chance, options.rest)
     });
     let all = async {
         let mut fast = true;
         for service in Victim::SERVICES {
-            let figures = catch_up(site, &parties, &databases, service, options.away).await?;
+            let figures = catch_up(site, parties, &databases, service, options.away).await?;
             println!("{figures}");
             fast &= figures.is_wanted();
         }

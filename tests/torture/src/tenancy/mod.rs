@@ -29,10 +29,9 @@ use self::names::{Named, Place, Seen};
 use self::spoken::{Answer, Rpc};
 use crate::evidence::SERVICES;
 use crate::play::chance::Chance;
-use crate::play::journey::{self, Journey};
-use crate::play::parties::Parties;
+use crate::play::journey::Journey;
+use crate::play::opening;
 use crate::play::script::JOURNEYS;
-use crate::play::settling;
 use crate::site::Site;
 
 /// Who sees all that there is, each its own.
@@ -90,12 +89,8 @@ pub struct Options {
 /// If the site does not start, or a journey does not come to its end.
 pub async fn run(options: Options) -> anyhow::Result<bool> {
     println!("seed {}; starting the site", options.seed);
-    let site: &'static Site = Box::leak(Box::new(Site::start()));
-    let parties = Parties::of(site);
-    let databases = settling::open(site);
-    journey::stock_is_seeded(&parties).await;
-    settling::settled(&databases).await;
-    join_all(JOURNEYS.map(|script| play(Journey::new(&parties, script)))).await;
+    let (site, parties, _) = opening::open().await;
+    join_all(JOURNEYS.map(|script| play(Journey::new(parties, script)))).await;
 
     let asking = Asking::begin(site, options).await?;
     let mut told = Told::default();

@@ -101,14 +101,8 @@ pub struct PartyQuota {
 
 impl Validate for QuotaConfig {
     fn faults(&self, faults: &mut Faults) {
-        for (name, max) in [
-            ("calls_per_second_max", self.calls_per_second_max),
-            ("calls_burst_max", self.calls_burst_max),
-            ("calls_in_hand_max", self.calls_in_hand_max),
-            ("streams_max", self.streams_max),
-        ] {
-            faults.within(name, max, 1, CALLS_MAX);
-        }
+        let calls = [self.calls_per_second_max, self.calls_burst_max];
+        quota_within(calls, [self.calls_in_hand_max, self.streams_max], faults);
         for (index, own) in self.parties.iter().enumerate() {
             faults.section(&format!("parties.{index}"), own);
         }
@@ -120,14 +114,23 @@ impl Validate for PartyQuota {
         if self.party.is_empty() {
             faults.add("party", "is empty, set the party's id");
         }
-        for (name, max) in [
-            ("calls_per_second_max", self.calls_per_second_max),
-            ("calls_burst_max", self.calls_burst_max),
-            ("calls_in_hand_max", self.calls_in_hand_max),
-            ("streams_max", self.streams_max),
-        ] {
-            faults.within(name, max, 1, CALLS_MAX);
-        }
+        let calls = [self.calls_per_second_max, self.calls_burst_max];
+        quota_within(calls, [self.calls_in_hand_max, self.streams_max], faults);
+    }
+}
+
+fn quota_within(
+    [calls_per_second, calls_burst]: [u32; 2],
+    [calls_in_hand, streams]: [u32; 2],
+    faults: &mut Faults,
+) {
+    for (name, max) in [
+        ("calls_per_second_max", calls_per_second),
+        ("calls_burst_max", calls_burst),
+        ("calls_in_hand_max", calls_in_hand),
+        ("streams_max", streams),
+    ] {
+        faults.within(name, max, 1, CALLS_MAX);
     }
 }
 

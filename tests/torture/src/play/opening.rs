@@ -1,0 +1,19 @@
+//! A site of one's own, with what stands in its books from the start. It must not know what is played on it.
+
+use super::parties::Parties;
+use super::settling::Databases;
+use super::{journey, settling};
+use crate::site::Site;
+
+/// Starts a site, and waits until its books are there and everybody has heard of everything.
+///
+/// # Panics
+/// If the site does not start.
+pub async fn open() -> (&'static Site, &'static Parties, Databases) {
+    let site: &'static Site = Box::leak(Box::new(Site::start()));
+    let parties: &'static Parties = Box::leak(Box::new(Parties::of(site)));
+    let databases = settling::open(site);
+    journey::stock_is_seeded(parties).await;
+    settling::settled(&databases).await;
+    (site, parties, databases)
+}
