@@ -14,7 +14,7 @@ use crate::domain::pre_arrival::{
     WrittenVehicle,
 };
 use crate::domain::truck_visit::PlatesRead;
-use crate::domain::{Actor, readiness};
+use crate::domain::{Actor, disclosure};
 use crate::events::publish;
 
 /// One truck's coming.
@@ -154,18 +154,13 @@ pub fn submit(
     }
     let issued = passes::issue(state, &mut filing, context)?;
     let view = state.view_of_filing(&filing, context);
-    let conditions = readiness::conditions(filing.kind, &view);
-    let bound: Vec<Option<String>> = view
-        .containers
-        .iter()
-        .map(|container| container.visit.map(|visit| visit.id.as_str().to_owned()))
-        .collect();
+    let standing = disclosure::standing(filing.kind, &view);
     let mut facts = vec![publish::pre_arrival(
         PreArrivalFact::Submitted,
         &filing,
         context.now,
     )];
-    let fact = filing.reconsidered(bound, conditions);
+    let fact = filing.reconsidered(standing);
     if command.validate_only {
         let mut shown = filing;
         shown.pre_arrival_id = Uuid::nil();

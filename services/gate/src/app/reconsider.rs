@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::{Seeds, State, lane, passes};
 use crate::domain::admission;
 use crate::domain::container_visit::{ContainerVisit, ContainerVisitFact};
+use crate::domain::disclosure;
 use crate::domain::knowledge::InspectionFlag;
 use crate::domain::readiness::{self, ContainerView};
 use crate::events::publish;
@@ -84,14 +85,9 @@ pub fn filings(state: &mut State, context: &Context<'_>) -> Vec<Fact> {
 pub fn filing(state: &mut State, id: &Uuid, context: &Context<'_>) -> Option<Fact> {
     let mut filing = state.pre_arrivals.get(id)?.clone();
     let view = state.view_of_filing(&filing, context);
-    let conditions = readiness::conditions(filing.kind, &view);
-    let bound: Vec<Option<String>> = view
-        .containers
-        .iter()
-        .map(|container| container.visit.map(|visit| visit.id.as_str().to_owned()))
-        .collect();
+    let standing = disclosure::standing(filing.kind, &view);
     let before = filing.clone();
-    let fact = filing.reconsidered(bound, conditions);
+    let fact = filing.reconsidered(standing);
     passes::number(state, &mut filing, context);
     if filing != before {
         state.pre_arrivals.put(*id, filing.clone());

@@ -8,6 +8,7 @@ pub mod arrival_list;
 pub mod condition;
 pub mod container_visit;
 pub mod departure_list;
+pub mod disclosure;
 pub mod filing;
 pub mod hold;
 pub mod knowledge;

@@ -169,6 +169,9 @@ pub struct FiledContainer {
     pub dangerous_goods_class: String,
     /// The container visit it is bound to.
     pub container_visit_id: Option<String>,
+    /// The haulier is told of that visit.
+    #[serde(default)]
+    pub visit_is_told: bool,
     /// Verified gross mass (SOLAS), in kilograms.
     #[serde(default)]
     pub verified_mass: Option<Quantity>,
@@ -188,8 +191,11 @@ pub struct PreArrival {
     pub version: u64,
     /// Where it is.
     pub state: PreArrivalState,
-    /// What is in its way.
+    /// What is in its way: for the site's own people.
     pub conditions: Vec<Condition>,
+    /// What its haulier is told of that; published, too.
+    #[serde(default)]
+    pub told: Vec<Condition>,
     /// The site.
     pub site_id: String,
     /// What the truck comes for.
@@ -250,6 +256,26 @@ pub enum PreArrivalFact {
     Cancelled,
     /// The truck did not come in time.
     Expired,
+}
+
+/// What was found about a filing that is open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The visits that its containers are bound to, in the filing's order.
+    pub visits: Vec<Option<BoundVisit>>,
+    /// What is in its way.
+    pub conditions: Vec<Condition>,
+    /// What its haulier is told of that.
+    pub told: Vec<Condition>,
+}
+
+/// A container visit to which a filing's container is bound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoundVisit {
+    /// Its id.
+    pub container_visit_id: String,
+    /// The haulier is told of it.
+    pub is_told: bool,
 }
 
 /// A filing as written.
@@ -561,6 +587,7 @@ fn read_containers(written: &WrittenPreArrival, faults: &mut Faults) -> Vec<File
             gross_mass,
             dangerous_goods_class,
             container_visit_id: None,
+            visit_is_told: false,
             verified_mass,
             reefer_set_point_celsius,
         });
@@ -721,6 +748,7 @@ impl PreArrival {
             version: 1,
             state: PreArrivalState::Blocked,
             conditions: Vec::new(),
+            told: Vec::new(),
             site_id: site_id.to_owned(),
             kind: read.kind,
             haulier_party: haulier_party.to_owned(),
@@ -785,30 +813,27 @@ impl PreArrival {
         )
     }
 
-    /// Takes what was found about it: the visits its containers are bound to and the conditions. Gives the
-    /// fact to tell, if its state or its conditions changed.
-    pub fn reconsidered(
-        &mut self,
-        bound: Vec<Option<String>>,
-        conditions: Vec<Condition>,
-    ) -> Option<PreArrivalFact> {
+    /// Takes what was found about it. Gives the fact to tell, if its state changed or what its haulier is told.
+    pub fn reconsidered(&mut self, standing: Standing) -> Option<PreArrivalFact> {
         if !self.is_open() {
             return None;
         }
         // On the road a container stands nowhere: the stay that it left stays named.
         if !self.is_on_the_road() {
-            for (container, visit) in self.containers.iter_mut().zip(bound) {
-                container.container_visit_id = visit;
+            for (container, bound) in self.containers.iter_mut().zip(standing.visits) {
+                container.visit_is_told = bound.as_ref().is_some_and(|visit| visit.is_told);
+                container.container_visit_id = bound.map(|visit| visit.container_visit_id);
             }
         }
-        let state = if conditions.is_empty() {
+        let state = if standing.conditions.is_empty() {
             PreArrivalState::Ready
         } else {
             PreArrivalState::Blocked
         };
-        let news = state != self.state || !condition::same(&conditions, &self.conditions);
+        let news = state != self.state || !condition::same(&standing.told, &self.told);
         self.state = state;
-        self.conditions = conditions;
+        self.conditions = standing.conditions;
+        self.told = standing.told;
         if !news {
             return None;
         }
@@ -909,6 +934,7 @@ impl PreArrival {
     fn end(&mut self, state: PreArrivalState) {
         self.state = state;
         self.conditions.clear();
+        self.told.clear();
         self.version += 1;
     }
 
@@ -1000,8 +1026,16 @@ mod tests {
         )
     }
 
-    fn blocked_by(code: &str) -> Condition {
-        Condition::new(super::super::Gravity::Refuses, code, "s", "w", "d")
+    /// What is told of a filing that these conditions stand against, and that its haulier may know all of.
+    fn standing(codes: &[&str]) -> Standing {
+        let condition =
+            |code: &&str| Condition::new(super::super::Gravity::Refuses, code, "s", "w", "d");
+        let conditions: Vec<Condition> = codes.iter().map(condition).collect();
+        Standing {
+            visits: vec![None],
+            told: conditions.clone(),
+            conditions,
+        }
     }
 
     #[test]
@@ -1039,18 +1073,17 @@ mod tests {
     #[test]
     fn ready_and_blocked_follow_from_the_conditions_and_only_news_is_told() {
         let mut pre_arrival = filed();
-        let blocked = vec![blocked_by("A")];
         assert_eq!(
-            pre_arrival.reconsidered(vec![None], blocked.clone()),
+            pre_arrival.reconsidered(standing(&["A"])),
             Some(PreArrivalFact::Blocked)
         );
-        assert_eq!(pre_arrival.reconsidered(vec![None], blocked), None);
+        assert_eq!(pre_arrival.reconsidered(standing(&["A"])), None);
         assert_eq!(
-            pre_arrival.reconsidered(vec![None], vec![blocked_by("B")]),
+            pre_arrival.reconsidered(standing(&["B"])),
             Some(PreArrivalFact::Blocked)
         );
         assert_eq!(
-            pre_arrival.reconsidered(vec![None], Vec::new()),
+            pre_arrival.reconsidered(standing(&[])),
             Some(PreArrivalFact::Ready)
         );
         assert_eq!(
@@ -1064,7 +1097,7 @@ mod tests {
         let mut pre_arrival = filed();
         assert!(pre_arrival.cancelled(9).is_err());
         pre_arrival.cancelled(1).unwrap();
-        assert_eq!(pre_arrival.reconsidered(vec![None], Vec::new()), None);
+        assert_eq!(pre_arrival.reconsidered(standing(&[])), None);
         assert_eq!(
             pre_arrival.cancelled(2).unwrap_err().reason,
             "PRE_ARRIVAL_OVER"

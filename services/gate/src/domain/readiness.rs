@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::condition::{Condition, Gravity, code, merge};
 use super::container_visit::{ContainerVisit, Phase};
-use super::hold::{Hold, HoldKind};
+use super::hold::{Hold, HoldKind, ScopeKind};
 use super::knowledge::{
     CarryMandate, Clearance, DecisionState, DeclarationStanding, Direction, InspectionFlag,
     Journey, KnownDeclaration, KnownParty, ReleaseDecision,
@@ -143,24 +143,68 @@ impl ContainerView<'_> {
     }
 }
 
+/// What a condition is about; who is told of it follows from that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// The firm itself, or its truck.
+    Haulier,
+    /// The container at this place of [`View::containers`].
+    Container(usize),
+    /// The declaration at this place of [`View::references`].
+    Reference(usize),
+    /// The stock list.
+    List,
+    /// Stays, declarations or lists that the filing leads to.
+    Goods,
+}
+
+/// A condition that keeps a filing from being READY.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What it is about.
+    pub about: About,
+    /// The condition.
+    pub condition: Condition,
+}
+
 /// Everything that keeps a filing from being READY.
 pub fn conditions(kind: PreArrivalKind, view: &View<'_>) -> Vec<Condition> {
     let mut conditions = Vec::new();
-    let haulier = view.haulier.as_ref().map_or("", |firm| firm.party_id);
-    for container in &view.containers {
-        merge(
-            &mut conditions,
-            of_container(kind, haulier, container, view),
-        );
-    }
-    merge(&mut conditions, of_list(kind, view));
-    if kind == PreArrivalKind::FullIn {
-        merge(&mut conditions, of_declarations(view));
-    }
-    merge(&mut conditions, view.firms().filter_map(of_party));
-    merge(&mut conditions, of_holds(view));
-    merge(&mut conditions, of_parked(view));
+    let found = findings(kind, view).into_iter();
+    merge(&mut conditions, found.map(|finding| finding.condition));
     conditions
+}
+
+/// Everything that keeps a filing from being READY, and what each is about.
+pub fn findings(kind: PreArrivalKind, view: &View<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut add = |about: About, condition: Condition| {
+        findings.push(Finding { about, condition });
+    };
+    let haulier = view.haulier.as_ref().map_or("", |firm| firm.party_id);
+    for (place, container) in view.containers.iter().enumerate() {
+        for condition in of_container(kind, haulier, container, view) {
+            add(About::Container(place), condition);
+        }
+    }
+    for condition in of_list(kind, view) {
+        add(About::List, condition);
+    }
+    if kind == PreArrivalKind::FullIn {
+        for (about, condition) in of_declarations(view) {
+            add(about, condition);
+        }
+    }
+    for condition in view.firms().filter_map(of_party) {
+        add(About::Haulier, condition);
+    }
+    for hold in &view.holds {
+        add(held(hold, view), of_hold(hold));
+    }
+    for condition in of_parked(view) {
+        add(About::Goods, condition);
+    }
+    findings
 }
 
 /// What stands against a container's going by train or barge: while it waits in the yard, and as long as it
@@ -190,45 +234,71 @@ pub fn against_loading(container: &ContainerView<'_>, view: &View<'_>) -> Vec<Co
     conditions
 }
 
+/// What of a filing a hold is on.
+fn held(hold: &Hold, view: &View<'_>) -> About {
+    let key = hold.scope.key.as_str();
+    match hold.scope.kind {
+        ScopeKind::Plate | ScopeKind::Party => About::Haulier,
+        ScopeKind::StockList => About::List,
+        ScopeKind::ContainerVisit => {
+            let is_held = |stay: &&ContainerVisit| stay.id.as_str() == key;
+            let mut containers = view.containers.iter();
+            let place =
+                containers.position(|container| container.visit.as_ref().is_some_and(is_held));
+            place.map_or(About::Goods, About::Container)
+        }
+        ScopeKind::Declaration => {
+            let mut references = view.references.iter();
+            let place = references.position(|reference| {
+                let mut declarations = reference.declarations.iter();
+                declarations.any(|declaration| declaration.declaration_id == key)
+            });
+            place.map_or(About::Goods, About::Reference)
+        }
+    }
+}
+
 /// A laden container comes in on declarations that customs has registered, and that are its own.
-fn of_declarations(view: &View<'_>) -> Vec<Condition> {
+fn of_declarations(view: &View<'_>) -> Vec<(About, Condition)> {
     let mut conditions = Vec::new();
-    for reference in &view.references {
-        merge(&mut conditions, of_reference(reference, view));
+    for (place, reference) in view.references.iter().enumerate() {
+        let condition = of_reference(reference, view);
+        conditions.extend(condition.map(|condition| (About::Reference(place), condition)));
     }
     for container in &view.containers {
         let mut declared = view.references.iter().flat_map(|r| &r.declarations);
         // What is not known, or not for certain, may be the one that is of this container.
         let uncertain = view.references.iter().any(|r| r.declarations.len() != 1);
         if !uncertain && !declared.any(|declaration| declaration.covers(container.number)) {
-            merge(
-                &mut conditions,
-                [Condition::new(
-                    Gravity::Refuses,
-                    code::CONTAINER_NOT_DECLARED,
-                    container.number.as_str(),
-                    "haulier",
-                    "No declaration that the filing names is of this container; name the right one, or have the broker file one that is.",
-                )],
+            let condition = Condition::new(
+                Gravity::Refuses,
+                code::CONTAINER_NOT_DECLARED,
+                container.number.as_str(),
+                "haulier",
+                "No declaration that the filing names is of this container; name the right one, or have the broker file one that is.",
             );
+            conditions.push((About::Goods, condition));
         }
     }
     conditions
+}
+
+/// Nobody knows it; or nobody whom the filing's haulier may hear it from.
+pub fn of_unknown_declaration(reference: &Reference<'_>) -> Condition {
+    Condition::new(
+        Gravity::Refuses,
+        code::DECLARATION_UNKNOWN,
+        format!("declaration/{}", reference.written),
+        "broker",
+        "No declaration of this MRN or LRN of these containers is known; the broker lodges it, or the haulier names another.",
+    )
 }
 
 fn of_reference(reference: &Reference<'_>, view: &View<'_>) -> Option<Condition> {
     let subject = format!("declaration/{}", reference.written);
     let declaration = match reference.declarations[..] {
         [one] => one,
-        [] => {
-            return Some(Condition::new(
-                Gravity::Refuses,
-                code::DECLARATION_UNKNOWN,
-                subject,
-                "broker",
-                "No declaration of this MRN or LRN is known; the broker lodges it, or the haulier names another.",
-            ));
-        }
+        [] => return Some(of_unknown_declaration(reference)),
         _ => {
             return Some(Condition::new(
                 Gravity::Refuses,
@@ -274,32 +344,34 @@ fn of_reference(reference: &Reference<'_>, view: &View<'_>) -> Option<Condition>
 
 /// Standing holds.
 pub fn of_holds<'a>(view: &'a View<'_>) -> impl Iterator<Item = Condition> + 'a {
-    view.holds.iter().map(|hold| {
-        let what = match hold.kind {
-            HoldKind::Customs => "CUSTOMS_HOLD",
-            HoldKind::Quarantine => "QUARANTINE_HOLD",
-            HoldKind::Commercial => "COMMERCIAL_HOLD",
-            HoldKind::Terminal => "TERMINAL_HOLD",
-            HoldKind::Safety => "SAFETY_HOLD",
-            HoldKind::Finance => "FINANCE_HOLD",
-            HoldKind::Legal => "LEGAL_HOLD",
-        };
-        let description = format!(
-            "Held on {}: {}. Whoever placed hold {} lifts it.",
-            hold.scope.topic_key(),
-            hold.reason,
-            hold.hold_id
-        );
-        Condition::new(
-            Gravity::Binding,
-            what,
-            format!("hold/{}", hold.hold_id),
-            lifted_by(hold),
-            description,
-        )
-        .since(hold.placed_at)
-        .on_evidence(&hold.event_id)
-    })
+    view.holds.iter().map(|hold| of_hold(hold))
+}
+
+fn of_hold(hold: &Hold) -> Condition {
+    let what = match hold.kind {
+        HoldKind::Customs => "CUSTOMS_HOLD",
+        HoldKind::Quarantine => "QUARANTINE_HOLD",
+        HoldKind::Commercial => "COMMERCIAL_HOLD",
+        HoldKind::Terminal => "TERMINAL_HOLD",
+        HoldKind::Safety => "SAFETY_HOLD",
+        HoldKind::Finance => "FINANCE_HOLD",
+        HoldKind::Legal => "LEGAL_HOLD",
+    };
+    let description = format!(
+        "Held on {}: {}. Whoever placed hold {} lifts it.",
+        hold.scope.topic_key(),
+        hold.reason,
+        hold.hold_id
+    );
+    Condition::new(
+        Gravity::Binding,
+        what,
+        format!("hold/{}", hold.hold_id),
+        lifted_by(hold),
+        description,
+    )
+    .since(hold.placed_at)
+    .on_evidence(&hold.event_id)
 }
 
 /// Who lifts a hold, as everyone may read it: lines and terminals by name, because whoever collects a

@@ -183,7 +183,7 @@ pub fn pre_arrival(fact: PreArrivalFact, filing: &PreArrival, now: DateTime<Utc>
             haulier_party: filing.haulier_party.clone(),
             containers: containers(&filing.containers),
             state: state.to_owned(),
-            conditions: filing.conditions.iter().map(condition).collect(),
+            conditions: filing.told.iter().map(condition).collect(),
             planned_arrival: timestamp(filing.planned_arrival),
             document_references: filing.document_references.clone(),
             list_number: filing.list_number().unwrap_or_default().to_owned(),

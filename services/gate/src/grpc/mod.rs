@@ -283,13 +283,18 @@ impl GateService for Handlers {
         request: Request<api::GetPreArrivalRequest>,
     ) -> Result<Response<api::GetPreArrivalResponse>, Status> {
         let (who, asked) = taken(request)?;
-        let found = queries::pre_arrival(&self.pool, &request::reader(&who), &asked.pre_arrival_id)
+        let reader = request::reader(&who);
+        let found = queries::pre_arrival(&self.pool, &reader, &asked.pre_arrival_id)
             .await
             .map_err(unread)?;
         let (filing, driver) = found.ok_or_else(|| absent("pre-arrival", &asked.pre_arrival_id))?;
         // Only who employs the driver and who meets him see the person's data.
         let driver = driver.filter(|_| !who.is(chassis::Role::Officer));
-        let pre_arrival = Some(respond::pre_arrival(&filing, driver.as_ref()));
+        let pre_arrival = Some(respond::pre_arrival(
+            &filing,
+            driver.as_ref(),
+            respond::audience(&reader, &filing),
+        ));
         Ok(Response::new(api::GetPreArrivalResponse { pre_arrival }))
     }
 
@@ -306,9 +311,10 @@ impl GateService for Handlers {
             container_number: number(&asked.container_number),
             pre_arrival_id: None,
         };
+        let reader = request::reader(&who);
         let rows = queries::pre_arrivals(
             &self.pool,
-            &request::reader(&who),
+            &reader,
             &filter,
             after.as_ref(),
             size.rows_to_read(),
@@ -324,7 +330,7 @@ impl GateService for Handlers {
         Ok(Response::new(api::ListPreArrivalsResponse {
             pre_arrivals: rows
                 .iter()
-                .map(|row| respond::pre_arrival(row, None))
+                .map(|row| respond::pre_arrival(row, None, respond::audience(&reader, row)))
                 .collect(),
             next_page_token,
         }))

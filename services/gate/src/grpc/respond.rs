@@ -17,6 +17,7 @@ use crate::domain::truck_visit::{
     Admission, Barrier, Completion, Inspection, InspectionResult, TruckVisit, TruckVisitState,
 };
 use crate::events::publish::{condition, hold_message};
+use crate::store::queries::Reader;
 
 /// A command's answer as the RPC's encoded response.
 pub fn encode(answer: &Answer) -> Vec<u8> {
@@ -42,16 +43,16 @@ pub fn encode(answer: &Answer) -> Vec<u8> {
         }
         .encode_to_vec(),
         Answer::Submitted(filing, warnings) => api::SubmitPreArrivalResponse {
-            pre_arrival: Some(pre_arrival(filing, None)),
+            pre_arrival: Some(pre_arrival(filing, None, Audience::Haulier)),
             warnings: warnings.iter().map(fault_message).collect(),
         }
         .encode_to_vec(),
         Answer::Cancelled(filing) => api::CancelPreArrivalResponse {
-            pre_arrival: Some(pre_arrival(filing, None)),
+            pre_arrival: Some(pre_arrival(filing, None, Audience::Haulier)),
         }
         .encode_to_vec(),
         Answer::Replaced(filing) => api::ReplaceVehicleResponse {
-            pre_arrival: Some(pre_arrival(filing, None)),
+            pre_arrival: Some(pre_arrival(filing, None, Audience::Haulier)),
         }
         .encode_to_vec(),
         Answer::CheckedIn(truck, repeated) => api::CheckInResponse {
@@ -234,8 +235,31 @@ fn manifest_line(line: &ManifestLine) -> api::ManifestLine {
     }
 }
 
+/// Who reads a filing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Its haulier, or who filed for it: is told what `domain::disclosure` says.
+    Haulier,
+    /// The site's own people, and officers: see all that stands against it.
+    Site,
+}
+
+/// As whom a party reads a filing that it may read.
+pub fn audience(reader: &Reader, filing: &PreArrival) -> Audience {
+    let is_own = [filing.haulier_party.as_str(), filing.filer()].contains(&reader.party.as_str());
+    if reader.is_officer || !is_own {
+        Audience::Site
+    } else {
+        Audience::Haulier
+    }
+}
+
 /// A pre-arrival; with the driver where the reader may see one.
-pub fn pre_arrival(filing: &PreArrival, driver: Option<&Driver>) -> api::PreArrival {
+pub fn pre_arrival(
+    filing: &PreArrival,
+    driver: Option<&Driver>,
+    audience: Audience,
+) -> api::PreArrival {
     let state = match filing.state {
         PreArrivalState::Blocked => api::PreArrivalState::Blocked,
         PreArrivalState::Ready => api::PreArrivalState::Ready,
@@ -252,6 +276,11 @@ pub fn pre_arrival(filing: &PreArrival, driver: Option<&Driver>) -> api::PreArri
         PreArrivalKind::BondTransfer => api::PreArrivalKind::BondTransfer,
         PreArrivalKind::BondExit => api::PreArrivalKind::BondExit,
     };
+    let conditions = match audience {
+        Audience::Haulier => &filing.told,
+        Audience::Site => &filing.conditions,
+    };
+    let filed = filing.containers.iter();
     api::PreArrival {
         // A dry run has no id.
         pre_arrival_id: if filing.pre_arrival_id.is_nil() {
@@ -262,7 +291,7 @@ pub fn pre_arrival(filing: &PreArrival, driver: Option<&Driver>) -> api::PreArri
         number: filing.number.clone(),
         version: filing.version,
         state: state.into(),
-        conditions: filing.conditions.iter().map(condition).collect(),
+        conditions: conditions.iter().map(condition).collect(),
         site_id: filing.site_id.clone(),
         kind: kind.into(),
         haulier_party: filing.haulier_party.clone(),
@@ -273,7 +302,9 @@ pub fn pre_arrival(filing: &PreArrival, driver: Option<&Driver>) -> api::PreArri
             licence: driver.licence.clone(),
             phone: driver.phone.clone(),
         }),
-        containers: filing.containers.iter().map(filed_container).collect(),
+        containers: filed
+            .map(|container| filed_container(container, audience))
+            .collect(),
         document_references: filing.document_references.clone(),
         planned_arrival: Some(timestamp(filing.planned_arrival)),
         expires_at: Some(timestamp(filing.expires_at)),
@@ -319,7 +350,9 @@ fn vehicle(vehicle: &Vehicle) -> api::Vehicle {
     }
 }
 
-fn filed_container(container: &FiledContainer) -> api::PreArrivalContainer {
+fn filed_container(container: &FiledContainer, audience: Audience) -> api::PreArrivalContainer {
+    let bound = container.container_visit_id.as_deref();
+    let told = bound.filter(|_| container.visit_is_told || audience == Audience::Site);
     api::PreArrivalContainer {
         container_number: container.number.to_string(),
         size_type: container
@@ -330,7 +363,7 @@ fn filed_container(container: &FiledContainer) -> api::PreArrivalContainer {
         seals: container.seals.clone(),
         gross_mass: container.gross_mass.as_ref().map(quantity_message),
         dangerous_goods_class: container.dangerous_goods_class.clone(),
-        container_visit_id: container.container_visit_id.clone().unwrap_or_default(),
+        container_visit_id: told.unwrap_or_default().to_owned(),
         verified_mass: container.verified_mass.as_ref().map(quantity_message),
         reefer_set_point_celsius: container
             .reefer_set_point_celsius
@@ -372,7 +405,11 @@ pub fn truck_visit(truck: &TruckVisit) -> api::TruckVisit {
             .unwrap_or_default(),
         haulier_party: truck.haulier_party.clone().unwrap_or_default(),
         carrier_party: truck.carrier_party.clone().unwrap_or_default(),
-        containers: truck.containers.iter().map(filed_container).collect(),
+        containers: truck
+            .containers
+            .iter()
+            .map(|container| filed_container(container, Audience::Site))
+            .collect(),
         weight_in: truck.weight_in.as_ref().map(quantity_message),
         weight_out: truck.weight_out.as_ref().map(quantity_message),
         inspections: truck.inspections.iter().map(inspection).collect(),

@@ -352,7 +352,8 @@ async fn filings_overdue(db: &mut PgConnection) -> Result<Vec<FilingRow>, sqlx::
 }
 
 /// Those that are blocked because something was parked, which may be so no more; and those that are ready, and
-/// something is parked about a thing that they name.
+/// something is parked about a thing that they name. Whether anything is parked at all is asked once, and not for
+/// every filing.
 async fn filings_on_unknown(db: &mut PgConnection) -> Result<Vec<FilingRow>, sqlx::Error> {
     sqlx::query_as!(
         FilingRow,
@@ -366,7 +367,7 @@ async fn filings_on_unknown(db: &mut PgConnection) -> Result<Vec<FilingRow>, sql
            (select pre_arrival_id, number, pass_number, haulier_party, containers, plates, list_number,
                    body -> 'document_references', body ->> 'kind'
             from pre_arrival
-            where state = 'READY' and exists (
+            where state = 'READY' and exists (select from fabric.parked) and exists (
                 select from fabric.parked p
                 join unnest(containers || plates || haulier_party || list_number) as named (thing)
                   on position(thing in p.key) > 0)

@@ -134,8 +134,10 @@ async fn a_declaration_of_other_goods_lets_nothing_in() {
     world.hears().await;
     world.declared("D1", "REGISTERED", &[OTHER_BOX]).await;
     let filing = filed(&world, &["D1"]).await;
+    assert_eq!(codes(&filing.conditions), ["DECLARATION_UNKNOWN"]);
+    let at_the_site = world.pre_arrival(&filing).await;
     assert_eq!(
-        codes(&filing.conditions),
+        codes(&at_the_site.conditions),
         ["CONTAINER_NOT_DECLARED", "DECLARATION_OF_OTHER_CONTAINER"]
     );
     world.declared("D1", "REGISTERED", &[BOX, OTHER_BOX]).await;

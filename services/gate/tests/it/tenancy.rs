@@ -9,8 +9,8 @@ use proto::gate::v1::{PreArrivalKind, TruckVisitState};
 use tonic::{Code, Status};
 
 use crate::world::{
-    BOX, CENTRE, OTHER_BOX, PLATE, TRAIN, World, announced, at_the_exit, at_the_lane, call, fresh,
-    landed, reason, visit,
+    BOX, CENTRE, NEXT_PLATE, OTHER_BOX, PLATE, TRAILER, TRAIN, World, announced, at_the_exit,
+    at_the_lane, call, fresh, landed, reason, visit,
 };
 
 fn absent<T: std::fmt::Debug>(outcome: Result<T, Status>) {
@@ -19,6 +19,93 @@ fn absent<T: std::fmt::Debug>(outcome: Result<T, Status>) {
         (status.code(), reason(&status).as_str()),
         (Code::NotFound, "NOT_FOUND")
     );
+}
+
+/// A filing as its haulier reads it.
+async fn as_read_by(world: &World, haulier: &str, filed: &api::PreArrival) -> api::PreArrival {
+    let request = api::GetPreArrivalRequest {
+        pre_arrival_id: filed.pre_arrival_id.clone(),
+    };
+    let response = world.handlers.get_pre_arrival(call(haulier, request)).await;
+    response.unwrap().into_inner().pre_arrival.unwrap()
+}
+
+#[tokio::test]
+async fn a_filing_for_a_container_that_is_anothers_is_told_what_is_missing_and_no_words_of_others()
+{
+    let world = World::new().await;
+    world.arrived(&[BOX]).await;
+    world.hold(HoldScopeKind::ContainerVisit, &visit(BOX)).await;
+    world.hold(HoldScopeKind::Plate, PLATE).await;
+    let filing = crate::world::filing(PreArrivalKind::FullOut, PLATE, &[BOX]);
+    let filed = world.try_file("haulier-b", filing).await.unwrap();
+    world.granted(BOX, "haulier-a").await;
+    let read = as_read_by(&world, "haulier-b", &filed).await;
+    let mut about: Vec<(&str, &str, &str)> = read
+        .conditions
+        .iter()
+        .map(|c| (c.code.as_str(), c.subject.as_str(), c.who.as_str()))
+        .collect();
+    about.sort_unstable();
+    let own = read
+        .conditions
+        .iter()
+        .find(|c| c.subject.starts_with("hold/"))
+        .unwrap();
+    assert!(
+        own.description.contains("damaged"),
+        "its own plate: {own:?}"
+    );
+    assert_eq!(
+        about,
+        [
+            ("RELEASED_TO_ANOTHER_HAULIER", BOX, "line"),
+            ("TERMINAL_HOLD", BOX, "terminal"),
+            ("TERMINAL_HOLD", own.subject.as_str(), "terminal"),
+        ]
+    );
+    for condition in read.conditions.iter().filter(|c| c.subject == BOX) {
+        assert!(condition.evidence.is_empty(), "{condition:?}");
+        assert!(condition.since.is_none(), "{condition:?}");
+        assert!(!condition.description.contains("damaged"), "{condition:?}");
+    }
+    assert_eq!(read.containers[0].container_visit_id, "");
+    // Whoever runs the site reads it whole.
+    let whole = as_read_by(&world, "terminal", &filed).await;
+    assert_eq!(whole.containers[0].container_visit_id, visit(BOX));
+    let mut holds = whole
+        .conditions
+        .iter()
+        .filter(|c| c.code == "TERMINAL_HOLD");
+    assert!(holds.all(|hold| hold.description.contains("damaged")));
+
+    // Once the line names its haulier, that one reads it whole, too.
+    world.granted(BOX, "haulier-b").await;
+    let read = as_read_by(&world, "haulier-b", &filed).await;
+    assert_eq!(read.containers[0].container_visit_id, visit(BOX));
+    assert_eq!(read.conditions.len(), 2);
+    let mut conditions = read.conditions.iter();
+    assert!(conditions.all(|hold| hold.description.contains("damaged")));
+}
+
+#[tokio::test]
+async fn a_declaration_of_other_containers_is_as_unknown_as_one_that_is_not_there() {
+    let world = World::new().await;
+    world.hears().await;
+    world.declared("D1", "REGISTERED", &[OTHER_BOX]).await;
+    world.declared("D2", "REJECTED", &[OTHER_BOX]).await;
+    for (reference, plate) in [("D1", PLATE), ("D2", NEXT_PLATE), ("D3", TRAILER)] {
+        let filing = crate::world::full_in(plate, &[BOX], &[reference]);
+        let filed = world.try_file("haulier-b", filing).await.unwrap();
+        let told: Vec<(&str, &str)> = filed
+            .conditions
+            .iter()
+            .map(|c| (c.code.as_str(), c.subject.as_str()))
+            .collect();
+        let unknown = format!("declaration/{reference}");
+        assert_eq!(told, [("DECLARATION_UNKNOWN", unknown.as_str())]);
+        assert!(filed.conditions[0].evidence.is_empty());
+    }
 }
 
 #[tokio::test]

@@ -39,7 +39,7 @@ pub fn explanation(
         holds: facts
             .holds
             .iter()
-            .filter(|hold| hold.stands())
+            .filter(|hold| hold.stands() && respond::sees_reasons(visit, reader))
             .map(|hold| respond::hold(hold, reader, site_id))
             .collect(),
         unbound_declarations: unbound(&facts, reader),

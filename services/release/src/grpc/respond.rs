@@ -9,7 +9,7 @@ use proto::release::v1 as api;
 
 use crate::domain::commercial_release::CommercialRelease;
 use crate::domain::condition::{Condition, Who};
-use crate::domain::container_visit::{ContainerVisit, named_by};
+use crate::domain::container_visit::{ContainerVisit, Stay, named_by};
 use crate::domain::decision::{Decision, DecisionState};
 use crate::domain::hold::{Hold, ScopeKind};
 use crate::domain::notice::text_of;
@@ -117,6 +117,12 @@ pub fn release_with(
 ) -> api::ContainerRelease {
     let stay = &visit.stay;
     let mut conditions = conditions(&decision.conditions, reader, &stay.site_id);
+    let sees_reasons = sees_reasons(visit, reader);
+    if !sees_reasons {
+        for condition in &mut conditions {
+            in_general(condition, stay);
+        }
+    }
     if let Some(condition) = released_to_another(visit, decision, reader) {
         conditions.push(condition_message(&condition, condition.who.public()));
     }
@@ -133,7 +139,11 @@ pub fn release_with(
             .filter(|haulier| may_see_haulier(haulier, reader, &stay.site_id))
             .unwrap_or_default(),
         conditions,
-        evidence: decision.evidence.clone(),
+        evidence: if sees_reasons {
+            decision.evidence.clone()
+        } else {
+            Vec::new()
+        },
         ask_id: decision.ask_id.map(|id| id.to_string()).unwrap_or_default(),
         revocation_too_late: decision.too_late,
         decided_at: decision.decided_at.map(timestamp),
@@ -195,6 +205,24 @@ pub fn released_to_another(
             "The line names another haulier for this container. Ask the line if it should be yours."
                 .to_owned(),
     })
+}
+
+/// Numbers of containers are no secrets, and any haulier may file a truck for one. Until the line releases the
+/// container to it, it is told what is missing and who acts, and not by which words of others.
+pub fn sees_reasons(visit: &ContainerVisit, reader: &Reader) -> bool {
+    !reader.is("haulier")
+        || reader.sees_names_at(&visit.stay.site_id)
+        || visit.decision.haulier_party.as_ref() == Some(&reader.party)
+}
+
+fn in_general(condition: &mut common::Condition, stay: &Stay) {
+    condition.since = None;
+    condition.evidence.clear();
+    if condition.code.ends_with("_HOLD") {
+        condition.subject = stay.subject();
+        "More is told to the haulier whom the line releases the container to."
+            .clone_into(&mut condition.description);
+    }
 }
 
 /// A haulier is not told who its competitor is.

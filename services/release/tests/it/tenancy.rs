@@ -1,5 +1,6 @@
 //! Who reads what: what a party may not see does not exist for it.
 
+use proto::common::v1 as common;
 use proto::customs::events::v1 as customs;
 use proto::gate::events::v1 as gate;
 use proto::release::v1 as api;
@@ -67,6 +68,34 @@ async fn a_haulier_is_not_told_who_its_competitor_is() {
     );
     assert!(!all.contains("haulier-a"), "{all}");
     assert!(world.explain("haulier-a").await.unwrap().may_leave);
+}
+
+#[tokio::test]
+async fn a_haulier_is_told_what_is_missing_and_why_once_the_line_names_it() {
+    let world = World::new().await;
+    world.granted().await;
+    world
+        .pre_arrival("haulier-b", gate::PreArrivalFact::Submitted)
+        .await;
+    world
+        .hold("gate", "hold-1", common::HoldKind::Terminal, false)
+        .await;
+    let of_the_hold = |explained: &api::ExplainReleaseResponse| {
+        let conditions = explained.release.as_ref().unwrap().conditions.iter();
+        conditions
+            .filter(|condition| condition.code == "TERMINAL_HOLD")
+            .map(|condition| condition.description.contains("a reason"))
+            .collect::<Vec<_>>()
+    };
+    let explained = world.explain("haulier-b").await.unwrap();
+    assert_eq!(of_the_hold(&explained), [false], "it is told of the hold");
+    assert!(explained.holds.is_empty());
+    let all = format!("{explained:?}");
+    assert!(!all.contains("hold-1"), "{all}");
+    assert!(explained.release.unwrap().evidence.is_empty());
+    let explained = world.explain("haulier-a").await.unwrap();
+    assert_eq!(of_the_hold(&explained), [true]);
+    assert_eq!(explained.holds.len(), 1);
 }
 
 #[tokio::test]

@@ -57,10 +57,14 @@ const STRANGERS: [Role; 6] = [
     Role::Operator,
     Role::Terminal,
 ];
-/// What every caller may know, though it is another's: the register says who a party is.
-const OPEN_TO_ALL: [(&str, &str); 2] = [
+/// What every caller may know, though it is another's: the register says who a party is, and a filing is told which
+/// kinds of things are missing of what it names. Whether it shows more is asked all the same.
+const OPEN_TO_ALL: [(&str, &str); 5] = [
     ("GetParty", "party_id"),
     ("GrantCommercialRelease", "haulier_party"),
+    ("SubmitPreArrival", "containers.container_number"),
+    ("SubmitPreArrival", "document_references"),
+    ("SubmitPreArrival", "list.list_number"),
 ];
 /// What each owner is asked for: everything, and then things by their names.
 const LOOKS: usize = 6;
