@@ -1,5 +1,6 @@
-//! How the services' messages are read: as prost reads them, but no request with more fields than any needs. Two bytes on
-//! the wire are an empty element of a list and some hundred in memory, so that a bound of bytes is none of memory.
+//! How the services' messages are read: as prost reads them, but no request that is larger than its RPC needs, or has
+//! more fields. Two bytes on the wire are an empty element of a list and some hundred in memory, so that a bound of bytes
+//! is none of memory.
 
 use std::marker::PhantomData;
 
@@ -9,11 +10,32 @@ use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder};
 use tonic_prost::{ProstDecoder, ProstEncoder};
 
-/// The most fields of a request, those of its parts and each element of a list counted. The largest that there are, a
-/// declaration of 999 items, have some hundred for each item.
-pub const REQUEST_FIELDS_MAX: usize = 131_072;
-/// In so many bytes there are not too many.
-const UNCOUNTED_BYTES_MAX: usize = 16_384;
+/// How large a request may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestSize {
+    /// After decompression.
+    pub bytes_max: usize,
+    /// Its fields, those of its parts and each element of a list counted.
+    pub fields_max: usize,
+}
+
+/// What is enough for a request of which its RPC says nothing else (option `request_size`).
+pub const REQUEST_SIZE: RequestSize = RequestSize {
+    bytes_max: 65_536,
+    fields_max: 4_096,
+};
+
+/// The requests that may be larger: full names of messages, sorted.
+static LARGER: &[(&str, RequestSize)] = include!(concat!(env!("OUT_DIR"), "/request_sizes.rs"));
+
+/// How large a request of this name may be: `greenlane.gate.v1.CheckInRequest`.
+pub fn request_size(full_name: &str) -> RequestSize {
+    match LARGER.binary_search_by_key(&full_name, |(name, _)| name) {
+        Ok(place) => LARGER[place].1,
+        Err(_) => REQUEST_SIZE,
+    }
+}
+
 /// Nothing is deeper: prost reads no further (its recursion limit).
 const DEPTH_MAX: usize = 100;
 
@@ -42,30 +64,55 @@ where
     }
 
     fn decoder(&mut self) -> BoundedDecoder<U> {
-        BoundedDecoder(ProstDecoder::default())
+        // What a service answers is its own, and bounded there.
+        let is_request = U::NAME.ends_with("Request");
+        BoundedDecoder {
+            inner: ProstDecoder::default(),
+            size: is_request.then(|| request_size(&U::full_name())),
+        }
     }
 }
 
-/// prost's decoder with a bound of a request's fields.
+/// prost's decoder with the bounds of a request.
 #[derive(Clone, Debug)]
-pub struct BoundedDecoder<U>(ProstDecoder<U>);
+pub struct BoundedDecoder<U> {
+    inner: ProstDecoder<U>,
+    /// None for an answer.
+    size: Option<RequestSize>,
+}
 
 impl<U: Message + Name + Default> Decoder for BoundedDecoder<U> {
     type Item = U;
     type Error = Status;
 
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
-        // What a service answers is its own, and bounded there.
-        let is_request = U::NAME.ends_with("Request");
-        if is_request && buffer.remaining() > UNCOUNTED_BYTES_MAX {
-            let mut left = REQUEST_FIELDS_MAX;
-            if !count(buffer.chunk(), &mut left, 0) {
-                return Err(Status::out_of_range(format!(
-                    "The message has more than {REQUEST_FIELDS_MAX} fields; split it."
-                )));
-            }
+        if let Some(size) = self.size {
+            size.check(buffer.remaining(), buffer.chunk())?;
         }
-        self.0.decode(buffer)
+        self.inner.decode(buffer)
+    }
+}
+
+impl RequestSize {
+    /// Whether an encoded message of this length is within it; `bytes` are its first, or all.
+    fn check(self, length: usize, bytes: &[u8]) -> Result<(), Status> {
+        let Self {
+            bytes_max,
+            fields_max,
+        } = self;
+        if length > bytes_max {
+            return Err(Status::out_of_range(format!(
+                "The request has {length} bytes, and this call takes {bytes_max}; split it."
+            )));
+        }
+        // A field takes a byte at least.
+        let mut left = fields_max;
+        if length > fields_max && !count(bytes, &mut left, 0) {
+            return Err(Status::out_of_range(format!(
+                "The request has more than the {fields_max} fields that this call takes; split it."
+            )));
+        }
+        Ok(())
     }
 }
 
@@ -114,10 +161,12 @@ fn varint(bytes: &mut &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
 
+    const FIELDS: usize = 131_072;
+
     fn counted(bytes: &[u8]) -> usize {
-        let mut left = REQUEST_FIELDS_MAX;
+        let mut left = FIELDS;
         assert!(count(bytes, &mut left, 0));
-        REQUEST_FIELDS_MAX - left
+        FIELDS - left
     }
 
     #[test]
@@ -135,17 +184,17 @@ mod tests {
 
     #[test]
     fn many_empty_elements_are_too_many_wherever_they_stand() {
-        let empty = [0x3a, 0].repeat(REQUEST_FIELDS_MAX + 1);
-        assert!(!count(&empty, &mut REQUEST_FIELDS_MAX.clone(), 0));
+        let empty = [0x3a, 0].repeat(FIELDS + 1);
+        assert!(!count(&empty, &mut FIELDS.clone(), 0));
         let mut within = vec![0x0a];
         prost::encoding::encode_varint(empty.len() as u64, &mut within);
         within.extend(&empty);
-        assert!(!count(&within, &mut REQUEST_FIELDS_MAX.clone(), 0));
+        assert!(!count(&within, &mut FIELDS.clone(), 0));
         // Also if prost would find at the end only that it is no message.
         within.push(0x0f);
-        assert!(!count(&within, &mut REQUEST_FIELDS_MAX.clone(), 0));
-        let allowed = [0x3a, 0].repeat(REQUEST_FIELDS_MAX);
-        assert_eq!(counted(&allowed), REQUEST_FIELDS_MAX);
+        assert!(!count(&within, &mut FIELDS.clone(), 0));
+        let allowed = [0x3a, 0].repeat(FIELDS);
+        assert_eq!(counted(&allowed), FIELDS);
     }
 
     #[test]
@@ -159,5 +208,21 @@ mod tests {
         }
         assert!(counted(&deep) <= 2_000);
         assert!(counted(&[0x0b].repeat(10_000)) <= 10_000);
+    }
+
+    #[test]
+    fn a_request_is_as_large_as_its_rpc_says_and_else_small() {
+        let declaration = request_size("greenlane.customs.v1.FileDeclarationRequest");
+        assert_eq!(declaration.fields_max, 131_072);
+        let filing = request_size("greenlane.gate.v1.SubmitPreArrivalRequest");
+        assert_eq!(filing, REQUEST_SIZE);
+        let names = LARGER.iter().map(|(name, _)| name);
+        assert!(names.is_sorted());
+        assert!(filing.check(65_536, &[]).is_ok());
+        assert!(filing.check(65_537, &[]).is_err());
+        let elements = |number: usize| [0x3a, 0].repeat(number);
+        let checked = |bytes: Vec<u8>| filing.check(bytes.len(), &bytes).is_ok();
+        assert!(checked(elements(4_096)));
+        assert!(!checked(elements(4_097)));
     }
 }

@@ -1,4 +1,8 @@
-//! Every RPC says beside itself who may call it, and every command can be repeated safely.
+//! Every RPC says beside itself who may call it, and every command can be repeated safely. What they say is listed in
+//! `docs/rpcs.md`, which is written from the protos: `GREENLANE_GOLDEN=write cargo test -p greenlane --test contract rpcs`.
+
+use std::fmt::Write as _;
+use std::fs;
 
 use chassis::Permissions;
 use prost_reflect::{DescriptorPool, Kind, MethodDescriptor};
@@ -70,4 +74,84 @@ fn every_rpc_has_messages_of_its_own() {
         .map(|method| method.full_name().to_owned())
         .collect();
     assert_eq!(shared, Vec::<String>::new());
+}
+
+/// The comment above an RPC in its proto, in one line.
+fn comment_of(method: &MethodDescriptor) -> String {
+    let file = method.parent_file();
+    let path = crate::sources::root().join("proto").join(file.name());
+    let text = fs::read_to_string(path).unwrap();
+    let opening = format!("  rpc {}(", method.name());
+    let above: Vec<&str> = text
+        .lines()
+        .take_while(|line| !line.starts_with(&opening))
+        .collect();
+    let comment = above
+        .iter()
+        .rev()
+        .map_while(|line| line.trim_start().strip_prefix("//"));
+    let mut lines: Vec<&str> = comment.map(str::trim).collect();
+    lines.reverse();
+    lines.join(" ")
+}
+
+fn page() -> String {
+    let permissions = Permissions::from_descriptors(proto::FILE_DESCRIPTOR_SET).unwrap();
+    let mut page = "# Every RPC: for whom, for what, how large\n\n\
+        Written from the protos; a test compares. Whoever may call an RPC sees and changes only what concerns its party:\n\
+        the description says whose that is, and anything else is answered as what is not there. Calls of a party, its open\n\
+        streams and what it has in hand are limited besides (`server.quota`), and connections and their addresses\n\
+        (`server.connections_max`, `connections_per_address_max`).\n"
+        .to_owned();
+    let mut service = String::new();
+    for method in methods() {
+        let name = method.parent_service().full_name();
+        if service != name {
+            name.clone_into(&mut service);
+            let head = "| RPC | Roles | What, and whose | Bytes | Fields |\n| --- | --- | --- | --- | --- |";
+            writeln!(page, "\n## {name}\n\n{head}").unwrap();
+        }
+        let permission = permissions.of(&format!("/{name}/{}", method.name()));
+        let roles = permission.map_or_else(String::new, |permission| {
+            let all = permission.any_authenticated.then_some("everybody");
+            let roles = permission.roles.iter().map(|role| role.as_str());
+            all.into_iter().chain(roles).collect::<Vec<_>>().join(", ")
+        });
+        let size = proto::codec::request_size(method.input().full_name());
+        writeln!(
+            page,
+            "| {} | {roles} | {} | {} | {} |",
+            method.name(),
+            comment_of(&method),
+            size.bytes_max,
+            size.fields_max
+        )
+        .unwrap();
+    }
+    page
+}
+
+#[test]
+fn the_page_of_rpcs_says_what_the_protos_say() {
+    let path = crate::sources::root().join("docs/rpcs.md");
+    let page = page();
+    if std::env::var_os("GREENLANE_GOLDEN").is_some_and(|word| word == "write") {
+        fs::write(&path, &page).unwrap();
+    }
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        written == page,
+        "docs/rpcs.md is not what the protos say; write it anew: \
+         GREENLANE_GOLDEN=write cargo test -p greenlane --test contract rpcs"
+    );
+}
+
+#[test]
+fn every_rpc_is_described() {
+    let bare: Vec<String> = methods()
+        .into_iter()
+        .filter(|method| comment_of(method).is_empty())
+        .map(|method| method.full_name().to_owned())
+        .collect();
+    assert_eq!(bare, Vec::<String>::new());
 }

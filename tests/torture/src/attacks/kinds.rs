@@ -168,7 +168,7 @@ impl Attack {
             Self::Nested => calls(target, tally, &Bytes::from(vec![0x0b; 1 << 20])).await,
             Self::Repeated => calls(target, tally, &Bytes::from([0x3a, 0].repeat(1_000_000))).await,
             Self::RepeatedMost => {
-                let most = [0x3a, 0].repeat(proto::codec::REQUEST_FIELDS_MAX);
+                let most = [0x3a, 0].repeat(proto::codec::REQUEST_SIZE.fields_max);
                 calls(target, tally, &Bytes::from(most)).await;
             }
             Self::Bomb => bombs(target, tally).await,
