@@ -53,6 +53,14 @@ fn types() -> BTreeMap<&'static str, Again> {
             again::<customs::events::v1::PartyEvent>,
         ),
         (
+            "greenlane.fabric.v1.AuditCheckpoint",
+            again::<fabric::v1::AuditCheckpoint>,
+        ),
+        (
+            "greenlane.fabric.v1.AuditEntries",
+            again::<fabric::v1::AuditEntries>,
+        ),
+        (
             "greenlane.fabric.v1.EpochOpened",
             again::<fabric::v1::EpochOpened>,
         ),

@@ -117,6 +117,57 @@ fn the_exchange_of_facts_is_shown_for_every_service_and_its_chains_hold() {
 }
 
 #[test]
+fn what_was_done_and_tried_is_on_record_signed_and_published() {
+    let denied = [
+        "--as",
+        "trader-a",
+        "fabric",
+        "status",
+        "--service",
+        "customs",
+    ];
+    assert_ne!(world().run(&denied).code, 0);
+    Cargo::accepted(GREEN);
+    let tried = || {
+        let listed = [
+            "audit",
+            "list",
+            "customs",
+            "--refused",
+            "--party",
+            "trader-a",
+        ];
+        let listed = world().run_json(&listed).done().objects();
+        listed
+            .into_iter()
+            .find(|entry| entry["attempt"]["reason"] == "ROLE_REQUIRED")
+    };
+    until("the attempt is on record", || tried().is_some());
+    let attempt = tried().unwrap();
+    assert_eq!(attempt["attempt"]["method"], "GetFabricStatus");
+    assert_eq!(attempt["attempt"]["address"], "127.0.0.1");
+    let filed = world().run(&["audit", "list", "customs"]).done().stdout;
+    assert!(filed.contains("FileDocument"), "{filed}");
+    let verified = world().run_json(&["audit", "verify"]).done().objects();
+    assert_eq!(verified.len(), 4);
+    for found in verified {
+        assert_eq!(found["faults"], serde_json::json!([]), "{found}");
+        assert_eq!(found["unsigned"], 0, "{found}");
+        assert!(found["published"].as_u64() > Some(0), "{found}");
+    }
+    // A key that signed none of it.
+    let other = tempfile::tempdir().unwrap();
+    let (_, public) = chassis::development_audit_key(other.path()).unwrap();
+    let key = public.to_string_lossy();
+    let doubted = world().run(&["audit", "verify", "gate", "--key", &key]);
+    assert_eq!(doubted.code, 1);
+    assert!(
+        doubted.stdout.contains("which was not given"),
+        "{doubted:?}"
+    );
+}
+
+#[test]
 fn what_was_published_can_be_sent_again_and_changes_nothing() {
     let (cargo, mrn) = Cargo::accepted(GREEN);
     let before = cargo.declaration(&mrn)["version"].clone();

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use chrono::{Days, NaiveDate};
-use fabric::{Command, Handle, fingerprint};
+use fabric::{Command, Handle, Origin, fingerprint};
 use futures::future::join_all;
 use kernel::{Quantity, Refusal, RefusalKind, derived_id};
 use prost::Message;
@@ -158,6 +158,7 @@ async fn submit(
         tries.tick().await;
         let command = Command {
             party: actor.party.clone(),
+            origin: Origin::default(),
             request_id: Some(id),
             // The place is the request: a file that says something else there later is not put in anew.
             fingerprint: fingerprint("seed", id.as_bytes()),

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use fabric::{Command, Handle, fingerprint};
+use fabric::{Command, Handle, Origin, fingerprint};
 use futures::future::join_all;
 use kernel::{Money, Refusal, RefusalKind, Rounding, derived_id};
 use serde::Deserialize;
@@ -145,6 +145,7 @@ async fn submit(handle: &Handle<Input>, place: &str, input: &Input) -> Result<()
         tries.tick().await;
         let command = Command {
             party: REGISTRAR.to_owned(),
+            origin: Origin::default(),
             request_id: Some(id),
             // The place is the request: a file that says something else there later is not put in anew.
             fingerprint: fingerprint("seed", id.as_bytes()),

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use fabric::{Command, Handle, fingerprint};
+use fabric::{Command, Handle, Origin, fingerprint};
 use serde::Deserialize;
 use uuid::{Uuid, uuid};
 
@@ -43,6 +43,7 @@ pub async fn plant(sites: Vec<Site>, handle: Handle<Input>) {
             // The content names the request, so that a site that changed in the file is declared anew.
             let command = Command {
                 party: "seed".to_owned(),
+                origin: Origin::default(),
                 request_id: Some(kernel::derived_id(NAMESPACE, &content)),
                 fingerprint: fingerprint("DeclareSite", &content),
                 traceparent: None,

@@ -283,6 +283,14 @@ Example: greenlane operator list approve QD800026I000000007
     Timeline(commands::timeline::TimelineArguments),
     /// The party's ordered notices, live
     Watch(commands::watch::WatchArguments),
+    /// Operators and auditors: the record of what was done, for whom and at whose word
+    #[command(
+        subcommand,
+        after_help = "\
+Example: greenlane audit verify
+         greenlane audit list gate --party haulier-b"
+    )]
+    Audit(commands::audit::AuditCommand),
     /// Operators: the exchange of facts between the services
     #[command(
         subcommand,

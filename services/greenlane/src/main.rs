@@ -105,6 +105,7 @@ async fn dispatch(command: Command, client: &ClientOptions) -> Result<(), Client
         Command::Watch(arguments) => {
             commands::watch::run(arguments, &session(default::HAULIER)?).await
         }
+        Command::Audit(command) => commands::audit::run(command, client).await,
         Command::Fabric(command) => commands::fabric::run(command, &session(default::ADMIN)?).await,
     }
 }

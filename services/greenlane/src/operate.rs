@@ -6,6 +6,7 @@ use std::io;
 use chassis::{ConfigFaults, Shutdown};
 use chrono::SecondsFormat;
 use clap::CommandFactory as _;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use serde_json::{Value, json};
 
 use crate::cli::{Cli, ClientOptions, MigrateArguments, ServeArguments, ServiceOrAll};
@@ -19,6 +20,7 @@ use crate::services::{Service, entry};
 /// Every fault of its configuration, or why it could not start or go on.
 pub async fn serve(arguments: ServeArguments) -> Result<(), ClientError> {
     let service = arguments.service;
+    raise_file_limit();
     let shutdown = Shutdown::on_signals()
         .map_err(|error| ClientError::Failed(format!("signals cannot be heard: {error}")))?;
     let served = entry::serve(service, arguments.config.as_deref(), shutdown).await;
@@ -26,6 +28,16 @@ pub async fn serve(arguments: ServeArguments) -> Result<(), ClientError> {
         Some(faults) => faults_of(service, faults),
         None => ClientError::Failed(format!("{service} ended: {error:#}")),
     })
+}
+
+/// Each connection is a file, and systems begin with few: as many as this process may have. Where that cannot be
+/// changed the limit stays, and the server closes connections beyond it.
+fn raise_file_limit() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        output::note(&format!("the limit of open files stays as it is: {error}"));
+    }
 }
 
 /// Brings databases up to date.
@@ -96,7 +108,8 @@ pub fn completion(shell: clap_complete::Shell) -> Result<(), ClientError> {
     io::Write::write_all(&mut io::stdout().lock(), &script).map_err(ClientError::Output)
 }
 
-fn faults_of(service: Service, faults: &ConfigFaults) -> ClientError {
+/// What is wrong with a service's configuration, as a failure of the command.
+pub fn faults_of(service: Service, faults: &ConfigFaults) -> ClientError {
     let count = faults.0.len();
     let lines: Vec<String> = faults
         .to_string()

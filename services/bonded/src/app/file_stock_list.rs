@@ -79,7 +79,7 @@ pub fn decide(
         Ok((filed, desk)) => {
             let conditions = filed.dossier.waits_for(&desk.lines);
             let answer = list_messages::filed(&filed, &conditions, command.validate_only);
-            let answer = Decision::respond(answer.encode_to_vec());
+            let answer = Decision::respond(answer.encode_to_vec()).for_party(&trader);
             if command.validate_only {
                 return answer;
             }

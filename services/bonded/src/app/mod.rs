@@ -171,7 +171,11 @@ impl Service for Bonded {
     type State = State;
 
     fn produces(&self) -> &'static [&'static str] {
-        &[events::publish::BOOK, events::publish::STOCK_LIST]
+        &[
+            events::publish::BOOK,
+            events::publish::STOCK_LIST,
+            "bonded.audit",
+        ]
     }
 
     fn consumes(&self) -> &'static [&'static str] {

@@ -58,6 +58,7 @@ fn every_rpc_of_bonded_says_who_may_call_it() {
                 party: "party".into(),
                 roles: BTreeSet::from([role]),
                 sites: BTreeSet::new(),
+                address: None,
             };
             let allowed = permissions
                 .check(&format!("{prefix}{rpc}"), &caller)

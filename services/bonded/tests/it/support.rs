@@ -14,7 +14,7 @@ use bonded::grpc::Api;
 use bonded::{Bonded, Config};
 use chassis::{Caller, Role};
 use chrono::{DateTime, NaiveDate, Utc};
-use fabric::{Command, Fabric, FabricConfig, OutboxRow, Reply, fingerprint};
+use fabric::{Command, Fabric, FabricConfig, Origin, OutboxRow, Reply, fingerprint};
 use futures::future::join_all;
 use kernel::{CustomsArea, Quantity, Refusal, new_id};
 use prost::Message;
@@ -164,6 +164,7 @@ impl Harness {
     pub async fn post(&self, request_id: uuid::Uuid, opening: PostOpening) -> Reply {
         let command = Command {
             party: opening.actor.party.clone(),
+            origin: Origin::default(),
             request_id: Some(request_id),
             fingerprint: fingerprint("test", request_id.as_bytes()),
             traceparent: None,
@@ -184,6 +185,7 @@ impl Harness {
     pub async fn decide(&self, party: &str, input: Input) -> Result<Vec<u8>, Refusal> {
         let command = Command {
             party: party.to_owned(),
+            origin: Origin::default(),
             request_id: Some(new_id()),
             fingerprint: [0; 32],
             traceparent: None,
@@ -288,6 +290,7 @@ pub fn as_caller<T>(party: &str, role: Role, sites: &[&str], message: T) -> Requ
         party: party.into(),
         roles: BTreeSet::from([role]),
         sites: sites.iter().map(|site| (*site).to_owned()).collect(),
+        address: None,
     }));
     request
 }

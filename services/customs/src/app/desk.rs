@@ -30,6 +30,8 @@ pub struct Desk<'a> {
     pub context: &'a Context<'a>,
     /// What is published with the decision.
     pub facts: Vec<Fact>,
+    /// The party for whom the command is done, where that is another than asked.
+    pub for_party: Option<String>,
 }
 
 /// What a payer's debts are secured by, as far as the payer has it.

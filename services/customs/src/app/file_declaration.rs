@@ -121,12 +121,16 @@ impl FileDeclaration {
     /// Decides it.
     pub fn decide(&self, mut desk: Desk<'_>) -> Decision {
         match self.file(&mut desk) {
-            Ok(filing) => respond(
-                &wire::FileDeclarationResponse {
+            Ok(filing) => {
+                let filed = wire::FileDeclarationResponse {
                     filing: Some(filing),
-                },
-                desk.facts,
-            ),
+                };
+                let decision = respond(&filed, desk.facts);
+                match desk.for_party {
+                    Some(trader) => decision.for_party(&trader),
+                    None => decision,
+                }
+            }
             Err(refusal) => Decision::refuse(refusal),
         }
     }
@@ -153,6 +157,7 @@ impl FileDeclaration {
         if let Some(claim) = claim {
             return Err(self.conflict(&claim, findings));
         }
+        desk.for_party.clone_from(&trader);
         let payer = trader.clone().or_else(|| Some(filer.clone()));
         let lodging = Lodging {
             id: desk.context.new_id(),

@@ -143,6 +143,7 @@ impl Service for Customs {
             "customs.declaration",
             "customs.clearance",
             "customs.hold",
+            "customs.audit",
         ]
     }
 
@@ -255,6 +256,7 @@ impl Service for Customs {
             state,
             context,
             facts: Vec::new(),
+            for_party: None,
         };
         match input {
             Input::File(filing) => filing.decide(desk),

@@ -104,16 +104,19 @@ impl Api {
 
     async fn submit(&self, sent: Sent) -> Result<Reply, Refusal> {
         let request_id = chassis::request_id(&sent.request_id)?;
-        let (filed, digest) = match &sent.content {
+        let (method, filed, digest) = match &sent.content {
             Content::Message(declaration) => {
                 let filed = filing::read_message(declaration);
                 let digest = match &filed {
                     Filed::Readable(readable) => readable.digest,
                     Filed::Unfit(_) => [0; 32],
                 };
-                (filed, digest)
+                ("FileDeclaration", filed, digest)
             }
-            Content::Document(bytes) => (filing::read_document(bytes), fingerprint(FILING, bytes)),
+            Content::Document(bytes) => {
+                let digest = fingerprint(FILING, bytes);
+                ("FileDocument", filing::read_document(bytes), digest)
+            }
         };
         let input = match filed {
             Filed::Readable(readable) => {
@@ -128,6 +131,7 @@ impl Api {
         };
         let command = Command {
             party: sent.caller.party.clone(),
+            origin: command::origin(&sent.caller, method),
             request_id: (!sent.validate_only).then_some(request_id),
             fingerprint: digest,
             traceparent: traceparent_of_current_span(),

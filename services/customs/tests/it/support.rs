@@ -11,7 +11,7 @@ use customs::app::Input;
 use customs::grpc::Api;
 use customs::seed::{self, Seeds};
 use customs::{Config, Customs};
-use fabric::{Command, Fabric, FabricConfig, OutboxRow};
+use fabric::{Command, Fabric, FabricConfig, Origin, OutboxRow};
 use kernel::{Rounding, new_id};
 use prost::Message;
 use proto::bonded::events::v1 as bonded;
@@ -128,6 +128,7 @@ pub fn asked<T>(party: &str, role: Role, message: T) -> Request<T> {
         party: party.to_owned(),
         roles: BTreeSet::from([role]),
         sites: BTreeSet::new(),
+        address: None,
     };
     request.extensions_mut().insert(Arc::new(caller));
     request
@@ -429,6 +430,7 @@ impl Scene {
     pub async fn tick(&self, input: Input) {
         let command = Command {
             party: "timer".into(),
+            origin: Origin::default(),
             request_id: None,
             fingerprint: [0; 32],
             traceparent: None,

@@ -198,6 +198,7 @@ impl Service for Gate {
             "gate.list-passage",
             "gate.answer",
             "gate.hold",
+            "gate.audit",
         ]
     }
 
@@ -352,12 +353,16 @@ impl Service for Gate {
             Input::DeclareSite(site) => told::site(state, site, context),
             _ => return Decision::applied().with_facts(self.learn(state, input, context)),
         };
-        match outcome {
+        let decision = match outcome {
             Ok((answer, facts)) => {
                 metrics::decided(&answer);
                 Decision::respond(grpc::respond::encode(&answer)).with_facts(facts)
             }
             Err(refusal) => Decision::refuse(refusal),
+        };
+        match input {
+            Input::SubmitPreArrival(command) => decision.for_party(command.haulier()),
+            _ => decision,
         }
     }
 

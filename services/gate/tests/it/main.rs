@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::result_large_err)]
 
 mod admission;
+mod audit;
 mod commands;
 mod departure;
 mod endings;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use chassis::convert::timestamp;
 use chassis::{Caller, Role};
 use chrono::{DateTime, TimeDelta, Utc};
-use fabric::{Command, Fabric, FabricConfig, OutboxRow, Service as _, fingerprint};
+use fabric::{Command, Fabric, FabricConfig, Origin, OutboxRow, Service as _, fingerprint};
 use futures::future::{join, join_all};
 use gate::Gate;
 use gate::app::{Input, Rules};
@@ -42,6 +42,8 @@ pub struct World {
     pub fabric: Fabric<Gate>,
     pub handlers: Handlers,
     pub pool: PgPool,
+    /// As the role that owns the tables.
+    pub owner_url: String,
     versions: Mutex<BTreeMap<String, u64>>,
 }
 
@@ -60,6 +62,7 @@ pub fn who(party: &str) -> Caller {
         party: party.into(),
         roles: [role].into(),
         sites: sites.iter().map(|site| (*site).to_owned()).collect(),
+        address: None,
     }
 }
 
@@ -239,6 +242,7 @@ impl World {
             fabric,
             handlers,
             pool,
+            owner_url: database.owner_url,
             versions: Mutex::default(),
         };
         let sites = gate::seed::sites().unwrap().into_iter().map(|mut site| {
@@ -253,6 +257,7 @@ impl World {
     pub async fn declare(&self, site: Site) {
         let command = Command {
             party: "seed".into(),
+            origin: Origin::default(),
             request_id: Some(kernel::new_id()),
             fingerprint: fingerprint("DeclareSite", site.site_id.as_bytes()),
             traceparent: None,
@@ -902,14 +907,17 @@ impl World {
         let names: Vec<String> = sqlx::query_scalar(
             "select table_schema || '.' || table_name from information_schema.tables
              where table_schema in ('public', 'fabric') and table_type = 'BASE TABLE'
-               and table_name not like '\\_sqlx%' and has_table_privilege(table_schema || '.' || table_name, 'select')",
+               and table_name not like '\\_sqlx%' and table_name <> 'audit' and has_table_privilege(table_schema || '.' || table_name, 'select')",
         )
         .fetch_all(&self.pool)
         .await
         .unwrap();
         let mut tables = BTreeMap::new();
         for name in names {
-            let statement = format!("select r::text from {name} r order by 1");
+            // That something was asked is on record, also where nothing came of it.
+            let statement = format!(
+                "select r::text from {name} r where r::text not like '(gate.audit,%' order by 1"
+            );
             let rows: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(statement))
                 .fetch_all(&self.pool)
                 .await

@@ -36,6 +36,9 @@ pub struct Endpoints {
     pub release: ServiceEndpoints,
     /// Kafka's bootstrap servers, `HOST:PORT`.
     pub kafka: String,
+    /// Put before the name of every topic there.
+    #[serde(default)]
+    pub topic_prefix: String,
     /// Each service's database, as its service role.
     pub postgres: BTreeMap<String, String>,
     /// The `iss` claim of the tokens that the services believe.
@@ -165,6 +168,7 @@ mod tests {
             bonded: at(7003),
             release: at(7004),
             kafka: "127.0.0.1:9092".to_owned(),
+            topic_prefix: String::new(),
             postgres: BTreeMap::from([(
                 "gate".to_owned(),
                 "postgres://127.0.0.1/greenlane_gate".to_owned(),

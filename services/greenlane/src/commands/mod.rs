@@ -3,6 +3,7 @@
 //! wrong with a filing is the service's to say, all of it at once.
 
 pub mod arguments;
+pub mod audit;
 pub mod broker;
 pub mod declaration;
 pub mod fabric;

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use chassis::{ConfigFaults, Faults, Shutdown, Validate};
+use fabric::FabricConfig;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
@@ -87,6 +88,43 @@ pub fn owner_url(service: Service, file: Option<&Path>) -> Result<String, Config
     let owner_url = migration.database.owner_url;
     // `Migration` is not valid without it.
     Ok(owner_url.map_or_else(String::new, |url| url.expose_secret().to_owned()))
+}
+
+/// Where a service's record of what was done stands, as its configuration has it: the address of its database, and the
+/// broker.
+///
+/// # Errors
+/// Every fault at once.
+pub fn record_of(
+    service: Service,
+    file: Option<&Path>,
+) -> Result<(String, FabricConfig), ConfigFaults> {
+    let defaults = in_crate_of!(service, |entered| entered::CONFIG_DEFAULT);
+    let read: Recording = chassis::config::load(defaults, file, service.environment_prefix())?;
+    Ok((read.database.url.expose_secret().to_owned(), read.fabric))
+}
+
+/// What of a service's configuration it takes to read its record.
+#[derive(Deserialize)]
+struct Recording {
+    database: Address,
+    fabric: FabricConfig,
+}
+
+#[derive(Deserialize)]
+struct Address {
+    url: SecretString,
+}
+
+impl Validate for Recording {
+    fn faults(&self, faults: &mut Faults) {
+        if self.database.url.expose_secret().is_empty() {
+            faults.add(
+                "database.url",
+                "is empty, set the address of the service's database: postgres://user:password@host/database",
+            );
+        }
+    }
 }
 
 /// What of a service's configuration a migration needs.

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chassis::DevelopmentIssuer;
 use chassis::identity::{DEVELOPMENT_AUDIENCE, DEVELOPMENT_ISSUER};
+use chassis::{DevelopmentIssuer, development_audit_key};
 use stack::{ServiceDatabase, Stack, StackError, StackOptions};
 use tokio::time::Instant;
 
@@ -223,10 +223,12 @@ impl Deployment {
         tell("bringing the databases up to date");
         let databases = prepare_databases(stack.postgres_admin_url(), &seed).await?;
         let issuer = DevelopmentIssuer::create_or_open(&folder)?;
+        let (audit_key_file, _) = development_audit_key(&folder)?;
         let ground = Ground {
             brokers: stack.brokers().unwrap_or_default().to_owned(),
             topic_prefix: topic_prefix(&options, &seed),
             jwks_file: issuer.jwks_file().to_owned(),
+            audit_key_file,
             databases,
             fast_start: options.fast_start,
             passed_on_at: options.passed_on_at,
@@ -402,6 +404,7 @@ impl Deployment {
 struct Ground {
     brokers: String,
     topic_prefix: String,
+    audit_key_file: PathBuf,
     jwks_file: PathBuf,
     databases: BTreeMap<Service, ServiceDatabase>,
     fast_start: bool,
@@ -443,6 +446,7 @@ impl Ground {
             bonded: at(Service::Bonded),
             release: at(Service::Release),
             kafka: self.brokers.clone(),
+            topic_prefix: self.topic_prefix.clone(),
             postgres,
             issuer: DEVELOPMENT_ISSUER.to_owned(),
         };
@@ -478,6 +482,10 @@ impl Ground {
             ("IDENTITY__ISSUERS", &issuers),
             ("FABRIC__BROKERS", &self.brokers),
             ("FABRIC__TOPIC_PREFIX", &self.topic_prefix),
+            (
+                "FABRIC__AUDIT_KEY_FILE",
+                &self.audit_key_file.to_string_lossy(),
+            ),
             // Services without seeds have no such setting, and leave the variable alone.
             ("SEED", "development"),
         ];

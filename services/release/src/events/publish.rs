@@ -24,7 +24,7 @@ pub const NOTICE_TOPIC: &str = "release.notice";
 pub const NOTICE_TYPE: &str = "greenlane.release.notice.given";
 
 /// The topics that release writes.
-pub const PRODUCED: &[&str] = &[DECISION_TOPIC, HOLD_TOPIC, NOTICE_TOPIC];
+pub const PRODUCED: &[&str] = &[DECISION_TOPIC, HOLD_TOPIC, NOTICE_TOPIC, "release.audit"];
 
 /// What a decision is about.
 #[derive(Clone, Copy, Debug)]

@@ -2,7 +2,7 @@
 //! another, whatever leads from one to the other.
 
 use chassis::convert::timestamp;
-use fabric::{Command, fingerprint};
+use fabric::{Command, Origin, fingerprint};
 use futures::future::join_all;
 use prost::Message;
 use proto::bonded::events::v1 as bonded;
@@ -77,6 +77,7 @@ async fn clearance_comes(world: &World, index: usize) {
 async fn line_releases(world: &World, index: usize) {
     let command = Command {
         party: "line-a".into(),
+        origin: Origin::default(),
         request_id: Some(kernel::new_id()),
         fingerprint: fingerprint("test", &index.to_be_bytes()),
         traceparent: None,

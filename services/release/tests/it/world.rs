@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use chassis::convert::timestamp;
 use chassis::{Caller, Role, Shutdown};
 use chrono::{DateTime, Duration, Utc};
-use fabric::{Command, Fabric, FabricConfig, OutboxRow, fingerprint};
+use fabric::{Command, Fabric, FabricConfig, Origin, OutboxRow, fingerprint};
 use futures::future::{join, join_all};
 use kernel::Refusal;
 use prost::Message;
@@ -116,6 +116,7 @@ pub fn who(party: &str) -> Caller {
         party: party.into(),
         roles: [role].into(),
         sites: sites.iter().map(|site| (*site).to_owned()).collect(),
+        address: None,
     }
 }
 
@@ -222,7 +223,8 @@ impl World {
             let last = last.map(|row| ((row.topic.clone(), row.partition), (row.epoch, row.seq)));
             seen.extend(last);
             let mut by_key: BTreeMap<(String, String), Vec<OutboxRow>> = BTreeMap::new();
-            for row in new.into_iter().filter(|row| row.topic != "release.notice") {
+            let is_read = |row: &OutboxRow| release::events::CONSUMED.contains(&row.topic.as_str());
+            for row in new.into_iter().filter(is_read) {
                 let key = (row.topic.clone(), row.key.clone());
                 by_key.entry(key).or_default().push(row);
             }
@@ -522,6 +524,7 @@ impl World {
     pub async fn refused(&self, party: &str, input: Input) -> Refusal {
         let command = Command {
             party: party.into(),
+            origin: Origin::default(),
             request_id: Some(kernel::new_id()),
             fingerprint: fingerprint("test", fresh().as_bytes()),
             traceparent: None,

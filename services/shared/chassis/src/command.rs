@@ -2,7 +2,7 @@
 //! under which id, with what content, and the stored bytes of the answer as the
 //! RPC's message again.
 
-use fabric::{Command, Handle, fingerprint};
+use fabric::{Command, Handle, Origin, fingerprint};
 use kernel::Refusal;
 use prost::Message;
 use tonic::metadata::{MetadataMap, MetadataValue};
@@ -63,6 +63,15 @@ fn mark(metadata: &mut MetadataMap, repeated: bool) {
     }
 }
 
+/// Who called an RPC, and from where: for the record.
+pub fn origin(caller: &Caller, method: &'static str) -> Origin {
+    Origin {
+        subject: caller.subject.clone(),
+        address: caller.address,
+        method,
+    }
+}
+
 /// Has a command decided by the loop.
 ///
 /// `content` is the request message: the same request id with other content is
@@ -85,6 +94,7 @@ where
     let id: Uuid = request_id(call.request_id).map_err(|refusal| to_status(&refusal))?;
     let command = Command {
         party: call.caller.party.clone(),
+        origin: origin(call.caller, call.method),
         request_id: (!call.validate_only).then_some(id),
         fingerprint: fingerprint(call.method, &content.encode_to_vec()),
         traceparent: traceparent_of_current_span(),

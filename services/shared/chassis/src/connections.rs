@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
+use fabric::{Attempt, Attempts};
 use futures::StreamExt as _;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -88,6 +89,8 @@ impl ClientCertificate {
 /// What is known of the other end of a connection; in the extensions of each of its requests.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Peer {
+    /// Where it is.
+    pub address: Option<IpAddr>,
     /// What it showed, if it showed one.
     pub certificate: Option<Arc<ClientCertificate>>,
 }
@@ -216,6 +219,7 @@ pub(crate) fn accepted(
     listening: TcpIncoming,
     tls: Option<Tls>,
     config: &ServerConfig,
+    attempts: Attempts,
     shutdown: Shutdown,
 ) -> ReceiverStream<io::Result<Connection>> {
     let (sender, receiver) = mpsc::channel(WAITING_MAX);
@@ -225,7 +229,7 @@ pub(crate) fn accepted(
         tokio::select! {
             () = shutdown.requested() => {}
             () = sender.closed() => {}
-            () = accept(listening, tls, places, handshake_timeout, &sender) => {}
+            () = accept(listening, tls, places, (handshake_timeout, attempts), &sender) => {}
         }
     });
     ReceiverStream::new(receiver)
@@ -235,7 +239,7 @@ async fn accept(
     mut listening: TcpIncoming,
     mut tls: Option<Tls>,
     places: Places,
-    handshake_timeout: Duration,
+    (handshake_timeout, attempts): (Duration, Attempts),
     sender: &mpsc::Sender<io::Result<Connection>>,
 ) {
     while let Some(stream) = listening.next().await {
@@ -262,35 +266,46 @@ async fn accept(
             None => None,
             Some(tls) => Some(tls.acceptor().await),
         };
-        let sender = sender.clone();
+        let (sender, attempts) = (sender.clone(), attempts.clone());
         // Many at once: whoever is slow to say who it is keeps nobody waiting. Each has its place.
         tokio::spawn(async move {
             let until = Instant::now() + handshake_timeout;
-            let made_out = make_out(stream, acceptor, until, place);
+            let address = address.ip();
+            let made_out = make_out(stream, acceptor, address, until, place);
             match tokio::time::timeout_at(until, made_out).await {
                 // Nobody serves any more: the connection ends.
                 Ok(Ok(connection)) => drop(sender.send(Ok(connection)).await),
-                Ok(Err(error)) => refused_tls(&error.to_string()),
-                Err(_) => refused_tls("it took too long"),
+                Ok(Err(error)) => refused_tls(&error.to_string(), address, &attempts),
+                Err(_) => refused_tls("it took too long", address, &attempts),
             }
         });
     }
 }
 
-fn refused_tls(cause: &str) {
+fn refused_tls(cause: &str, address: IpAddr, attempts: &Attempts) {
     metrics::counter!(REFUSED, "cause" => "tls").increment(1);
+    attempts.note(Attempt {
+        address: Some(address),
+        reason: "TLS_REFUSED".to_owned(),
+        ..Attempt::default()
+    });
     tracing::debug!(cause, "a TLS handshake was refused");
 }
 
 async fn make_out(
     stream: TcpStream,
     acceptor: Option<TlsAcceptor>,
+    address: IpAddr,
     until: Instant,
     place: Place,
 ) -> io::Result<Connection> {
     let Some(acceptor) = acceptor else {
         let stream = Transport::Plain(stream);
-        return Ok(Connection::new(stream, Peer::default(), until, place));
+        let peer = Peer {
+            address: Some(address),
+            certificate: None,
+        };
+        return Ok(Connection::new(stream, peer, until, place));
     };
     let stream = acceptor.accept(stream).await?;
     let shown = stream.get_ref().1.peer_certificates();
@@ -301,7 +316,11 @@ async fn make_out(
         })?)),
     };
     let stream = Transport::Tls(Box::new(stream));
-    Ok(Connection::new(stream, Peer { certificate }, until, place))
+    let peer = Peer {
+        address: Some(address),
+        certificate,
+    };
+    Ok(Connection::new(stream, peer, until, place))
 }
 
 /// How many connections there may be.

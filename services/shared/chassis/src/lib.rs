@@ -31,7 +31,7 @@ pub use config::{
     TelemetryConfig, Validate,
 };
 pub use errors::{from_status, internal, to_status};
-pub use identity::{Caller, DevelopmentIssuer, Permissions, Role, Verifier};
+pub use identity::{Caller, DevelopmentIssuer, Permissions, Role, Verifier, development_audit_key};
 pub use page::PageSize;
 pub use request::{caller, request_id};
 pub use server::Server;

@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use fabric::{Attempt, Attempts};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http::{HeaderMap, Request, Response, header};
@@ -39,6 +40,7 @@ const TIMER_STEP: Duration = Duration::from_millis(1);
 pub(crate) struct Surroundings {
     verifier: Verifier,
     permissions: Permissions,
+    attempts: Attempts,
     quotas: Quotas,
     open: Arc<Semaphore>,
     requests: Arc<Semaphore>,
@@ -47,10 +49,16 @@ pub(crate) struct Surroundings {
 }
 
 impl Surroundings {
-    pub(crate) fn new(config: &ServerConfig, verifier: Verifier, permissions: Permissions) -> Self {
+    pub(crate) fn new(
+        config: &ServerConfig,
+        verifier: Verifier,
+        permissions: Permissions,
+        attempts: Attempts,
+    ) -> Self {
         Self {
             verifier,
             permissions,
+            attempts,
             quotas: Quotas::new(&config.quota),
             open: Arc::new(Semaphore::new(OPEN_CALLS_MAX)),
             requests: Arc::new(Semaphore::new(config.concurrent_requests_max)),
@@ -81,6 +89,39 @@ impl Surroundings {
         peer: Option<&Peer>,
         treatment: Treatment,
     ) -> Result<Admitted, Refusal> {
+        let mut known = None;
+        let admitted = self
+            .admit_as(path, headers, peer, treatment, &mut known)
+            .await;
+        if let Err(refusal) = &admitted {
+            let (party, subject) = known
+                .map(|caller| (caller.party.clone(), caller.subject.clone()))
+                .unwrap_or_default();
+            // A path that is no RPC of ours is a stranger's text.
+            let method = path
+                .rsplit('/')
+                .next()
+                .filter(|_| treatment != Treatment::Unknown);
+            self.attempts.note(Attempt {
+                party,
+                subject,
+                address: peer.and_then(|peer| peer.address),
+                method: method.unwrap_or_default().to_owned(),
+                reason: refusal.reason.clone(),
+            });
+        }
+        admitted
+    }
+
+    /// As [`Surroundings::admit`]; also says who it is that is not admitted, where that is known.
+    async fn admit_as(
+        &self,
+        path: &str,
+        headers: &HeaderMap,
+        peer: Option<&Peer>,
+        treatment: Treatment,
+        known: &mut Option<Arc<Caller>>,
+    ) -> Result<Admitted, Refusal> {
         let shown = peer.and_then(|peer| peer.certificate.as_ref());
         let (caller, left) = match shown {
             Some(shown) if !headers.contains_key(header::AUTHORIZATION) => {
@@ -88,7 +129,8 @@ impl Surroundings {
             }
             _ => self.verifier.verify_for(bearer(headers)?).await?,
         };
-        self.permissions.check(path, &caller)?;
+        let caller = known.insert(caller);
+        self.permissions.check(path, caller)?;
         self.quotas.count(&caller.party)?;
         let counted = match treatment {
             Treatment::Streaming => self.quotas.open_stream(&caller.party)?,
@@ -97,7 +139,11 @@ impl Surroundings {
             }
         };
         Ok(Admitted {
-            caller,
+            // What is remembered of a token is not from where it is used.
+            caller: Arc::new(Caller {
+                address: peer.and_then(|peer| peer.address),
+                ..Caller::clone(caller)
+            }),
             // None lies beyond any clock.
             valid_until: Instant::now().checked_add(left),
             counted,

@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use fabric::Attempts;
 use http::Request;
 use tokio::task::JoinHandle;
 use tonic::body::Body;
@@ -81,6 +82,7 @@ pub struct Server {
     verifier: Verifier,
     permissions: Permissions,
     shutdown: Shutdown,
+    attempts: Attempts,
     routes: Routes,
     names: BTreeSet<&'static str>,
 }
@@ -100,9 +102,17 @@ impl Server {
             verifier,
             permissions,
             shutdown,
+            attempts: Attempts::default(),
             routes: Routes::default(),
             names: BTreeSet::new(),
         }
+    }
+
+    /// Whoever is not let in is noted here.
+    #[must_use]
+    pub fn note_attempts(mut self, attempts: Attempts) -> Self {
+        self.attempts = attempts;
+        self
     }
 
     /// Adds a generated service; wrap it in [`configured!`](crate::configured) first.
@@ -175,7 +185,12 @@ impl Server {
             .add_service(v1)
             .add_service(v1alpha)
             .prepare();
-        let surroundings = Surroundings::new(&self.config, self.verifier, self.permissions);
+        let surroundings = Surroundings::new(
+            &self.config,
+            self.verifier,
+            self.permissions,
+            self.attempts.clone(),
+        );
         let stopped = Shutdown::manual();
         let (admin_address, admin) = admin::serve(
             self.config.admin_listen,
@@ -193,6 +208,7 @@ impl Server {
             incoming,
             tls,
             config: self.config.clone(),
+            attempts: self.attempts,
             routes: Surrounded::new(routes, surroundings),
             health: Health {
                 reporter: health,
@@ -231,6 +247,7 @@ pub struct BoundServer {
     incoming: TcpIncoming,
     tls: Option<Tls>,
     config: ServerConfig,
+    attempts: Attempts,
     routes: Surrounded<Routes>,
     health: Health,
     readiness: Readiness,
@@ -261,7 +278,13 @@ impl BoundServer {
         let health = tokio::spawn(self.health.follow(self.readiness.clone()));
         let closing = closing(self.shutdown.clone(), self.readiness);
         let shutdown = self.shutdown.clone();
-        let accepted = connections::accepted(self.incoming, self.tls, &self.config, shutdown);
+        let accepted = connections::accepted(
+            self.incoming,
+            self.tls,
+            &self.config,
+            self.attempts,
+            shutdown,
+        );
         let serving = self
             .transport
             .serve_with_incoming_shutdown(self.routes, accepted, closing);

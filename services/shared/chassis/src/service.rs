@@ -105,7 +105,8 @@ impl<S: fabric::Service> Running<S> {
             verifier,
             permissions,
             shutdown,
-        );
+        )
+        .note_attempts(fabric.handle().attempts());
         Ok(Self {
             fabric,
             reads,

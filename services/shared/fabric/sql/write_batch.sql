@@ -1,6 +1,6 @@
 -- One statement writes what the loop adds to a batch: it locks the heads in
 -- order, moves them only if they stand where the writer remembers them, and
--- inserts events, answers and positions. Fewer moved heads than asked for make
+-- inserts events, answers, positions and the record of what was done. Fewer moved heads than asked for make
 -- the writer roll back, read the heads anew and repeat.
 with wanted as (
     select * from unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::bytea[], $6::bigint[], $7::bytea[])
@@ -34,8 +34,14 @@ with wanted as (
         as n (topic, partition, epoch, seq, chain, kafka_offset, stopped_because)
     where p.topic = n.topic and p.partition = n.partition
     returning 1
+), recorded as (
+    insert into fabric.audit (partition, epoch, seq, key, recorded_at, entries, key_id, signature, chain)
+    select $32::int, $33::bigint, $34::bigint, $35::text, $36::timestamptz, $37::bytea, $38::text, $39::bytea, $40::bytea
+    where $32::int is not null
+    returning 1
 )
 select (select count(*) from moved) as "moved!",
        (select count(*) from published) as "published!",
        (select count(*) from answered) as "answered!",
-       (select count(*) from positioned) as "positioned!"
+       (select count(*) from positioned) as "positioned!",
+       (select count(*) from recorded) as "recorded!"

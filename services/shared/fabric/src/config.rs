@@ -1,5 +1,7 @@
 //! What an operator can set about the loop and the broker.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 
 /// The `[fabric]` section of a service's configuration.
@@ -54,6 +56,9 @@ pub struct FabricConfig {
     /// How long a repeated request is known as such.
     #[serde(default = "defaults::answer_retention_days")]
     pub answer_retention_days: u32,
+    /// The Ed25519 key, PKCS #8 in PEM, by which the record of what was done is signed; without one it is not.
+    #[serde(default)]
+    pub audit_key_file: Option<PathBuf>,
 }
 
 fn one() -> u32 {
@@ -119,6 +124,7 @@ impl FabricConfig {
             watermark_idle_millis: defaults::watermark_idle_millis(),
             outbox_retention_days: defaults::outbox_retention_days(),
             answer_retention_days: defaults::answer_retention_days(),
+            audit_key_file: None,
         }
     }
 

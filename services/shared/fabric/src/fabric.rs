@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::admin::Admin;
+use crate::audit::{Attempts, AuditKeyError, Signer};
 use crate::config::FabricConfig;
 use crate::handle::Handle;
 use crate::platform::servers::Servers;
@@ -43,6 +44,9 @@ pub enum FabricError {
     /// The database refused or does not answer.
     #[error("the service's database: {0}")]
     Database(#[from] sqlx::Error),
+    /// The record cannot be signed.
+    #[error(transparent)]
+    AuditKey(#[from] AuditKeyError),
     /// The machine refused a thread.
     #[error("no thread for the fabric: {0}")]
     Thread(#[from] std::io::Error),
@@ -120,6 +124,12 @@ impl<S: Service> Fabric<S> {
         url: &str,
         broker: bool,
     ) -> Result<Self, FabricError> {
+        // A variable that is set to nothing sets nothing.
+        let key_file = config.audit_key_file.as_deref();
+        let signer = match key_file.filter(|file| !file.as_os_str().is_empty()) {
+            Some(file) => Some(Signer::open(file)?),
+            None => None,
+        };
         let mut connection = store::connect(url).await?;
         store::prepare_partitions(&mut connection, service.produces(), service.consumes()).await?;
         if let Err(error) =
@@ -139,7 +149,7 @@ impl<S: Service> Fabric<S> {
             .thread_name(format!("{}-fabric", S::NAME))
             .enable_all()
             .build()?;
-        let platform = Servers::at(&config, url);
+        let platform = Servers::at(&config, url, signer);
         let assembled = assemble(&service, &config, &platform, broker);
         let spawner = runtime.handle().clone();
         let mut tasks = JoinSet::new();
@@ -325,6 +335,7 @@ pub fn assemble<S: Service, P: Platform<Session: Session<S>>>(
     let (relay_rows, relay_queue) = mpsc::channel(RELAY_QUEUE_MAX);
     let (asks, ask_queue) = mpsc::channel(REWIND_QUEUE_MAX);
     let health = Health::new();
+    let attempts = Attempts::default();
     let (mut writers, mut others) = (Vec::new(), Vec::new());
     let (mut queues, mut backgrounds) = (Vec::new(), Vec::new());
     let parts = partitions_of(service.consumes());
@@ -357,6 +368,7 @@ pub fn assemble<S: Service, P: Platform<Session: Session<S>>>(
             platform.clone(),
             own,
             links,
+            (index == 0).then(|| attempts.clone()),
         );
         writers.push(writer.run().boxed());
         if reads {
@@ -395,6 +407,7 @@ pub fn assemble<S: Service, P: Platform<Session: Session<S>>>(
         handle: Handle {
             queues: queues.into(),
             committed: commits,
+            attempts,
         },
         backgrounds,
         health,

@@ -1,5 +1,6 @@
 //! How a caller's command reaches the loop and its answer comes back.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,13 +9,27 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
+use crate::audit::Attempts;
 use crate::writer::Item;
+
+/// Who called, and how: for the record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The person or machine.
+    pub subject: String,
+    /// From where; none for what the service does itself.
+    pub address: Option<IpAddr>,
+    /// The RPC's name.
+    pub method: &'static str,
+}
 
 /// A command on its way into the loop.
 #[derive(Debug)]
 pub struct Command<I> {
     /// The party that asks.
     pub party: String,
+    /// How it came.
+    pub origin: Origin,
     /// The caller's id for it: the same id and content is answered with the
     /// stored answer. None for a dry run, whose answer is not stored.
     pub request_id: Option<Uuid>,
@@ -48,6 +63,7 @@ pub fn fingerprint(method: &str, content: &[u8]) -> [u8; 32] {
 pub struct Handle<I> {
     pub(crate) queues: Arc<[mpsc::Sender<Item<I>>]>,
     pub(crate) committed: watch::Receiver<u64>,
+    pub(crate) attempts: Attempts,
 }
 
 impl<I> Clone for Handle<I> {
@@ -55,6 +71,7 @@ impl<I> Clone for Handle<I> {
         Self {
             queues: Arc::clone(&self.queues),
             committed: self.committed.clone(),
+            attempts: self.attempts.clone(),
         }
     }
 }
@@ -84,6 +101,11 @@ impl<I: Send + Sync + 'static> Handle<I> {
             outcome: Err(stopping()),
             repeated: false,
         })
+    }
+
+    /// Where calls that are not let in are noted for the record.
+    pub fn attempts(&self) -> Attempts {
+        self.attempts.clone()
     }
 
     /// Changes whenever this instance has committed a batch.

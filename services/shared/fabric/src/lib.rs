@@ -8,6 +8,7 @@
 //! `fabric` of each service's database.
 
 mod admin;
+pub mod audit;
 mod config;
 mod consumer;
 mod fabric;
@@ -26,9 +27,10 @@ mod working;
 mod writer;
 
 pub use admin::{Admin, ConsumedStatus, FabricStatus, ParkedPlace, ParkedRecord, ProducedStatus};
+pub use audit::{Attempt, Attempts, AuditKeyError};
 pub use config::FabricConfig;
 pub use fabric::{Fabric, FabricError, Health};
-pub use handle::{Command, Handle, Reply, fingerprint};
+pub use handle::{Command, Handle, Origin, Reply, fingerprint};
 pub use kafka::topic_name;
 pub use sequence::{PARTITIONS, event_id, partition_of};
 pub use service::{

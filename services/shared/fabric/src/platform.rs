@@ -15,12 +15,13 @@ use uuid::Uuid;
 use crate::service::{Knowledge, ParkedKeys, Service, StoreError};
 use crate::subject::{SubjectSet, Subjects};
 
+pub use crate::audit::Signed;
 pub use crate::consumer::Received;
 pub use crate::fabric::{Assembled, assemble, told_to_stop};
 pub use crate::kafka::Tail;
 pub use crate::store::{
-    Answer, BatchWrite, Head, News, OutboxRow, Parked, Part, Position, STAMP_LATER_SECONDS, Stamp,
-    Stamped, Written,
+    Answer, AuditRow, BatchWrite, Head, News, OutboxRow, Parked, Part, Position,
+    STAMP_LATER_SECONDS, Stamp, Stamped, Written,
 };
 pub use crate::writer::{Delivered, Item, RetryOutcome};
 
@@ -47,6 +48,12 @@ pub trait Platform: Clone + Send + Sync + 'static {
 
     /// A new id.
     fn new_id(&self) -> Uuid;
+
+    /// Signs the record of what was done; none if nothing is signed here.
+    fn sign(&self, message: &[u8]) -> Option<Signed> {
+        let _ = message;
+        None
+    }
 
     /// Creates what is missing of these topics.
     ///

@@ -321,6 +321,8 @@ pub struct Decision {
     pub answer: Option<Result<Vec<u8>, Refusal>>,
     /// What is published with it.
     pub facts: Vec<Fact>,
+    /// The party for whom a command was done, where that is another than asked: for the record.
+    pub for_party: Option<String>,
 }
 
 impl Decision {
@@ -328,7 +330,7 @@ impl Decision {
     pub fn respond(response: Vec<u8>) -> Self {
         Self {
             answer: Some(Ok(response)),
-            facts: Vec::new(),
+            ..Self::default()
         }
     }
 
@@ -336,7 +338,7 @@ impl Decision {
     pub fn refuse(refusal: Refusal) -> Self {
         Self {
             answer: Some(Err(refusal)),
-            facts: Vec::new(),
+            ..Self::default()
         }
     }
 
@@ -348,6 +350,12 @@ impl Decision {
     /// With facts to publish.
     pub fn with_facts(mut self, facts: Vec<Fact>) -> Self {
         self.facts = facts;
+        self
+    }
+
+    /// Done for this party.
+    pub fn for_party(mut self, party: &str) -> Self {
+        self.for_party = Some(party.to_owned());
         self
     }
 }

@@ -12,6 +12,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
+pub(crate) mod audit;
 pub(crate) mod restate;
 pub(crate) mod verify;
 
@@ -279,6 +280,29 @@ pub struct OutboxRow {
     pub aspect: Option<String>,
 }
 
+/// What a commit did, as it is recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditRow {
+    /// The partition of the service's audit topic in which a fact tells of it.
+    pub partition: u32,
+    /// The epoch.
+    pub epoch: u64,
+    /// The place in the partition's sequence.
+    pub seq: u64,
+    /// The fact's key: of the writer.
+    pub key: String,
+    /// When.
+    pub recorded_at: DateTime<Utc>,
+    /// What, encoded.
+    pub entries: Bytes,
+    /// By which key it is signed; empty if it is not.
+    pub key_id: String,
+    /// The signature.
+    pub signature: Bytes,
+    /// The chain's value after it.
+    pub chain: Bytes,
+}
+
 /// A stored answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -334,6 +358,8 @@ pub struct BatchWrite {
     pub answers: BTreeMap<(String, Uuid), Answer>,
     /// Where consumed partitions stand now.
     pub positions: BTreeMap<Part, Position>,
+    /// What is recorded of it all.
+    pub audit: Option<AuditRow>,
 }
 
 /// What came of writing a batch.
@@ -725,6 +751,8 @@ pub(crate) async fn write_batch(
         .map(|p| p.stopped_because.clone())
         .collect();
 
+    let audit = write.audit.as_ref();
+
     let counts = sqlx::query_file!(
         "sql/write_batch.sql",
         &head_topics,
@@ -758,6 +786,15 @@ pub(crate) async fn write_batch(
         &offsets,
         &stopped as &[Option<String>],
         &aspects as &[Option<String>],
+        audit.map(|row| row.partition.cast_signed()),
+        audit.map(|row| signed(row.epoch)),
+        audit.map(|row| signed(row.seq)),
+        audit.map(|row| row.key.as_str()),
+        audit.map(|row| row.recorded_at),
+        audit.map(|row| row.entries.as_ref()),
+        audit.map(|row| row.key_id.as_str()),
+        audit.map(|row| row.signature.as_ref()),
+        audit.map(|row| row.chain.as_ref()),
     )
     .fetch_one(db)
     .await?;
@@ -770,6 +807,11 @@ pub(crate) async fn write_batch(
         "position",
         write.positions.len(),
         unsigned(counts.positioned),
+    )?;
+    StoreError::check_rows(
+        "audit",
+        usize::from(audit.is_some()),
+        unsigned(counts.recorded),
     )?;
     Ok(Written::All)
 }

@@ -7,6 +7,7 @@ mod batch;
 mod entry;
 mod mend;
 mod pace;
+mod record;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 use kernel::Refusal;
 use tokio::sync::{mpsc, watch};
 
+use crate::audit::Attempts;
 use crate::config::FabricConfig;
 use crate::handle::Reply;
 use crate::platform::{Platform, Session, Tables, within};
@@ -24,6 +26,7 @@ use crate::store::{self, Head, OutboxRow, Part};
 use self::batch::{BatchError, Committed, Fate};
 use self::entry::{Entry, Source};
 use self::pace::Pace;
+use self::record::Record;
 
 pub use self::entry::{Delivered, Item};
 pub use self::mend::RetryOutcome;
@@ -78,6 +81,7 @@ pub(crate) struct Writer<S: Service, P: Platform> {
     /// When the watermarks of the owned partitions were received, on this process's monotonic clock.
     stamps_received: BTreeMap<Part, Instant>,
     lock_heads: bool,
+    record: Record,
     batches_begun: u64,
     pace: Pace,
     kept_house_at: Instant,
@@ -91,8 +95,10 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
         platform: P,
         parts: Vec<Part>,
         links: Links<S::Input>,
+        attempts: Option<Attempts>,
     ) -> Self {
         let now = platform.now();
+        let record = Record::new(S::NAME, service.produces(), platform.new_id(), attempts);
         Self {
             service,
             config,
@@ -106,6 +112,7 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
             behind: BTreeMap::new(),
             stamps_received: BTreeMap::new(),
             lock_heads: false,
+            record,
             batches_begun: 0,
             pace: Pace::default(),
             kept_house_at: now,
@@ -466,6 +473,8 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
                 Err(BatchError::HeadsMoved) => {
                     self.heads.clear();
                     self.lock_heads = true;
+                    // Perhaps it was the record's: another writer's is elsewhere.
+                    self.record.move_on(self.platform.new_id());
                 }
                 Err(BatchError::Transient(error)) => {
                     metrics::counter!("greenlane_batch_repeats_total").increment(1);
@@ -487,6 +496,7 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
     }
 
     fn deliver(&mut self, entries: Vec<Entry<S::Input>>, committed: Committed) {
+        self.record.committed();
         self.heads.extend(committed.heads);
         for (part, offset) in committed.offsets {
             if let Some(owned) = self.owned.get_mut(&part) {

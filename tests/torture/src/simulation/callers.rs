@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use fabric::{Command, Handle, Reply, fingerprint};
+use fabric::{Command, Handle, Origin, Reply, fingerprint};
 use uuid::Uuid;
 
 use super::timeline::Timeline;
@@ -211,6 +211,7 @@ impl<A: Debug + Send + Sync, I: Send + Sync + 'static> Caller<A, I> {
             };
             let command = Command {
                 party: self.party.clone(),
+                origin: Origin::default(),
                 request_id: Some(id),
                 fingerprint: fingerprint("Ask", content.as_bytes()),
                 traceparent: None,

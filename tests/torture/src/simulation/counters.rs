@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use fabric::{Command, Handle, PARTITIONS, partition_of};
+use fabric::{Command, Handle, Origin, PARTITIONS, partition_of};
 
 use super::callers::{Caller, Doors, History};
 use super::services::{Ask, Counter, Look, Mirror, ODD, SMALL, UNKNOWN, UNSTORABLE};
@@ -71,6 +71,7 @@ fn every_instance_must_know_all(world: &mut World, mirrors: &Doors<Look>) {
 async fn is_known(door: &Handle<Look>, key: &str) -> bool {
     let command = Command {
         party: "watcher".to_owned(),
+        origin: Origin::default(),
         request_id: None,
         fingerprint: [0; 32],
         traceparent: None,

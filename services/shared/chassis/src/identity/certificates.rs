@@ -30,6 +30,7 @@ impl Certificates {
                     .filter_map(|role| Role::parse(role))
                     .collect(),
                 sites: config.sites.iter().cloned().collect(),
+                address: None,
             };
             (config.name.clone(), Arc::new(caller))
         });

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
+use ed25519_dalek::pkcs8::spki::EncodePublicKey;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
-use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey};
+use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, KeypairBytes};
 use ed25519_dalek::{Signer, SigningKey};
 use serde_json::json;
 
@@ -122,6 +123,26 @@ impl DevelopmentIssuer {
     }
 }
 
+/// The key by which a developer's services sign the record of what was done, and beside it the public one by which that
+/// is verified; both are made where they are missing.
+///
+/// # Errors
+///
+/// Where the folder cannot be written or the key file holds no key.
+pub fn development_audit_key(folder: &Path) -> Result<(PathBuf, PathBuf), DevelopmentIssuerError> {
+    let (private, public) = (
+        folder.join("audit-key.pem"),
+        folder.join("audit-key.pub.pem"),
+    );
+    let key = open_key(&private)?;
+    let pem = key
+        .verifying_key()
+        .to_public_key_pem(LineEnding::LF)
+        .map_err(|_| DevelopmentIssuerError::Key(private.clone()))?;
+    write_whole(&public, pem.as_bytes(), 0o644)?;
+    Ok((private, public))
+}
+
 fn open_key(file: &Path) -> Result<SigningKey, DevelopmentIssuerError> {
     match fs::read_to_string(file) {
         Ok(pem) => {
@@ -132,7 +153,12 @@ fn open_key(file: &Path) -> Result<SigningKey, DevelopmentIssuerError> {
         Err(error) => return Err(DevelopmentIssuerError::File(file.to_owned(), error)),
     }
     let key = SigningKey::generate(&mut rand::rngs::OsRng);
-    let pem = key
+    // As openssl writes it, without the public key beside it, which not every reader takes.
+    let written = KeypairBytes {
+        secret_key: key.to_bytes(),
+        public_key: None,
+    };
+    let pem = written
         .to_pkcs8_pem(LineEnding::LF)
         .map_err(|_| DevelopmentIssuerError::Key(file.to_owned()))?;
     write_whole(file, pem.as_bytes(), 0o600)?;

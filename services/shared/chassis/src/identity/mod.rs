@@ -9,9 +9,11 @@ mod verifier;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::net::IpAddr;
 
 pub use development::{
     DEVELOPMENT_AUDIENCE, DEVELOPMENT_ISSUER, DevelopmentIssuer, DevelopmentIssuerError,
+    development_audit_key,
 };
 pub(crate) use permissions::Treatment;
 pub use permissions::{Permission, Permissions, PermissionsError};
@@ -30,6 +32,8 @@ pub struct Caller {
     pub roles: BTreeSet<Role>,
     /// The sites where they work; empty for those who work at none.
     pub sites: BTreeSet<String>,
+    /// From where they call: for the record.
+    pub address: Option<IpAddr>,
 }
 
 impl Caller {

@@ -262,6 +262,7 @@ impl Shared {
                 party,
                 roles,
                 sites,
+                address: None,
             }),
         })
     }
@@ -376,6 +377,7 @@ mod tests {
             party: "p".into(),
             roles: BTreeSet::new(),
             sites: BTreeSet::new(),
+            address: None,
         };
         Known {
             expires: 0,

@@ -72,6 +72,7 @@ async fn a_good_token_says_who_calls() {
         party: "officer-1".to_owned(),
         roles: BTreeSet::from([Role::Officer]),
         sites: BTreeSet::from(["GUOYUAN-PORT".to_owned()]),
+        address: None,
     };
     assert_eq!(*caller, expected);
 }
@@ -316,6 +317,7 @@ fn caller(roles: &[Role]) -> Caller {
         party: "p".into(),
         roles: roles.iter().copied().collect(),
         sites: BTreeSet::new(),
+        address: None,
     }
 }
 

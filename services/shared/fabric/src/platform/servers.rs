@@ -17,6 +17,7 @@ use sqlx::PgConnection;
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
+use crate::audit::{Signed, Signer};
 use crate::config::FabricConfig;
 use crate::kafka::{self, BROKER_WAIT, Connection, Tail};
 use crate::relay;
@@ -39,13 +40,15 @@ const LEADER_WAIT: Duration = Duration::from_secs(1);
 pub(crate) struct Servers {
     config: Arc<FabricConfig>,
     url: Arc<str>,
+    signer: Option<Arc<Signer>>,
 }
 
 impl Servers {
-    pub(crate) fn at(config: &FabricConfig, url: &str) -> Self {
+    pub(crate) fn at(config: &FabricConfig, url: &str, signer: Option<Signer>) -> Self {
         Self {
             config: Arc::new(config.clone()),
             url: url.into(),
+            signer: signer.map(Arc::new),
         }
     }
 }
@@ -69,6 +72,10 @@ impl Platform for Servers {
 
     fn new_id(&self) -> Uuid {
         kernel::new_id()
+    }
+
+    fn sign(&self, message: &[u8]) -> Option<Signed> {
+        Some(self.signer.as_ref()?.sign(message))
     }
 
     async fn create_topics(&self, topics: &[&'static str]) -> Result<(), String> {

@@ -81,7 +81,8 @@ pub(crate) async fn words(
         .collect())
 }
 
-/// Adds the records that open an epoch, moves the heads behind them and the cursors before them.
+/// Adds the records that open an epoch, also to the record of what was done, moves the heads behind them and the cursors
+/// before them.
 pub(crate) async fn open_epoch(
     db: &mut PgConnection,
     rows: &[OutboxRow],
@@ -105,6 +106,9 @@ pub(crate) async fn open_epoch(
          ), pointed as (
              update fabric.cursor c set epoch = o.epoch, acked_seq = 0, republish_from = null
              from opened o where c.topic = o.topic and c.partition = o.partition
+         ), recorded as (
+             insert into fabric.audit (partition, epoch, seq, key, recorded_at, entries, key_id, signature, chain)
+             select partition, epoch, 1, key, recorded_at, payload, '', '', chain from opened where topic like '%.audit'
          )
          insert into fabric.outbox (topic, partition, epoch, seq, key, event_type, payload, chain, recorded_at, aspect)
          select topic, partition, epoch, 1, key, event_type, payload, chain, recorded_at, null from opened",

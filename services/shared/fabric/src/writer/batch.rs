@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use kernel::Refusal;
 use uuid::Uuid;
 
+use crate::audit::{self, AUDIT_TYPE, Commanded, Entries};
 use crate::handle::Reply;
 use crate::platform::{Platform, Session, Tables as _};
 use crate::restate::{EpochRecord, Unnumbered, next_row};
@@ -15,7 +16,9 @@ use crate::sequence::{CHAIN_START, EVENT_BYTES_MAX, chain_after, partition_of};
 use crate::service::{
     Context, Decision, Fact, Knowledge, ParkedKeys, Record, RecordHead, Service, StoreError,
 };
-use crate::store::{self, Answer, BatchWrite, Head, OutboxRow, Parked, Part, Position, Written};
+use crate::store::{
+    self, Answer, AuditRow, BatchWrite, Head, OutboxRow, Parked, Part, Position, Written,
+};
 use crate::subject::{SubjectSet, Subjects};
 
 use super::Writer;
@@ -191,6 +194,7 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
             unparked: Vec::new(),
             facts: Vec::new(),
             rewinds: Vec::new(),
+            audited: Entries::default(),
         };
         if entries
             .iter()
@@ -308,16 +312,32 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
         match &entry.source {
             Source::Command {
                 party,
+                origin,
                 request_id,
                 fingerprint,
                 ..
             } => {
+                let commanded = |for_party: Option<String>, reply: &Reply| {
+                    let command = Commanded {
+                        party,
+                        origin,
+                        request_id: *request_id,
+                        fingerprint,
+                        for_party,
+                        outcome: &reply.outcome,
+                        repeated: reply.repeated,
+                    };
+                    command.entry()
+                };
                 if let Some(id) = request_id
                     && let Some(answer) = batch.answer(party, *id)
                 {
-                    return Ok(Fate::Answered(repeated(answer, fingerprint)));
+                    let reply = repeated(answer, fingerprint);
+                    batch.audited.add(commanded(None, &reply));
+                    return Ok(Fate::Answered(reply));
                 }
                 let decision = self.call(state, batch, entry, None)?;
+                let for_party = decision.for_party;
                 let outcome = decision.answer.unwrap_or_else(|| {
                     Err(Refusal::internal(
                         "INTERNAL",
@@ -329,6 +349,7 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
                     outcome: answer.outcome(),
                     repeated: false,
                 };
+                batch.audited.add(commanded(for_party, &reply));
                 if let Some(id) = request_id {
                     batch.fresh.insert((party.clone(), *id), answer);
                 }
@@ -346,6 +367,10 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
                 };
                 self.call(state, batch, entry, Some(head))?;
                 batch.unparked.push(parked.event_id.clone());
+                let place = (parked.topic.as_str(), parked.partition);
+                batch
+                    .audited
+                    .records(place, parked.epoch, parked.seq, false);
                 Ok(Fate::Applied)
             }
             Source::Given { record, .. } => {
@@ -355,8 +380,10 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
                 self.call(state, batch, entry, Some(head_of(record)))?;
                 Ok(Fate::Applied)
             }
-            Source::Timer { .. } if entry.input.is_some() => {
+            Source::Timer { name, .. } if entry.input.is_some() => {
+                let before = batch.facts.len();
                 self.call(state, batch, entry, None)?;
+                batch.audited.timer(name, batch.facts.len() - before);
                 Ok(Fate::Applied)
             }
             Source::Timer { .. } => {
@@ -428,6 +455,11 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
                 Fate::Applied
             }
         };
+        let parked = matches!(fate, Fate::Parked(_));
+        let from = (record.topic.as_str(), record.partition);
+        batch
+            .audited
+            .records(from, record.epoch, record.sequence, parked);
         batch.move_to(part, after(delivered));
         Ok(fate)
     }
@@ -522,9 +554,11 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
         batch: &mut Batch,
     ) -> Result<BatchWrite, BatchError> {
         let facts = std::mem::take(&mut batch.facts);
+        let record = self.record.part(&mut batch.audited);
         let needed: BTreeSet<Part> = facts
             .iter()
             .map(|(fact, _)| (fact.topic.to_owned(), partition_of(&fact.key)))
+            .chain(record.clone())
             .filter(|part| !self.heads.contains_key(part) || self.lock_heads)
             .collect();
         if !needed.is_empty() {
@@ -538,16 +572,7 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
         };
         for (fact, traceparent) in facts {
             let part = (fact.topic.to_owned(), partition_of(&fact.key));
-            let Some(known) = self.heads.get(&part) else {
-                return Err(BatchError::Broken(format!(
-                    "the service does not produce {}",
-                    fact.topic
-                )));
-            };
-            let (_, head) = write
-                .heads
-                .entry(part)
-                .or_insert_with(|| (known.clone(), known.clone()));
+            let head = self.head_of(part, &mut write.heads)?;
             let aspect = self.service.aspect(&fact);
             write.outbox.push(next_row(
                 head,
@@ -562,6 +587,9 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
                 batch.now,
             ));
         }
+        if let Some(part) = record {
+            self.seal(part, batch, &mut write)?;
+        }
         let moved = std::mem::take(&mut batch.moved);
         for part in moved {
             if let Some(position) = batch.positions.get(&part) {
@@ -569,6 +597,59 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
             }
         }
         Ok(write)
+    }
+
+    /// Where a produced partition stands behind what the batch adds to it already.
+    fn head_of<'w>(
+        &self,
+        part: Part,
+        heads: &'w mut BTreeMap<Part, (Head, Head)>,
+    ) -> Result<&'w mut Head, BatchError> {
+        let Some(known) = self.heads.get(&part) else {
+            let (topic, _) = part;
+            return Err(BatchError::Broken(format!(
+                "the service does not produce {topic}"
+            )));
+        };
+        let (_, head) = heads
+            .entry(part)
+            .or_insert_with(|| (known.clone(), known.clone()));
+        Ok(head)
+    }
+
+    /// Records what the batch did, in this partition of the service's record.
+    fn seal(
+        &self,
+        part: Part,
+        batch: &mut Batch,
+        write: &mut BatchWrite,
+    ) -> Result<(), BatchError> {
+        let head = self.head_of(part.clone(), &mut write.heads)?;
+        let place = audit::Place::after(&part, head, batch.now);
+        let sign = |message: &[u8]| self.platform.sign(message);
+        let sealed = audit::seal(batch.audited.take(), &place, sign);
+        let fact = Unnumbered {
+            topic: part.0,
+            key: self.record.key.clone(),
+            event_type: AUDIT_TYPE.to_owned(),
+            payload: sealed.checkpoint,
+            traceparent: None,
+            aspect: None,
+        };
+        let row = next_row(head, fact, batch.now);
+        write.audit = Some(AuditRow {
+            partition: row.partition,
+            epoch: row.epoch,
+            seq: row.seq,
+            key: row.key.clone(),
+            recorded_at: row.recorded_at,
+            entries: sealed.entries,
+            key_id: sealed.key_id,
+            signature: sealed.signature,
+            chain: row.chain.clone(),
+        });
+        write.outbox.push(row);
+        Ok(())
     }
 }
 
@@ -592,6 +673,7 @@ struct Batch {
     unparked: Vec<String>,
     facts: Vec<(Fact, Option<String>)>,
     rewinds: Vec<(Part, u64)>,
+    audited: Entries,
 }
 
 impl Batch {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use crate::handle::{Command, Reply};
+use crate::handle::{Command, Origin, Reply};
 use crate::platform::{Platform, Session};
 use crate::restate::EPOCH_TYPE;
 use crate::service::{Record, Service};
@@ -78,6 +78,7 @@ pub(super) struct Entry<I> {
 pub(super) enum Source<I> {
     Command {
         party: String,
+        origin: Origin,
         request_id: Option<Uuid>,
         fingerprint: [u8; 32],
         reply: Option<oneshot::Sender<Reply>>,
@@ -140,6 +141,7 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
             } => Entry {
                 source: Source::Command {
                     party: command.party,
+                    origin: command.origin,
                     request_id: command.request_id,
                     fingerprint: command.fingerprint,
                     reply: Some(reply),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fabric::{Command, Fabric, FabricConfig, partition_of};
+use fabric::{Command, Fabric, FabricConfig, Origin, partition_of};
 use futures::future::join_all;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
@@ -169,6 +169,7 @@ async fn batches_lock_heads_in_one_order_whatever_the_order_of_their_facts() {
 fn add_by(party: &str, request_id: Uuid) -> Command<Input> {
     Command {
         party: party.to_owned(),
+        origin: Origin::default(),
         ..add_as(request_id, "a", 1)
     }
 }

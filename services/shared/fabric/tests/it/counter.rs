@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use fabric::{
-    Command, Context, Decision, Fabric, FabricConfig, Fact, Record, Reply, Service, StoreError,
-    SubjectSet, Subjects, Unreadable, Working, fingerprint,
+    Command, Context, Decision, Fabric, FabricConfig, Fact, Origin, Record, Reply, Service,
+    StoreError, SubjectSet, Subjects, Unreadable, Working, fingerprint,
 };
 use kernel::Refusal;
 use sqlx::{Connection, PgConnection};
@@ -274,6 +274,7 @@ pub fn add(key: &str, amount: i64) -> Command<Input> {
 pub fn add_as(request_id: Uuid, key: &str, amount: i64) -> Command<Input> {
     Command {
         party: "tester".into(),
+        origin: Origin::default(),
         request_id: Some(request_id),
         fingerprint: fingerprint("Add", format!("{key}/{amount}").as_bytes()),
         traceparent: None,
