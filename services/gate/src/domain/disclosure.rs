@@ -46,7 +46,12 @@ fn told_of(kind: PreArrivalKind, view: &View<'_>, finding: &Finding) -> Conditio
             Some(reference) if !is_of_its_containers(view, place) => {
                 readiness::of_unknown_declaration(reference)
             }
-            _ => whole(),
+            // Why it is held is between customs and its parties.
+            Some(reference) if finding.condition.code.ends_with("_HOLD") => {
+                let named = format!("declaration/{}", reference.written);
+                in_general(&finding.condition, &named)
+            }
+            _ => without_evidence(&finding.condition),
         },
         About::List => of_list(&finding.condition, view),
         About::Goods => of_goods(kind, &finding.condition, view),
@@ -82,7 +87,7 @@ fn of_goods(kind: PreArrivalKind, condition: &Condition, view: &View<'_>) -> Con
         let mut references = view.references.iter().enumerate();
         let other = references.find(|(place, _)| !is_of_its_containers(view, *place));
         return other.map_or_else(
-            || condition.clone(),
+            || without_evidence(condition),
             |(_, reference)| readiness::of_unknown_declaration(reference),
         );
     }
@@ -104,14 +109,19 @@ fn of_list(condition: &Condition, view: &View<'_>) -> Condition {
         code::CONTAINER_NOT_ON_LIST,
     ];
     if of_the_pass.contains(&condition.code.as_str()) {
-        return Condition {
-            since: None,
-            evidence: Vec::new(),
-            ..condition.clone()
-        };
+        return without_evidence(condition);
     }
     let number = view.list.as_ref().map_or("", |list| list.number);
     in_general(condition, &format!("stock-list/{number}"))
+}
+
+/// What it says, and not by which events of others.
+fn without_evidence(condition: &Condition) -> Condition {
+    Condition {
+        since: None,
+        evidence: Vec::new(),
+        ..condition.clone()
+    }
 }
 
 /// The condition as everybody may read it, about what the filing itself names.

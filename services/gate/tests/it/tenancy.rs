@@ -106,6 +106,19 @@ async fn a_declaration_of_other_containers_is_as_unknown_as_one_that_is_not_ther
         assert_eq!(told, [("DECLARATION_UNKNOWN", unknown.as_str())]);
         assert!(filed.conditions[0].evidence.is_empty());
     }
+    // Of its own container: what is wrong with it, and not by which word of whom.
+    world
+        .declared_as("D4", &[BOX], |declaration| {
+            declaration.type_code = "IMD".into();
+        })
+        .await;
+    let filing = crate::world::full_in("渝C00001", &[BOX], &["D4"]);
+    let filed = world.try_file("haulier-b", filing).await.unwrap();
+    assert_eq!(
+        crate::world::codes(&filed.conditions),
+        ["DECLARATION_NOT_EXPORT"]
+    );
+    assert!(filed.conditions[0].evidence.is_empty());
 }
 
 #[tokio::test]
