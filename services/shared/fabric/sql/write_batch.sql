@@ -1,7 +1,8 @@
 -- One statement writes what the loop adds to a batch: it locks the heads in
 -- order, moves them only if they stand where the writer remembers them, and
 -- inserts events, answers, positions and the record of what was done. Fewer moved heads than asked for make
--- the writer roll back, read the heads anew and repeat.
+-- the writer roll back, read the heads anew and repeat; nothing is recorded then,
+-- for the other writer has recorded in that place.
 with wanted as (
     select * from unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::bytea[], $6::bigint[], $7::bytea[])
         as w (topic, partition, epoch, from_seq, from_chain, to_seq, to_chain)
@@ -37,7 +38,7 @@ with wanted as (
 ), recorded as (
     insert into fabric.audit (partition, epoch, seq, key, recorded_at, entries, key_id, signature, chain)
     select $32::int, $33::bigint, $34::bigint, $35::text, $36::timestamptz, $37::bytea, $38::text, $39::bytea, $40::bytea
-    where $32::int is not null
+    where $32::int is not null and (select count(*) from moved) = (select count(*) from wanted)
     returning 1
 )
 select (select count(*) from moved) as "moved!",
