@@ -189,12 +189,7 @@ async fn rule_8_a_dry_run_gives_the_same_list_and_records_nothing() {
             .outcome(),
         wire::FilingOutcome::Registered
     );
-    let told = |rows: Vec<fabric::OutboxRow>| {
-        // That it was asked is on record.
-        let facts = rows.into_iter().filter(|row| row.topic != "customs.audit");
-        facts.count()
-    };
-    let outbox = told(scene.fabric.outbox().await.unwrap());
+    let outbox = scene.fabric.outbox().await.unwrap().len();
     assert_eq!(
         dry(&sound)
             .await
@@ -205,7 +200,7 @@ async fn rule_8_a_dry_run_gives_the_same_list_and_records_nothing() {
             .outcome(),
         wire::FilingOutcome::Registered
     );
-    assert_eq!(told(scene.fabric.outbox().await.unwrap()), outbox);
+    assert_eq!(scene.fabric.outbox().await.unwrap().len(), outbox);
     assert!(!scene.file(sound).await.answered_before);
 }
 

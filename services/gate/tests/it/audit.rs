@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use chrono::TimeDelta;
 use fabric::Attempt;
 use fabric::audit::verify::AuditReport;
 use fabric::audit::{self, Recorded};
+use futures::future::join_all;
 use proto::fabric::v1::{AuditedAttempt, AuditedCommand, audit_entry};
 use proto::gate::v1 as api;
 use proto::gate::v1::PreArrivalKind;
 use sqlx::{Connection as _, PgConnection};
 
+use crate::lists;
 use crate::world::{BOX, PLATE, World, filing};
 
 async fn record(world: &World) -> Vec<Recorded> {
@@ -108,6 +111,26 @@ async fn whoever_was_not_let_in_is_recorded_with_the_next_commit() {
     }
     let expected = ("192.0.2.7".to_owned(), "TOKEN_EXPIRED".to_owned());
     assert_eq!(found, BTreeMap::from([(expected, 3)]));
+}
+
+#[tokio::test]
+async fn writers_that_meet_in_a_partition_of_the_record_go_on_and_leave_no_gap() {
+    // One more than there are partitions: two of them begin in the same.
+    let world = World::with(TimeDelta::hours(4), fabric::PARTITIONS + 1, |_| {}).await;
+    let before = commands(&world).await.len();
+    let filings = (0..80).map(|number| {
+        let plate = format!("渝D{number:05}");
+        // The first container decides which writer takes the filing.
+        let boxes = [lists::container_number(number)];
+        let boxes = boxes.each_ref().map(String::as_str);
+        let filing = filing(PreArrivalKind::EmptyIn, &plate, &boxes);
+        world.try_file("haulier-a", filing)
+    });
+    for filed in join_all(filings).await {
+        filed.unwrap();
+    }
+    assert_eq!(commands(&world).await.len(), before + 80);
+    assert_eq!(verified(&world).await.faults, Vec::<String>::new());
 }
 
 #[tokio::test]

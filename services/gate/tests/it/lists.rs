@@ -212,7 +212,7 @@ async fn rule_17_a_long_list_is_taken_whole_and_a_longer_one_refused() {
 }
 
 /// The n-th number of an owner, with its check digit (ISO 6346): the only one of ten that is one.
-fn container_number(serial: u32) -> String {
+pub fn container_number(serial: u32) -> String {
     (0..10)
         .map(|digit| format!("TSTU{serial:06}{digit}"))
         .find(|number| kernel::ContainerNumber::parse(number).is_ok())

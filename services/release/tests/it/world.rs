@@ -223,8 +223,7 @@ impl World {
             let last = last.map(|row| ((row.topic.clone(), row.partition), (row.epoch, row.seq)));
             seen.extend(last);
             let mut by_key: BTreeMap<(String, String), Vec<OutboxRow>> = BTreeMap::new();
-            let is_read = |row: &OutboxRow| release::events::CONSUMED.contains(&row.topic.as_str());
-            for row in new.into_iter().filter(is_read) {
+            for row in new.into_iter().filter(|row| row.topic != "release.notice") {
                 let key = (row.topic.clone(), row.key.clone());
                 by_key.entry(key).or_default().push(row);
             }

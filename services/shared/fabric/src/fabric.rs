@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::admin::Admin;
-use crate::audit::{Attempts, AuditKeyError, Signer};
+use crate::audit::{Attempts, AuditKeyError, Signer, topic_of};
 use crate::config::FabricConfig;
 use crate::handle::Handle;
 use crate::platform::servers::Servers;
@@ -249,8 +249,8 @@ impl<S: Service> Fabric<S> {
         answer.await.map_err(|_| "the loop ended".to_owned())?
     }
 
-    /// Everything published so far, by topic, partition and sequence: for a
-    /// service's own tests.
+    /// Every fact published so far, by topic, partition and sequence, the record of
+    /// what was done aside: for a service's own tests.
     ///
     /// # Errors
     /// If the database does not answer.
@@ -266,7 +266,10 @@ impl<S: Service> Fabric<S> {
         &self,
         seen: &BTreeMap<Part, (u64, u64)>,
     ) -> Result<Vec<OutboxRow>, sqlx::Error> {
-        self.admin.outbox_beyond(seen).await
+        let mut rows = self.admin.outbox_beyond(seen).await?;
+        let record = topic_of(S::NAME);
+        rows.retain(|row| row.topic != record);
+        Ok(rows)
     }
 
     /// Finishes what is in hand, commits it and ends.
