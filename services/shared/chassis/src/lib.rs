@@ -22,6 +22,7 @@ pub mod telemetry;
 
 mod ages;
 mod connections;
+mod metered;
 mod quotas;
 mod rpc;
 

@@ -22,6 +22,8 @@ const STREAM_RETRY_MILLIS: u64 = 1_000;
 /// A party with as many calls in hand as it may have is asked to wait so long: some end meanwhile.
 const IN_HAND_RETRY_MILLIS: u64 = 100;
 
+type Moment = <DefaultClock as governor::clock::Clock>::Instant;
+
 /// The quotas of all parties, in this process.
 pub(crate) struct Quotas {
     /// Of parties that have one of their own.
@@ -119,15 +121,28 @@ impl Quotas {
     /// # Errors
     /// `QUOTA_EXCEEDED`, with how long to wait.
     pub(crate) fn count(&self, party: &String) -> Result<(), Refusal> {
+        self.counted(party)
+            .map_err(|until| self.exceeded(party, &until))
+    }
+
+    /// Counts a message of a stream of this party as a call.
+    ///
+    /// # Errors
+    /// How long to wait before it is counted again.
+    pub(crate) fn count_message(&self, party: &String) -> Result<(), Duration> {
+        self.counted(party)
+            .map_err(|until| until.wait_time_from(self.clock.now()))
+    }
+
+    fn counted(&self, party: &String) -> Result<(), NotUntil<Moment>> {
         let calls = self.calls.fetch_add(1, Ordering::Relaxed);
         if calls.is_multiple_of(FORGET_EVERY_CALLS) {
             self.others.retain_recent();
         }
-        let counted = match self.own.get(party) {
+        match self.own.get(party) {
             Some(own) => own.calls.check(),
             None => self.others.check_key(party),
-        };
-        counted.map_err(|until| self.exceeded(party, &until))
+        }
     }
 
     /// Counts a call of this party as long as it is in hand.
@@ -166,11 +181,7 @@ impl Quotas {
         self.own.get(party).map_or(self.at_once, |own| own.at_once)
     }
 
-    fn exceeded(
-        &self,
-        party: &str,
-        until: &NotUntil<<DefaultClock as governor::clock::Clock>::Instant>,
-    ) -> Refusal {
+    fn exceeded(&self, party: &str, until: &NotUntil<Moment>) -> Refusal {
         let wait = until.wait_time_from(self.clock.now());
         // Whoever comes back on the dot is not told to wait for nothing.
         let wait_millis = u64::try_from((wait + Duration::from_millis(1)).as_millis());

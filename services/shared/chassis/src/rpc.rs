@@ -27,6 +27,7 @@ use crate::config::ServerConfig;
 use crate::connections::Peer;
 use crate::errors;
 use crate::identity::{self, Caller, Permissions, Treatment, Verifier};
+use crate::metered::Metered;
 use crate::quotas::{Counted, Quotas};
 
 /// So many calls of health and reflection are in hand at once; they have places of their own, so that a
@@ -41,7 +42,7 @@ pub(crate) struct Surroundings {
     verifier: Verifier,
     permissions: Permissions,
     attempts: Attempts,
-    quotas: Quotas,
+    quotas: Arc<Quotas>,
     open: Arc<Semaphore>,
     requests: Arc<Semaphore>,
     streams: Arc<Semaphore>,
@@ -59,7 +60,7 @@ impl Surroundings {
             verifier,
             permissions,
             attempts,
-            quotas: Quotas::new(&config.quota),
+            quotas: Arc::new(Quotas::new(&config.quota)),
             open: Arc::new(Semaphore::new(OPEN_CALLS_MAX)),
             requests: Arc::new(Semaphore::new(config.concurrent_requests_max)),
             streams: Arc::new(Semaphore::new(config.concurrent_streams_max)),
@@ -239,6 +240,10 @@ where
             Ok(admitted) => {
                 let caller = admitted.caller;
                 observation.span.record("party", caller.party.as_str());
+                if treatment == Treatment::Streaming {
+                    let (party, quotas) = (caller.party.clone(), Arc::clone(&surroundings.quotas));
+                    request = request.map(|body| Metered::of(body, party, quotas));
+                }
                 request.extensions_mut().insert(caller);
                 if let (Treatment::Streaming, Some(valid_until)) = (treatment, admitted.valid_until)
                 {
