@@ -474,7 +474,9 @@ async fn databases_and_roles_in_compose_may_do_what_those_of_up_may() {
     for service in SERVICES {
         for sql in [
             format!("DROP DATABASE greenlane_{service}"),
-            format!("DROP ROLE greenlane_{service}_owner, greenlane_{service}_service"),
+            format!(
+                "DROP ROLE greenlane_{service}_owner, greenlane_{service}_service, greenlane_{service}_reader"
+            ),
         ] {
             let sql = sqlx::raw_sql(sqlx::AssertSqlSafe(sql));
             sql.execute(&mut admin).await.unwrap();

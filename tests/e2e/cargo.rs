@@ -122,6 +122,18 @@ impl Cargo {
         (cargo, mrn)
     }
 
+    /// Accepted and let go, and the truck that takes it may come; its MRN and pre-arrival.
+    pub fn expected(goods: Goods) -> (Cargo, String, String) {
+        let (cargo, mrn) = Cargo::accepted(goods);
+        let id = cargo.pre_arrive()["pre_arrival_id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        cargo.let_go();
+        cargo.until_ready(&id);
+        (cargo, mrn, id)
+    }
+
     /// The line lets the haulier collect it, and the terminal says that it can be picked up.
     pub fn let_go(&self) {
         self.release_commercially().done();

@@ -4,21 +4,9 @@
 use crate::cargo::{Cargo, GREEN, codes, one};
 use crate::site::until;
 
-/// A cargo whose truck may come.
-fn expected() -> Cargo {
-    let (cargo, _) = Cargo::accepted(GREEN);
-    let id = cargo.pre_arrive()["pre_arrival_id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    cargo.let_go();
-    cargo.until_ready(&id);
-    cargo
-}
-
 /// A cargo whose truck is inside, and its truck visit.
 fn inside() -> (Cargo, String) {
-    let cargo = expected();
+    let (cargo, ..) = Cargo::expected(GREEN);
     let visit = one(cargo.check_in().done());
     let id = visit["truck_visit_id"].as_str().unwrap().to_owned();
     (cargo, id)
@@ -26,7 +14,7 @@ fn inside() -> (Cargo, String) {
 
 #[test]
 fn a_person_lets_in_the_truck_of_a_driver_who_did_not_say_for_whom_he_comes() {
-    let cargo = expected();
+    let (cargo, ..) = Cargo::expected(GREEN);
     let site = cargo.site;
     let arrived = site.run_json(&[
         "gate",
@@ -97,7 +85,7 @@ fn a_person_lets_in_the_truck_of_a_driver_who_did_not_say_for_whom_he_comes() {
 
 #[test]
 fn a_weight_that_is_not_what_was_filed_is_decided_by_a_person_on_the_way_out() {
-    let cargo = expected();
+    let (cargo, ..) = Cargo::expected(GREEN);
     let site = cargo.site;
     // Another filing of the same container names the mass of the goods in it; the first is taken back.
     let listed = ["haulier", "list", "--container", &cargo.container];

@@ -150,13 +150,7 @@ fn a_truck_is_blocked_until_everyone_has_acted_and_then_ready() {
 
 #[test]
 fn a_released_container_leaves_and_every_fact_stands_on_the_timeline() {
-    let (cargo, mrn) = Cargo::accepted(GREEN);
-    let id = cargo.pre_arrive()["pre_arrival_id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    cargo.let_go();
-    cargo.until_ready(&id);
+    let (cargo, mrn, id) = Cargo::expected(GREEN);
     let inside = one(cargo.check_in().done());
     assert_eq!(inside["state"], "TRUCK_VISIT_STATE_GATED_IN");
     let outside = one(cargo.check_out().done());

@@ -20,6 +20,7 @@ mod demo;
 mod identity;
 mod metrics;
 mod parked;
+mod readers;
 mod readme;
 mod reflection;
 mod tracing;

@@ -5,13 +5,12 @@
 use std::time::Duration;
 
 use chrono::{Days, NaiveDate};
-use fabric::{Command, Handle, Origin, fingerprint};
+use fabric::{Command, Handle, Origin, Reads, fingerprint};
 use futures::future::join_all;
 use kernel::{Quantity, Refusal, RefusalKind, derived_id};
 use prost::Message;
 use proto::bonded::v1::AddBookLineResponse;
 use serde::Deserialize;
-use sqlx::PgPool;
 use tokio::time::{Instant, interval_at};
 use uuid::Uuid;
 
@@ -85,7 +84,7 @@ impl Seeds {
 
     /// Puts everything in, each book as soon as the register of parties has named its
     /// trader. What is refused is logged and left out.
-    pub async fn plant(self, handle: Handle<Input>, reads: PgPool) {
+    pub async fn plant(self, handle: Handle<Input>, reads: Reads) {
         let books = self.books.iter().map(async |book| {
             await_trader(&handle, &reads, &book.open.actor.party).await;
             if let Err(refusal) = plant_book(&handle, book).await {
@@ -176,7 +175,7 @@ async fn submit(
 }
 
 /// Waits until the register has named a trader: a refusal would be the answer for ever.
-async fn await_trader(handle: &Handle<Input>, reads: &PgPool, party: &str) {
+async fn await_trader(handle: &Handle<Input>, reads: &Reads, party: &str) {
     let mut committed = handle.committed();
     let mut tries = interval_at(Instant::now(), RETRY_EVERY);
     loop {

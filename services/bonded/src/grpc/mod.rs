@@ -9,11 +9,10 @@ use std::sync::Arc;
 
 use chassis::command::{Call, decide};
 use chassis::{Caller, Role, caller, internal, to_status};
-use fabric::Handle;
+use fabric::{Handle, Reads};
 use kernel::{BookNumber, Refusal};
 use proto::bonded::v1 as wire;
 use proto::bonded::v1::bonded_service_server::BondedService;
-use sqlx::PgPool;
 use tonic::{Request, Response, Status};
 
 use crate::app::Input;
@@ -40,13 +39,13 @@ const DATABASE_RETRY_MILLIS: u64 = 1_000;
 #[derive(Clone)]
 pub struct Api {
     handle: Handle<Input>,
-    reads: PgPool,
+    reads: Reads,
     rules: Arc<Rules>,
 }
 
 impl Api {
     /// An API over the loop and the connections that answer questions.
-    pub fn new(handle: Handle<Input>, reads: PgPool, rules: Rules) -> Self {
+    pub fn new(handle: Handle<Input>, reads: Reads, rules: Rules) -> Self {
         Self {
             handle,
             reads,

@@ -1,6 +1,6 @@
 //! Questions about books and lines, answered with what exists for the asker.
 
-use sqlx::PgPool;
+use fabric::{Reads, Rights};
 
 use super::rows::{BookRow, LineRow};
 use crate::domain::actor::Actor;
@@ -23,10 +23,11 @@ pub struct BookFilter {
 /// # Errors
 /// The database does not answer, or a row cannot be understood.
 pub async fn book(
-    pool: &PgPool,
+    reads: &Reads,
     actor: &Actor,
     book_number: &str,
 ) -> Result<Option<Book>, sqlx::Error> {
+    let mut db = reads.of(&rights(actor)).await?;
     let row = sqlx::query_as!(
         BookRow,
         "select book_number, version, site_id, trader_party, lines, head_ordinal, head_chain, head_recorded_at, clock_at,
@@ -36,7 +37,7 @@ pub async fn book(
         actor.trader_party(),
         &operated_sites(actor)
     )
-    .fetch_optional(pool)
+    .fetch_optional(&mut *db)
     .await?;
     Ok(row.map(Book::try_from).transpose()?)
 }
@@ -46,11 +47,12 @@ pub async fn book(
 /// # Errors
 /// The database does not answer, or a row cannot be understood.
 pub async fn books(
-    pool: &PgPool,
+    reads: &Reads,
     actor: &Actor,
     filter: &BookFilter,
     rows: i64,
 ) -> Result<Vec<Book>, sqlx::Error> {
+    let mut db = reads.of(&rights(actor)).await?;
     let rows = sqlx::query_as!(
         BookRow,
         "select book_number, version, site_id, trader_party, lines, head_ordinal, head_chain, head_recorded_at, clock_at,
@@ -68,7 +70,7 @@ pub async fn books(
         filter.after,
         rows
     )
-    .fetch_all(pool)
+    .fetch_all(&mut *db)
     .await?;
     Ok(rows
         .into_iter()
@@ -81,12 +83,13 @@ pub async fn books(
 /// # Errors
 /// The database does not answer, or a row cannot be understood.
 pub async fn lines(
-    pool: &PgPool,
+    reads: &Reads,
     actor: &Actor,
     book_number: &str,
     after: i32,
     rows: i64,
 ) -> Result<Vec<BookLine>, sqlx::Error> {
+    let mut db = reads.of(&rights(actor)).await?;
     let rows = sqlx::query_as!(
         LineRow,
         "select l.book_number, l.line_number, l.version, l.hs_code, l.goods_description,
@@ -102,12 +105,23 @@ pub async fn lines(
         after,
         rows
     )
-    .fetch_all(pool)
+    .fetch_all(&mut *db)
     .await?;
     Ok(rows
         .into_iter()
         .map(BookLine::try_from)
         .collect::<Result<_, _>>()?)
+}
+
+/// What the database lets through to the asker.
+pub(super) fn rights(actor: &Actor) -> Rights<'_> {
+    let roles = [("trader", actor.trader), ("broker", actor.broker)];
+    let roles = roles.iter().filter(|(_, has)| *has);
+    Rights::Own {
+        party: &actor.party,
+        roles: roles.map(|(role, _)| *role).collect(),
+        sites: actor.operated_sites.iter().map(String::as_str).collect(),
+    }
 }
 
 /// The sites whose books all exist for the asker.

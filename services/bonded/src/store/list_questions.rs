@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
+use fabric::{Reads, Rights, restrict};
 use uuid::Uuid;
 
 use super::batch::lines;
-use super::books::operated_sites;
+use super::books::{operated_sites, rights};
 use super::lists::{self, DiscrepancyRow};
 use crate::domain::actor::Actor;
 use crate::domain::discrepancy::Discrepancy;
@@ -49,14 +49,12 @@ pub struct ListFound {
 /// # Errors
 /// The database does not answer, or a row cannot be understood.
 pub async fn stock_lists(
-    pool: &PgPool,
+    reads: &Reads,
     actor: &Actor,
     filter: &ListFilter,
     rows: i64,
 ) -> Result<Vec<ListFound>, sqlx::Error> {
-    let mut snapshot = pool
-        .begin_with("begin isolation level repeatable read read only")
-        .await?;
+    let mut snapshot = reads.snapshot(&rights(actor)).await?;
     let (after_time, after_number) = filter.after.clone().unzip();
     let numbers = sqlx::query_scalar!(
         "select list_number from stock_list
@@ -85,6 +83,8 @@ pub async fn stock_lists(
     if numbers.is_empty() {
         return Ok(Vec::new());
     }
+    // All of a list that the asker was shown.
+    restrict(&mut snapshot, &Rights::Everything).await?;
     let found = lists::lists(&mut snapshot, &numbers).await?;
     let passages = lists::passages(&mut snapshot, &numbers).await?;
     let declarations = lists::declarations(&mut snapshot, &[], &numbers).await?;
@@ -147,13 +147,14 @@ pub async fn stock_lists(
 /// # Errors
 /// The database does not answer, or a row cannot be understood.
 pub async fn discrepancies(
-    pool: &PgPool,
+    reads: &Reads,
     actor: &Actor,
     list_number: Option<&str>,
     open_only: bool,
     after: Option<DiscrepancyKey>,
     rows: i64,
 ) -> Result<Vec<(String, Discrepancy)>, sqlx::Error> {
+    let mut db = reads.of(&rights(actor)).await?;
     let (after_time, after_id) = after.unzip();
     let rows = sqlx::query_as!(
         DiscrepancyRow,
@@ -174,7 +175,7 @@ pub async fn discrepancies(
         after_id,
         rows
     )
-    .fetch_all(pool)
+    .fetch_all(&mut *db)
     .await?;
     rows.into_iter()
         .map(|row| Ok((row.list_number.clone(), Discrepancy::try_from(row)?)))

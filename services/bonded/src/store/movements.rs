@@ -1,9 +1,10 @@
 //! Questions about the ledger: movements in their order, and the chain computed anew.
 
+use fabric::Reads;
 use kernel::BookNumber;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 
-use super::books::operated_sites;
+use super::books::{operated_sites, rights};
 use super::rows::{BookRow, MovementRow, signed};
 use crate::domain::actor::Actor;
 use crate::domain::book::Book;
@@ -29,12 +30,13 @@ pub struct MovementFilter {
 /// # Errors
 /// The database does not answer, or a row cannot be understood.
 pub async fn movements(
-    pool: &PgPool,
+    reads: &Reads,
     actor: &Actor,
     book_number: &BookNumber,
     filter: &MovementFilter,
     rows: i64,
 ) -> Result<Vec<Movement>, sqlx::Error> {
+    let mut db = reads.of(&rights(actor)).await?;
     let rows = sqlx::query_as!(
         MovementRow,
         "select m.movement_id, m.book_number, m.ordinal, m.line_number, m.lot_id, m.total, m.declared, m.statutory_1, m.statutory_2,
@@ -54,7 +56,7 @@ pub async fn movements(
         filter.after,
         rows
     )
-    .fetch_all(pool)
+    .fetch_all(&mut *db)
     .await?;
     Ok(rows
         .into_iter()
@@ -68,14 +70,12 @@ pub async fn movements(
 /// # Errors
 /// The database does not answer.
 pub async fn verify(
-    pool: &PgPool,
+    reads: &Reads,
     actor: &Actor,
     book_number: &BookNumber,
     known: Option<Head>,
 ) -> Result<Option<(Head, Option<Fault>)>, sqlx::Error> {
-    let mut snapshot = pool
-        .begin_with("begin isolation level repeatable read read only")
-        .await?;
+    let mut snapshot = reads.snapshot(&rights(actor)).await?;
     let row = sqlx::query_as!(
         BookRow,
         "select book_number, version, site_id, trader_party, lines, head_ordinal, head_chain, head_recorded_at, clock_at,

@@ -3,10 +3,10 @@
 //! it says to reach belong together.
 
 use chrono::{DateTime, NaiveDate, Utc};
+use fabric::Reads;
 use rust_decimal::Decimal;
-use sqlx::PgPool;
 
-use super::books::operated_sites;
+use super::books::{operated_sites, rights};
 use super::rows::{amount, totals, units, unreadable_units};
 use crate::domain::actor::Actor;
 use crate::domain::amount::{Amount, Totals, Units};
@@ -84,10 +84,11 @@ pub struct StockLot {
 /// # Errors
 /// The database does not answer, or a row cannot be understood.
 pub async fn stock(
-    pool: &PgPool,
+    reads: &Reads,
     actor: &Actor,
     query: &StockQuery,
 ) -> Result<Vec<StockRow>, sqlx::Error> {
+    let mut db = reads.of(&rights(actor)).await?;
     let rows = if query.effective_at.is_none() && query.recorded_at.is_none() {
         sqlx::query_file_as!(
             Row,
@@ -104,7 +105,7 @@ pub async fn stock(
             query.after.2,
             query.rows
         )
-        .fetch_all(pool)
+        .fetch_all(&mut *db)
         .await?
     } else {
         sqlx::query_file_as!(
@@ -124,7 +125,7 @@ pub async fn stock(
             query.effective_at,
             query.recorded_at
         )
-        .fetch_all(pool)
+        .fetch_all(&mut *db)
         .await?
     };
     rows.into_iter().map(StockRow::try_from).collect()

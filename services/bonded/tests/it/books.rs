@@ -179,6 +179,7 @@ async fn lines_added_at_once_all_get_their_own_number() {
 #[tokio::test]
 async fn another_traders_book_does_not_exist() {
     let harness = Harness::with_books().await;
+    stack::without_row_security(&harness.database).await;
     let number = || BOOK_A.to_owned();
     let read = harness
         .api
@@ -265,6 +266,7 @@ async fn another_traders_book_does_not_exist() {
 #[tokio::test]
 async fn the_operator_sees_the_books_of_its_centre_and_of_no_other() {
     let harness = Harness::with_books().await;
+    stack::without_row_security(&harness.database).await;
     let list = |page: Option<Page>| wire::ListBooksRequest {
         page,
         ..Default::default()

@@ -487,6 +487,7 @@ async fn the_sum_of_movements_equals_the_balance_and_pages_add_up_to_the_whole()
 #[tokio::test]
 async fn a_trader_sees_its_own_stock_only() {
     let harness = Harness::with_books().await;
+    stack::without_row_security(&harness.database).await;
     harness
         .take_over(opening("trader-a", BOOK_A, "1", 5, "2025-01-31"))
         .await

@@ -387,6 +387,7 @@ async fn a_request_that_is_repeated_is_answered_the_same_and_files_nothing_anew(
 #[tokio::test]
 async fn a_broker_files_under_a_mandate_that_counts_now_and_sees_what_it_filed() {
     let harness = with_stock().await;
+    stack::without_row_security(&harness.database).await;
     let as_broker = |request| as_caller("broker-a", Role::Broker, &[], request);
     let denied = harness
         .api

@@ -15,7 +15,7 @@ use tonic::Request;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::support::{
-    CENTRE, DEADLINE, Harness, as_operator, available, config, database, reason, rules,
+    CENTRE, DEADLINE, Harness, as_operator, available, config, database, reads, reason, rules,
 };
 
 /// An address that the system gives to nobody else while the socket is held: bound, not listening, and
@@ -120,7 +120,7 @@ fn with<T>(token: &str, message: T) -> Request<T> {
 async fn seeds_wait_for_the_register_and_go_in_once_however_often_the_service_starts() {
     let harness = Harness::empty().await;
     let seeds = || Seeds::development(&rules(), Utc::now().date_naive()).unwrap();
-    let planting = tokio::spawn(seeds().plant(harness.fabric.handle(), harness.pool.clone()));
+    let planting = tokio::spawn(seeds().plant(harness.fabric.handle(), reads(&harness.database)));
     for party in ["trader-a", "trader-b"] {
         assert!(!planting.is_finished());
         harness.register(party, 1, &["trader"], false).await;
@@ -135,7 +135,7 @@ async fn seeds_wait_for_the_register_and_go_in_once_however_often_the_service_st
     assert!(first.len() >= 4 && first.iter().all(|row| available(row) != "0"));
 
     seeds()
-        .plant(harness.fabric.handle(), harness.pool.clone())
+        .plant(harness.fabric.handle(), reads(&harness.database))
         .await;
     assert_eq!(
         harness.stock(as_operator(CENTRE, stock())).await.unwrap(),
@@ -190,7 +190,7 @@ async fn what_is_committed_is_there_after_a_restart() {
     )
     .await
     .unwrap();
-    let api = bonded::grpc::Api::new(fabric.handle(), pool.clone(), rules());
+    let api = bonded::grpc::Api::new(fabric.handle(), reads(&database), rules());
     let harness = Harness {
         fabric,
         api,

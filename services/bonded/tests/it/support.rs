@@ -14,7 +14,9 @@ use bonded::grpc::Api;
 use bonded::{Bonded, Config};
 use chassis::{Caller, Role};
 use chrono::{DateTime, NaiveDate, Utc};
-use fabric::{Command, Fabric, FabricConfig, Origin, OutboxRow, Reply, fingerprint};
+use fabric::{
+    Command, Fabric, FabricConfig, Origin, OutboxRow, ReadLimits, Reads, Reply, fingerprint,
+};
 use futures::future::join_all;
 use kernel::{CustomsArea, Quantity, Refusal, new_id};
 use prost::Message;
@@ -74,12 +76,10 @@ pub fn config(database: &ServiceDatabase) -> Config {
     chassis::config::load_with(bonded::CONFIG_DEFAULT, None, "BONDED", variables).unwrap()
 }
 
-const READ_LIMITS: fabric::ReadLimits = fabric::ReadLimits {
-    connections_max: 4,
-    statement_timeout_ms: 10_000,
-    lock_timeout_ms: 5_000,
-    idle_in_transaction_timeout_ms: 10_000,
-};
+/// What callers read with.
+pub fn reads(database: &ServiceDatabase) -> Reads {
+    Reads::open("bonded", &database.service_url, ReadLimits::FEW).unwrap()
+}
 
 impl Harness {
     /// An empty service that knows nobody.
@@ -92,8 +92,8 @@ impl Harness {
         )
         .await
         .unwrap();
-        let pool = fabric::reads("bonded", &database.service_url, READ_LIMITS).unwrap();
-        let api = Api::new(fabric.handle(), pool.clone(), rules());
+        let pool = PgPool::connect(&database.service_url).await.unwrap();
+        let api = Api::new(fabric.handle(), reads(&database), rules());
         Self {
             fabric,
             api,

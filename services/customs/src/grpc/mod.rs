@@ -13,13 +13,12 @@ use chassis::command::{self, Answered, Call, decide};
 use chassis::page::{PageSize, decode_page_token, encode_page_token};
 use chassis::telemetry::traceparent_of_current_span;
 use chassis::{Caller, Role, caller, convert, internal, to_status};
-use fabric::{Command, Handle, Reply, fingerprint};
+use fabric::{Command, Handle, Reads, Reply, fingerprint};
 use futures::{Stream, StreamExt};
 use kernel::{ContainerNumber, Currency, Mrn, Refusal, Rounding};
 use prost::Message;
 use proto::customs::v1 as wire;
 use proto::customs::v1::customs_service_server::CustomsService;
-use sqlx::PgPool;
 use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
@@ -46,7 +45,7 @@ const FILING: &str = "File";
 #[derive(Clone)]
 pub struct Api {
     handle: Handle<Input>,
-    reads: PgPool,
+    reads: Reads,
     currency: Currency,
     stream_filings_in_flight_max: usize,
 }
@@ -71,7 +70,7 @@ impl Api {
     /// An API over the loop and the connections that answer questions.
     pub fn new(
         handle: Handle<Input>,
-        reads: PgPool,
+        reads: Reads,
         currency: Currency,
         stream_filings_in_flight_max: usize,
     ) -> Self {
@@ -384,7 +383,7 @@ impl CustomsService for Api {
             .await?
             .pop()
             .unwrap_or_default();
-        let history = queries::history(&self.reads, declaration.id)
+        let history = queries::history(&self.reads, &reader, declaration.id)
             .await
             .map_err(failed)?;
         record.history = history.into_iter().map(response::history_entry).collect();
@@ -1037,13 +1036,15 @@ impl CustomsService for Api {
         let message = request.get_ref();
         let (size, before) = page::<Uuid>(message.page.as_ref())?;
         let party = request::party(caller, &message.party_id).map_err(refused)?;
-        if party != caller.party && !request::reader(caller).sees_all {
+        let reader = request::reader(caller);
+        if party != caller.party && !reader.sees_all {
             return Err(refused(Refusal::not_found("party", party)));
         }
         let ended_before =
             (!message.include_ended).then(|| kernel::Clock::now(&kernel::SystemClock));
         let rows = queries::mandates(
             &self.reads,
+            &reader,
             &party,
             ended_before,
             before,

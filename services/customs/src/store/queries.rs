@@ -2,9 +2,9 @@
 //! there.
 
 use chrono::{DateTime, Utc};
+use fabric::{Reads, Rights};
 use kernel::Currency;
 use rust_decimal::Decimal;
-use sqlx::PgPool;
 use sqlx::types::Json;
 use uuid::Uuid;
 
@@ -32,6 +32,20 @@ pub struct Reader {
     pub party: String,
     /// Sees all.
     pub sees_all: bool,
+}
+
+impl Reader {
+    /// What the database lets through to it.
+    fn rights(&self) -> Rights<'_> {
+        if self.sees_all {
+            return Rights::Everything;
+        }
+        Rights::Own {
+            party: &self.party,
+            roles: Vec::new(),
+            sites: Vec::new(),
+        }
+    }
 }
 
 /// How a declaration is named.
@@ -63,10 +77,11 @@ pub struct Filter {
 /// # Errors
 /// The database refuses.
 pub async fn declaration(
-    db: &PgPool,
+    reads: &Reads,
     reader: &Reader,
     name: &Name,
 ) -> Result<Option<Declaration>, sqlx::Error> {
+    let mut db = reads.of(&reader.rights()).await?;
     let (id, mrn) = match name {
         Name::Id(id) => (Some(*id), None),
         Name::Mrn(mrn) => (None, Some(mrn.as_str())),
@@ -79,7 +94,7 @@ pub async fn declaration(
         reader.sees_all,
         reader.party
     )
-    .fetch_optional(db)
+    .fetch_optional(&mut *db)
     .await?;
     Ok(row.map(|row| row.body.0))
 }
@@ -89,12 +104,13 @@ pub async fn declaration(
 /// # Errors
 /// The database refuses.
 pub async fn declarations(
-    db: &PgPool,
+    reads: &Reads,
     reader: &Reader,
     filter: &Filter,
     before: Option<Uuid>,
     rows_max: i64,
 ) -> Result<Vec<Declaration>, sqlx::Error> {
+    let mut db = reads.of(&reader.rights()).await?;
     let rows = sqlx::query!(
         r#"select body as "body: Json<Declaration>" from declaration d
            where ($1 or filer = $2 or trader = $2)
@@ -117,7 +133,7 @@ pub async fn declarations(
         &filter.statuses,
         rows_max
     )
-    .fetch_all(db)
+    .fetch_all(&mut *db)
     .await?;
     Ok(rows.into_iter().map(|row| row.body.0).collect())
 }
@@ -142,7 +158,12 @@ pub struct HistoryRow {
 ///
 /// # Errors
 /// The database refuses.
-pub async fn history(db: &PgPool, id: Uuid) -> Result<Vec<HistoryRow>, sqlx::Error> {
+pub async fn history(
+    reads: &Reads,
+    reader: &Reader,
+    id: Uuid,
+) -> Result<Vec<HistoryRow>, sqlx::Error> {
+    let mut db = reads.of(&reader.rights()).await?;
     sqlx::query_as!(
         HistoryRow,
         "select fact, observed_at, recorded_at, by_party, by_subject, detail from declaration_history
@@ -150,15 +171,19 @@ pub async fn history(db: &PgPool, id: Uuid) -> Result<Vec<HistoryRow>, sqlx::Err
         id,
         HISTORY_MAX
     )
-    .fetch_all(db)
+    .fetch_all(&mut *db)
     .await
 }
 
-/// The standing holds on a declaration and the visits of its goods.
+/// The standing holds on declarations that the reader was shown, and the visits of their goods.
 ///
 /// # Errors
 /// The database refuses.
-pub async fn holds_of(db: &PgPool, declarations: &[Declaration]) -> Result<Vec<Hold>, sqlx::Error> {
+pub async fn holds_of(
+    reads: &Reads,
+    declarations: &[Declaration],
+) -> Result<Vec<Hold>, sqlx::Error> {
+    let mut db = reads.of(&Rights::Everything).await?;
     let scopes = declarations.iter().flat_map(Declaration::hold_scopes);
     let (kinds, keys): (Vec<String>, Vec<String>) = scopes
         .map(|scope| (scope.kind.name().to_owned(), scope.key))
@@ -171,7 +196,7 @@ pub async fn holds_of(db: &PgPool, declarations: &[Declaration]) -> Result<Vec<H
         &kinds,
         &keys
     )
-    .fetch_all(db)
+    .fetch_all(&mut *db)
     .await?;
     rows.into_iter().map(HoldRow::hold).collect()
 }
@@ -181,10 +206,11 @@ pub async fn holds_of(db: &PgPool, declarations: &[Declaration]) -> Result<Vec<H
 /// # Errors
 /// The database refuses.
 pub async fn document(
-    db: &PgPool,
+    reads: &Reads,
     reader: &Reader,
     id: Uuid,
 ) -> Result<Option<(String, Vec<u8>)>, sqlx::Error> {
+    let mut db = reads.of(&reader.rights()).await?;
     let row = sqlx::query!(
         "select content_type, bytes from document join declaration on declaration.id = document.declaration_id
          where declaration.id = $1 and ($2 or filer = $3 or trader = $3)",
@@ -192,7 +218,7 @@ pub async fn document(
         reader.sees_all,
         reader.party
     )
-    .fetch_optional(db)
+    .fetch_optional(&mut *db)
     .await?;
     Ok(row.map(|row| (row.content_type, row.bytes)))
 }
@@ -203,12 +229,13 @@ pub async fn document(
 /// # Errors
 /// The database refuses.
 pub async fn notifications(
-    db: &PgPool,
+    reads: &Reads,
     reader: &Reader,
     declaration_id: Option<Uuid>,
     after: i64,
     rows_max: i64,
 ) -> Result<Vec<(u64, Notification)>, sqlx::Error> {
+    let mut db = reads.of(&reader.rights()).await?;
     let rows = sqlx::query!(
         r#"select n.sequence, n.declaration_id, n.mrn, n.lrn, n.code, n.filing_version, n.issued_at, n.detail as "detail: Json<Detail>"
            from notification n
@@ -223,7 +250,7 @@ pub async fn notifications(
         declaration_id,
         rows_max
     )
-    .fetch_all(db)
+    .fetch_all(&mut *db)
     .await?;
     rows.into_iter()
         .map(|row| {
@@ -263,11 +290,12 @@ pub struct EntryRow {
 /// # Errors
 /// The database refuses.
 pub async fn account_of(
-    db: &PgPool,
+    reads: &Reads,
     reader: &Reader,
     payer: &str,
     currency: &Currency,
 ) -> Result<Option<(Account, Vec<EntryRow>)>, sqlx::Error> {
+    let mut db = reads.of(&reader.rights()).await?;
     if !reader.sees_all && reader.party != payer {
         return Ok(None);
     }
@@ -275,7 +303,7 @@ pub async fn account_of(
         "select payer, version, balance, secured from account where payer = $1",
         payer
     )
-    .fetch_optional(db)
+    .fetch_optional(&mut *db)
     .await?;
     let Some(row) = row else { return Ok(None) };
     let entries = sqlx::query_as!(
@@ -285,7 +313,7 @@ pub async fn account_of(
         payer,
         ACCOUNT_ENTRIES_MAX
     )
-    .fetch_all(db)
+    .fetch_all(&mut *db)
     .await?;
     Ok(Some((
         account(row.payer, row.version, currency, row.balance, row.secured)?,
@@ -298,11 +326,12 @@ pub async fn account_of(
 /// # Errors
 /// The database refuses.
 pub async fn guarantee_of(
-    db: &PgPool,
+    reads: &Reads,
     reader: &Reader,
     trader: &str,
     currency: &Currency,
 ) -> Result<Option<Guarantee>, sqlx::Error> {
+    let mut db = reads.of(&reader.rights()).await?;
     if !reader.sees_all && reader.party != trader {
         return Ok(None);
     }
@@ -310,7 +339,7 @@ pub async fn guarantee_of(
         "select trader, version, amount, in_use from guarantee where trader = $1",
         trader
     )
-    .fetch_optional(db)
+    .fetch_optional(&mut *db)
     .await?;
     row.map(|row| guarantee(row.trader, row.version, currency, row.amount, row.in_use))
         .transpose()
@@ -321,10 +350,11 @@ pub async fn guarantee_of(
 /// # Errors
 /// The database refuses.
 pub async fn party(
-    db: &PgPool,
+    reads: &Reads,
     party_id: Option<&str>,
     identifiers: &[Identifier],
 ) -> Result<Option<Party>, sqlx::Error> {
+    let mut db = reads.of(&Rights::Everything).await?;
     let (schemes, values): (Vec<String>, Vec<String>) = identifiers
         .iter()
         .map(|identifier| (identifier.scheme.clone(), identifier.value.clone()))
@@ -338,14 +368,14 @@ pub async fn party(
         &schemes,
         &values
     )
-    .fetch_optional(db)
+    .fetch_optional(&mut *db)
     .await?;
     let Some(row) = row else { return Ok(None) };
     let named = sqlx::query!(
         "select scheme, value from party_identifier where party_id = $1 order by scheme, value",
         row.party_id
     )
-    .fetch_all(db)
+    .fetch_all(&mut *db)
     .await?;
     Ok(Some(Party {
         party_id: row.party_id,
@@ -367,9 +397,9 @@ pub async fn party(
 ///
 /// # Errors
 /// The database refuses.
-pub async fn owners(db: &PgPool, keys: &[String]) -> Result<Vec<(String, String)>, sqlx::Error> {
-    let mut connection = db.acquire().await?;
-    super::parties::owners(&mut connection, keys).await
+pub async fn owners(reads: &Reads, keys: &[String]) -> Result<Vec<(String, String)>, sqlx::Error> {
+    let mut db = reads.of(&Rights::Everything).await?;
+    super::parties::owners(&mut db, keys).await
 }
 
 /// Mandates that a party gave or holds, newest first.
@@ -377,12 +407,14 @@ pub async fn owners(db: &PgPool, keys: &[String]) -> Result<Vec<(String, String)
 /// # Errors
 /// The database refuses.
 pub async fn mandates(
-    db: &PgPool,
+    reads: &Reads,
+    reader: &Reader,
     party: &str,
     ended_before: Option<DateTime<Utc>>,
     before: Option<Uuid>,
     rows_max: i64,
 ) -> Result<Vec<Mandate>, sqlx::Error> {
+    let mut db = reads.of(&reader.rights()).await?;
     let rows = sqlx::query_as!(
         MandateRow,
         "select mandate_id, version, grantor, agent, actions, valid_from, valid_until, revoked_at, revoke_reason
@@ -395,7 +427,7 @@ pub async fn mandates(
         ended_before,
         rows_max
     )
-    .fetch_all(db)
+    .fetch_all(&mut *db)
     .await?;
     rows.into_iter().map(MandateRow::mandate).collect()
 }
@@ -404,8 +436,9 @@ pub async fn mandates(
 ///
 /// # Errors
 /// The database refuses.
-pub async fn knows_a_site(db: &PgPool) -> Result<bool, sqlx::Error> {
+pub async fn knows_a_site(reads: &Reads) -> Result<bool, sqlx::Error> {
+    let mut db = reads.of(&Rights::Everything).await?;
     sqlx::query_scalar!(r#"select exists (select from site) as "known!""#)
-        .fetch_one(db)
+        .fetch_one(&mut *db)
         .await
 }

@@ -274,7 +274,7 @@ async fn rule_14_a_party_we_know_needs_to_have_given_a_mandate_and_an_unknown_on
 
 #[tokio::test]
 async fn another_firms_declaration_is_not_there() {
-    let scene = Scene::new().await;
+    let scene = Scene::by_filters_alone().await;
     let filing = scene.file(umbrellas("F-11")).await;
     let name = || {
         Some(wire::get_declaration_request::Name::DeclarationId(

@@ -234,7 +234,7 @@ async fn nobody_gives_a_mandate_in_anothers_name_but_an_officer() {
 
 #[tokio::test]
 async fn a_party_sees_the_mandates_it_gave_or_holds_in_pages() {
-    let scene = Scene::new().await;
+    let scene = Scene::by_filters_alone().await;
     let list = |party: &str, asked_for: &str| {
         let request = wire::ListMandatesRequest {
             party_id: asked_for.into(),

@@ -11,7 +11,7 @@ use customs::app::Input;
 use customs::grpc::Api;
 use customs::seed::{self, Seeds};
 use customs::{Config, Customs};
-use fabric::{Command, Fabric, FabricConfig, Origin, OutboxRow};
+use fabric::{Command, Fabric, FabricConfig, Origin, OutboxRow, ReadLimits, Reads};
 use kernel::{Rounding, new_id};
 use prost::Message;
 use proto::bonded::events::v1 as bonded;
@@ -20,7 +20,6 @@ use proto::customs::events::v1 as events;
 use proto::customs::v1 as wire;
 use proto::customs::v1::customs_service_server::CustomsService;
 use proto::gate::events::v1 as gate;
-use sqlx::PgPool;
 use stack::ServiceDatabase;
 use tonic::{Request, Status};
 
@@ -37,6 +36,7 @@ pub const TRADER_B_EORI: &str = "GB270000000022";
 pub struct Scene {
     pub fabric: Fabric<Customs>,
     pub api: Api,
+    pub database: ServiceDatabase,
 }
 
 pub fn service() -> Customs {
@@ -244,15 +244,26 @@ impl Scene {
         )
         .await
         .unwrap();
-        let reads = PgPool::connect(&database.service_url).await.unwrap();
+        let reads = Reads::open("customs", &database.service_url, ReadLimits::FEW).unwrap();
         let currency = service.books.currency().clone();
         let api = Api::new(fabric.handle(), reads, currency, 64);
-        Self { fabric, api }
+        Self {
+            fabric,
+            api,
+            database,
+        }
     }
 
     /// The development parties and the port.
     pub async fn new() -> Self {
         Self::with(service()).await
+    }
+
+    /// As [`Self::new`], where nothing but customs' own filters keeps readers from rows.
+    pub async fn by_filters_alone() -> Self {
+        let scene = Self::new().await;
+        stack::without_row_security(&scene.database).await;
+        scene
     }
 
     /// As [`Self::new`], of a service that is set otherwise.

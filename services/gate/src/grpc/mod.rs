@@ -10,13 +10,12 @@ use chassis::command::{self, Answered, Call};
 use chassis::page::decode_page_token;
 use chassis::{PageSize, caller, to_status};
 use chrono::{DateTime, Utc};
-use fabric::{Admin, Handle};
+use fabric::{Admin, Handle, Reads};
 use kernel::Refusal;
 use prost::Message;
 use proto::common::v1::Page;
 use proto::gate::v1 as api;
 use proto::gate::v1::gate_service_server::GateService;
-use sqlx::PgPool;
 use tonic::{Request, Response, Status};
 
 use crate::app::{self, Input};
@@ -31,24 +30,24 @@ const PAGE_ROWS_MAX: u32 = 500;
 pub struct Handlers {
     handle: Handle<Input>,
     admin: Admin<Input>,
-    pool: PgPool,
+    reads: Reads,
     consumes: &'static [&'static str],
     decision_age_max: Duration,
 }
 
 impl Handlers {
-    /// Handlers that write through the loop and read from the pool.
+    /// Handlers that write through the loop and read for their callers.
     pub fn new(
         handle: Handle<Input>,
         admin: Admin<Input>,
-        pool: PgPool,
+        reads: Reads,
         consumes: &'static [&'static str],
         decision_age_max: Duration,
     ) -> Self {
         Self {
             handle,
             admin,
-            pool,
+            reads,
             consumes,
             decision_age_max,
         }
@@ -284,7 +283,7 @@ impl GateService for Handlers {
     ) -> Result<Response<api::GetPreArrivalResponse>, Status> {
         let (who, asked) = taken(request)?;
         let reader = request::reader(&who);
-        let found = queries::pre_arrival(&self.pool, &reader, &asked.pre_arrival_id)
+        let found = queries::pre_arrival(&self.reads, &reader, &asked.pre_arrival_id)
             .await
             .map_err(unread)?;
         let (filing, driver) = found.ok_or_else(|| absent("pre-arrival", &asked.pre_arrival_id))?;
@@ -313,7 +312,7 @@ impl GateService for Handlers {
         };
         let reader = request::reader(&who);
         let rows = queries::pre_arrivals(
-            &self.pool,
+            &self.reads,
             &reader,
             &filter,
             after.as_ref(),
@@ -543,7 +542,7 @@ impl GateService for Handlers {
         let (who, asked) = taken(request)?;
         let missing = || absent("truck visit", &asked.truck_visit_id);
         let id = asked.truck_visit_id.parse().map_err(|_| missing())?;
-        let truck = queries::truck_visit(&self.pool, &request::reader(&who), id)
+        let truck = queries::truck_visit(&self.reads, &request::reader(&who), id)
             .await
             .map_err(unread)?;
         let truck = truck.ok_or_else(missing)?;
@@ -572,7 +571,7 @@ impl GateService for Handlers {
             pre_arrival_id: asked.pre_arrival_id.parse().ok(),
         };
         let rows = queries::truck_visits(
-            &self.pool,
+            &self.reads,
             &request::reader(&who),
             &filter,
             after.as_ref(),
@@ -664,15 +663,12 @@ impl GateService for Handlers {
         request: Request<api::GetContainerVisitRequest>,
     ) -> Result<Response<api::GetContainerVisitResponse>, Status> {
         let (who, asked) = taken(request)?;
-        let visit = queries::container_visit(
-            &self.pool,
-            &request::reader(&who),
-            &asked.container_visit_id,
-        )
-        .await
-        .map_err(unread)?
-        .ok_or_else(|| absent("container visit", &asked.container_visit_id))?;
-        let holds = queries::holds(&self.pool, &[asked.container_visit_id])
+        let reader = request::reader(&who);
+        let visit = queries::container_visit(&self.reads, &reader, &asked.container_visit_id)
+            .await
+            .map_err(unread)?
+            .ok_or_else(|| absent("container visit", &asked.container_visit_id))?;
+        let holds = queries::holds(&self.reads, &reader, &[asked.container_visit_id])
             .await
             .map_err(unread)?;
         let container_visit = Some(respond::container_visit(&visit, &holds));
@@ -694,9 +690,10 @@ impl GateService for Handlers {
             transport_document: asked.transport_document.trim().to_uppercase(),
             conveyance: asked.conveyance.trim().to_uppercase(),
         };
+        let reader = request::reader(&who);
         let rows = queries::container_visits(
-            &self.pool,
-            &request::reader(&who),
+            &self.reads,
+            &reader,
             &filter,
             after.as_ref(),
             size.rows_to_read(),
@@ -707,7 +704,9 @@ impl GateService for Handlers {
             (at.timestamp_micros(), visit.id.to_string())
         });
         let ids: Vec<String> = rows.iter().map(|(_, visit)| visit.id.to_string()).collect();
-        let holds = queries::holds(&self.pool, &ids).await.map_err(unread)?;
+        let holds = queries::holds(&self.reads, &reader, &ids)
+            .await
+            .map_err(unread)?;
         let visit = |visit: &crate::domain::ContainerVisit| {
             let own: Vec<_> = holds
                 .iter()
@@ -759,7 +758,7 @@ impl GateService for Handlers {
         &self,
         _request: Request<api::ListSitesRequest>,
     ) -> Result<Response<api::ListSitesResponse>, Status> {
-        let sites = queries::sites(&self.pool).await.map_err(unread)?;
+        let sites = queries::sites(&self.reads).await.map_err(unread)?;
         Ok(Response::new(api::ListSitesResponse {
             sites: sites.iter().map(respond::site).collect(),
         }))

@@ -3,7 +3,7 @@
 //! transfer at both; an officer all; a line the stays with its consignments on them.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
+use fabric::{Reads, Rights, restrict};
 use sqlx::types::Json;
 use uuid::Uuid;
 
@@ -13,6 +13,9 @@ use crate::domain::container_visit::ContainerVisit;
 use crate::domain::hold::Hold;
 use crate::domain::pre_arrival::{Driver, PreArrival};
 use crate::domain::truck_visit::TruckVisit;
+
+/// Stays under one transport document that are looked at.
+const STAYS_OF_A_DOCUMENT_MAX: i64 = 10_000;
 
 /// Who reads.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +31,23 @@ pub struct Reader {
 }
 
 impl Reader {
+    /// What the database lets through to it.
+    fn rights(&self) -> Rights<'_> {
+        if self.is_officer {
+            return Rights::Everything;
+        }
+        let roles = [("terminal", self.is_terminal), ("line", self.is_line)];
+        Rights::Own {
+            party: &self.party,
+            roles: roles
+                .iter()
+                .filter(|(_, has)| *has)
+                .map(|(role, _)| *role)
+                .collect(),
+            sites: Vec::new(),
+        }
+    }
+
     /// A line shares a container with others, and sees its own consignments in it.
     fn shown(&self, mut visit: ContainerVisit) -> ContainerVisit {
         if !self.is_officer && !self.is_terminal {
@@ -74,8 +94,8 @@ pub struct TruckFilter {
 }
 
 /// The sites.
-pub async fn sites(pool: &PgPool) -> Result<Vec<Site>, sqlx::Error> {
-    let mut db = pool.acquire().await?;
+pub async fn sites(reads: &Reads) -> Result<Vec<Site>, sqlx::Error> {
+    let mut db = reads.of(&Rights::Everything).await?;
     Ok(super::sites(&mut db)
         .await?
         .into_iter()
@@ -85,10 +105,11 @@ pub async fn sites(pool: &PgPool) -> Result<Vec<Site>, sqlx::Error> {
 
 /// One container visit.
 pub async fn container_visit(
-    pool: &PgPool,
+    reads: &Reads,
     reader: &Reader,
     id: &str,
 ) -> Result<Option<ContainerVisit>, sqlx::Error> {
+    let mut db = reads.of(&reader.rights()).await?;
     let row = sqlx::query!(
         r#"select v.body as "body: Json<ContainerVisit>" from container_visit v join site s using (site_id)
            where v.container_visit_id = $1
@@ -99,24 +120,39 @@ pub async fn container_visit(
         reader.is_line,
         reader.party
     )
-    .fetch_optional(pool)
+    .fetch_optional(&mut *db)
     .await?;
     Ok(row.map(|row| reader.shown(row.body.0)))
 }
 
 /// Container visits, newest first, each with the time of its row.
 pub async fn container_visits(
-    pool: &PgPool,
+    reads: &Reads,
     reader: &Reader,
     filter: &VisitFilter,
     after: Option<&After>,
     limit: i64,
 ) -> Result<Vec<(DateTime<Utc>, ContainerVisit)>, sqlx::Error> {
+    let mut db = reads.of(&Rights::Everything).await?;
+    let under = match filter.transport_document.as_str() {
+        "" => None,
+        // No index finds them behind a policy: it looks at those that were found.
+        document => Some(
+            sqlx::query_scalar!(
+                "select container_visit_id from container_visit where transport_documents @> array[$1] limit $2",
+                document,
+                STAYS_OF_A_DOCUMENT_MAX
+            )
+            .fetch_all(&mut *db)
+            .await?,
+        ),
+    };
+    restrict(&mut db, &reader.rights()).await?;
     let rows = sqlx::query!(
         r#"select v.recorded_at, v.body as "body: Json<ContainerVisit>" from container_visit v join site s using (site_id)
            where ($1 or ($2 and s.body ->> 'terminal_party' = $4) or ($3 and $4 = any(v.line_parties)))
              and ($5 = '' or v.site_id = $5) and ($6 = '' or v.container_number = $6)
-             and ($7 = '' or v.transport_documents @> array[$7]) and ($8 = '' or v.conveyance = $8 or v.loaded_on = $8)
+             and ($7::text[] is null or v.container_visit_id = any($7)) and ($8 = '' or v.conveyance = $8 or v.loaded_on = $8)
              and ($9 = '' or v.phase = $9)
              and ($10::timestamptz is null or (v.recorded_at, v.container_visit_id) < ($10, $11))
            order by v.recorded_at desc, v.container_visit_id desc limit $12"#,
@@ -126,14 +162,14 @@ pub async fn container_visits(
         reader.party,
         filter.site_id,
         filter.container_number,
-        filter.transport_document,
+        under.as_deref(),
         filter.conveyance,
         filter.phase,
         after.map(|after| after.0),
         after.map(|after| after.1.as_str()),
         limit
     )
-    .fetch_all(pool)
+    .fetch_all(&mut *db)
     .await?;
     Ok(rows
         .into_iter()
@@ -141,11 +177,13 @@ pub async fn container_visits(
         .collect())
 }
 
-/// Standing holds on container visits.
+/// Standing holds on container visits that the reader was shown.
 pub async fn holds(
-    pool: &PgPool,
+    reads: &Reads,
+    reader: &Reader,
     container_visit_ids: &[String],
 ) -> Result<Vec<Hold>, sqlx::Error> {
+    let mut db = reads.of(&reader.rights()).await?;
     let rows = sqlx::query_as!(
         HoldRow,
         "select keeper, hold_id, scope_kind, scope_key, kind, placed_by_party, placed_by_subject, reason, placed_at,
@@ -154,17 +192,18 @@ pub async fn holds(
          order by placed_at",
         container_visit_ids
     )
-    .fetch_all(pool)
+    .fetch_all(&mut *db)
     .await?;
     rows.into_iter().map(HoldRow::hold).collect()
 }
 
 /// One pre-arrival, by its id, its number or its pass's, with its driver.
 pub async fn pre_arrival(
-    pool: &PgPool,
+    reads: &Reads,
     reader: &Reader,
     name: &str,
 ) -> Result<Option<(PreArrival, Option<Driver>)>, sqlx::Error> {
+    let mut db = reads.of(&reader.rights()).await?;
     let row = sqlx::query!(
         r#"select p.body as "body: Json<PreArrival>", d.driver_id as "driver_id?", d.haulier_party as "driver_haulier?",
                   d.name as "name?", d.licence as "licence?", d.phone as "phone?"
@@ -179,7 +218,7 @@ pub async fn pre_arrival(
         reader.is_terminal,
         reader.party
     )
-    .fetch_optional(pool)
+    .fetch_optional(&mut *db)
     .await?;
     Ok(row.map(|row| {
         let driver = row.driver_id.map(|driver_id| Driver {
@@ -195,12 +234,13 @@ pub async fn pre_arrival(
 
 /// Pre-arrivals, newest first.
 pub async fn pre_arrivals(
-    pool: &PgPool,
+    reads: &Reads,
     reader: &Reader,
     filter: &TruckFilter,
     after: Option<&After>,
     limit: i64,
 ) -> Result<Vec<PreArrival>, sqlx::Error> {
+    let mut db = reads.of(&reader.rights()).await?;
     let rows = sqlx::query!(
         r#"select p.body as "body: Json<PreArrival>" from pre_arrival p
            where ($1 or p.haulier_party = $3 or p.body ->> 'filer_party' = $3
@@ -221,17 +261,18 @@ pub async fn pre_arrivals(
         after.and_then(|after| after.1.parse::<Uuid>().ok()),
         limit
     )
-    .fetch_all(pool)
+    .fetch_all(&mut *db)
     .await?;
     Ok(rows.into_iter().map(|row| row.body.0).collect())
 }
 
 /// One truck visit.
 pub async fn truck_visit(
-    pool: &PgPool,
+    reads: &Reads,
     reader: &Reader,
     id: Uuid,
 ) -> Result<Option<TruckVisit>, sqlx::Error> {
+    let mut db = reads.of(&reader.rights()).await?;
     let row = sqlx::query!(
         r#"select t.body as "body: Json<TruckVisit>" from truck_visit t join site s using (site_id)
            where t.truck_visit_id = $1
@@ -242,19 +283,20 @@ pub async fn truck_visit(
         reader.is_terminal,
         reader.party
     )
-    .fetch_optional(pool)
+    .fetch_optional(&mut *db)
     .await?;
     Ok(row.map(|row| row.body.0))
 }
 
 /// Truck visits, newest first.
 pub async fn truck_visits(
-    pool: &PgPool,
+    reads: &Reads,
     reader: &Reader,
     filter: &TruckFilter,
     after: Option<&After>,
     limit: i64,
 ) -> Result<Vec<TruckVisit>, sqlx::Error> {
+    let mut db = reads.of(&reader.rights()).await?;
     let rows = sqlx::query!(
         r#"select t.body as "body: Json<TruckVisit>" from truck_visit t join site s using (site_id)
            where ($1 or ($2 and s.body ->> 'terminal_party' = $3) or t.haulier_party = $3
@@ -274,7 +316,7 @@ pub async fn truck_visits(
         after.and_then(|after| after.1.parse::<Uuid>().ok()),
         limit
     )
-    .fetch_all(pool)
+    .fetch_all(&mut *db)
     .await?;
     Ok(rows.into_iter().map(|row| row.body.0).collect())
 }

@@ -16,7 +16,7 @@ use crate::lists;
 use crate::world::{BOX, PLATE, World, filing};
 
 async fn record(world: &World) -> Vec<Recorded> {
-    audit::newest(&world.pool, |_| true, 1_000).await.unwrap()
+    audit::newest(&world.reads, |_| true, 1_000).await.unwrap()
 }
 
 async fn commands(world: &World) -> Vec<AuditedCommand> {
@@ -30,7 +30,9 @@ async fn commands(world: &World) -> Vec<AuditedCommand> {
 
 /// There is no broker here; the topic is looked at in the end-to-end tests.
 async fn verified(world: &World) -> AuditReport {
-    audit::verify::rows(&world.pool, "gate", &[]).await.unwrap()
+    audit::verify::rows(&world.reads, "gate", &[])
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -145,7 +147,9 @@ async fn a_record_that_was_changed_in_the_database_is_found_and_the_service_itse
         .execute(&world.pool)
         .await;
     assert!(by_service.is_err(), "the service changes nothing");
-    let mut owner = PgConnection::connect(&world.owner_url).await.unwrap();
+    let mut owner = PgConnection::connect(&world.database.owner_url)
+        .await
+        .unwrap();
     let one = "(partition, epoch, seq) = (select partition, epoch, seq from fabric.audit order by recorded_at limit 1)";
     for change in [
         format!("update fabric.audit set entries = entries || 'x' where {one}"),

@@ -1,4 +1,5 @@
-//! Nobody sees, or touches, what is another's: it is not there.
+//! Nobody sees, or touches, what is another's: it is not there. Gate's own filters see to it by themselves; that the
+//! database does too shows end to end.
 
 use prost::Message;
 use proto::common::v1::{HoldScopeKind, Page};
@@ -33,7 +34,7 @@ async fn as_read_by(world: &World, haulier: &str, filed: &api::PreArrival) -> ap
 #[tokio::test]
 async fn a_filing_for_a_container_that_is_anothers_is_told_what_is_missing_and_no_words_of_others()
 {
-    let world = World::new().await;
+    let world = World::by_filters_alone().await;
     world.arrived(&[BOX]).await;
     world.hold(HoldScopeKind::ContainerVisit, &visit(BOX)).await;
     world.hold(HoldScopeKind::Plate, PLATE).await;
@@ -90,7 +91,7 @@ async fn a_filing_for_a_container_that_is_anothers_is_told_what_is_missing_and_n
 
 #[tokio::test]
 async fn a_declaration_of_other_containers_is_as_unknown_as_one_that_is_not_there() {
-    let world = World::new().await;
+    let world = World::by_filters_alone().await;
     world.hears().await;
     world.declared("D1", "REGISTERED", &[OTHER_BOX]).await;
     world.declared("D2", "REJECTED", &[OTHER_BOX]).await;
@@ -123,7 +124,7 @@ async fn a_declaration_of_other_containers_is_as_unknown_as_one_that_is_not_ther
 
 #[tokio::test]
 async fn another_firms_filing_is_not_found() {
-    let world = World::new().await;
+    let world = World::by_filters_alone().await;
     let filed = world.ready(&[BOX]).await;
     for id in [&filed.pre_arrival_id, &filed.number] {
         let request = api::GetPreArrivalRequest {
@@ -186,7 +187,7 @@ async fn another_firms_filing_is_not_found() {
 
 #[tokio::test]
 async fn another_firms_truck_and_another_sites_lane_are_not_there() {
-    let world = World::new().await;
+    let world = World::by_filters_alone().await;
     let truck = world.inside(&[BOX]).await;
     let get = api::GetTruckVisitRequest {
         truck_visit_id: truck.truck_visit_id.clone(),
@@ -240,7 +241,7 @@ async fn another_firms_truck_and_another_sites_lane_are_not_there() {
 
 #[tokio::test]
 async fn another_terminals_hold_and_stay_are_not_there() {
-    let world = World::new().await;
+    let world = World::by_filters_alone().await;
     world.arrived(&[BOX]).await;
     let hold = world.hold(HoldScopeKind::ContainerVisit, BOX).await;
     let lift = api::LiftHoldRequest {
@@ -274,7 +275,7 @@ async fn another_terminals_hold_and_stay_are_not_there() {
 
 #[tokio::test]
 async fn a_line_sees_its_own_consignments_in_a_shared_container() {
-    let world = World::new().await;
+    let world = World::by_filters_alone().await;
     let mut shared = announced(BOX, "TD-A", "line-a");
     shared
         .manifest_lines
@@ -320,7 +321,7 @@ async fn a_line_sees_its_own_consignments_in_a_shared_container() {
 
 #[tokio::test]
 async fn a_list_is_read_page_by_page_each_row_once() {
-    let world = World::new().await;
+    let world = World::by_filters_alone().await;
     for _ in 0..5 {
         world.file(PreArrivalKind::EmptyVehicle, PLATE, &[]).await;
     }
@@ -354,7 +355,7 @@ async fn a_list_is_read_page_by_page_each_row_once() {
 
 #[tokio::test]
 async fn knowledge_is_shown_by_source_with_its_age_and_what_is_parked() {
-    let world = World::new().await;
+    let world = World::by_filters_alone().await;
     world.hears().await;
     sqlx::query(
         "update fabric.position set watermark_stamped_at = null where topic = 'customs.hold'",
@@ -385,7 +386,7 @@ async fn knowledge_is_shown_by_source_with_its_age_and_what_is_parked() {
 
 #[tokio::test]
 async fn what_a_decision_stood_on_is_for_who_runs_the_gate_and_officers() {
-    let world = World::new().await;
+    let world = World::by_filters_alone().await;
     let truck = world.inside(&[BOX]).await;
     for (party, sees) in [
         ("terminal", true),
@@ -414,7 +415,7 @@ async fn carriers(world: &World, truck: &api::TruckVisit) -> Vec<String> {
 
 #[tokio::test]
 async fn a_firm_that_carries_for_another_sees_its_truck_and_one_that_only_says_so_does_not() {
-    let world = World::new().await;
+    let world = World::by_filters_alone().await;
     world.ready(&[BOX]).await;
     let get = |truck: &api::TruckVisit| {
         let request = api::GetTruckVisitRequest {

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use chassis::convert::timestamp;
 use chassis::{Caller, Role};
 use chrono::{DateTime, TimeDelta, Utc};
-use fabric::{Command, Fabric, FabricConfig, Origin, OutboxRow, Service as _, fingerprint};
+use fabric::{
+    Command, Fabric, FabricConfig, Origin, OutboxRow, ReadLimits, Reads, Service as _, fingerprint,
+};
 use futures::future::{join, join_all};
 use gate::Gate;
 use gate::app::{Input, Rules};
@@ -20,6 +22,7 @@ use proto::gate::v1 as api;
 use proto::gate::v1::gate_service_server::GateService;
 use proto::release::events::v1 as release;
 use sqlx::PgPool;
+use stack::ServiceDatabase;
 use tonic::{Request, Status};
 
 pub const PORT: &str = "GUOYUAN-PORT";
@@ -42,8 +45,9 @@ pub struct World {
     pub fabric: Fabric<Gate>,
     pub handlers: Handlers,
     pub pool: PgPool,
+    pub reads: Reads,
     /// As the role that owns the tables.
-    pub owner_url: String,
+    pub database: ServiceDatabase,
     versions: Mutex<BTreeMap<String, u64>>,
 }
 
@@ -198,6 +202,13 @@ impl World {
         Self::with(TimeDelta::hours(4), 1, |_| {}).await
     }
 
+    /// As [`World::new`], where nothing but gate's own filters keeps readers from rows.
+    pub async fn by_filters_alone() -> Self {
+        let world = Self::new().await;
+        stack::without_row_security(&world.database).await;
+        world
+    }
+
     /// As [`World::new`], at a port that wants a weight.
     pub async fn that_weighs() -> Self {
         Self::with(TimeDelta::hours(4), 1, |site| {
@@ -231,10 +242,11 @@ impl World {
             .await
             .unwrap();
         let pool = PgPool::connect(&database.service_url).await.unwrap();
+        let reads = Reads::open("gate", &database.service_url, ReadLimits::FEW).unwrap();
         let handlers = Handlers::new(
             fabric.handle(),
             fabric.admin(),
-            pool.clone(),
+            reads.clone(),
             consumes,
             rules.decision_age_max,
         );
@@ -242,7 +254,8 @@ impl World {
             fabric,
             handlers,
             pool,
-            owner_url: database.owner_url,
+            reads,
+            database,
             versions: Mutex::default(),
         };
         let sites = gate::seed::sites().unwrap().into_iter().map(|mut site| {

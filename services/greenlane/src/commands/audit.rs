@@ -19,13 +19,6 @@ use crate::services::{Service, entry};
 
 /// The public key that `up` leaves in its state folder.
 const DEVELOPMENT_KEY_FILE: &str = "audit-key.pub.pem";
-/// Reading a long record takes its time, and hurts nobody.
-const LIMITS: ReadLimits = ReadLimits {
-    connections_max: 1,
-    statement_timeout_ms: 60_000,
-    lock_timeout_ms: 10_000,
-    idle_in_transaction_timeout_ms: 60_000,
-};
 
 /// What to do with a record.
 #[derive(Debug, Subcommand)]
@@ -207,7 +200,7 @@ fn opened(
             (url, broker)
         }
     };
-    let reads = fabric::reads(service.name(), &url, LIMITS);
+    let reads = Reads::open(service.name(), &url, ReadLimits::FEW);
     Ok((reads.map_err(|error| unread(service, &error))?, broker))
 }
 

@@ -11,13 +11,12 @@ use std::pin::Pin;
 use chassis::command::{self, Answered, Call};
 use chassis::{PageSize, Shutdown, to_status};
 use chrono::{DateTime, Utc};
-use fabric::{Admin, Handle};
+use fabric::{Admin, Handle, Reads};
 use futures::Stream;
 use kernel::Refusal;
 use prost::Message;
 use proto::release::v1 as api;
 use proto::release::v1::release_service_server::ReleaseService;
-use sqlx::PgPool;
 use tonic::{Request, Response, Status};
 
 use crate::app::Input;
@@ -35,22 +34,22 @@ const PAGE_ROWS_MAX: u32 = 500;
 pub struct Handlers {
     handle: Handle<Input>,
     admin: Admin<Input>,
-    pool: PgPool,
+    reads: Reads,
     shutdown: Shutdown,
 }
 
 impl Handlers {
-    /// Handlers that write through the loop and read from the pool. Streams end when the service does.
+    /// Handlers that write through the loop and read for their callers. Streams end when the service does.
     pub fn new(
         handle: Handle<Input>,
         admin: Admin<Input>,
-        pool: PgPool,
+        reads: Reads,
         shutdown: Shutdown,
     ) -> Self {
         Self {
             handle,
             admin,
-            pool,
+            reads,
             shutdown,
         }
     }
@@ -119,7 +118,7 @@ impl ReleaseService for Handlers {
     ) -> Result<Response<api::ExplainReleaseResponse>, Status> {
         let reader = reader(&request)?;
         let which = request::which(request.into_inner()).map_err(refused)?;
-        let mut db = store::reading::snapshot(&self.pool)
+        let mut db = store::reading::snapshot(&self.reads, &reader)
             .await
             .map_err(database)?;
         let visits = store::reading::visits(&mut db, &which, &reader)
@@ -178,7 +177,9 @@ impl ReleaseService for Handlers {
     ) -> Result<Response<api::GetContainerReleaseResponse>, Status> {
         let reader = reader(&request)?;
         let which = Which::Visit(request.into_inner().container_visit_id);
-        let mut db = self.pool.acquire().await.map_err(database)?;
+        let mut db = store::reading::snapshot(&self.reads, &reader)
+            .await
+            .map_err(database)?;
         let visits = store::reading::visits(&mut db, &which, &reader)
             .await
             .map_err(database)?;
@@ -296,7 +297,7 @@ impl ReleaseService for Handlers {
         let reader = reader(&request)?;
         let cursor = notices::cursor("cursor", &request.into_inner().cursor).map_err(refused)?;
         Ok(Response::new(Box::pin(notices::stream(
-            self.pool.clone(),
+            self.reads.clone(),
             self.handle.committed(),
             self.shutdown.token(),
             reader.party,
@@ -313,7 +314,7 @@ impl ReleaseService for Handlers {
         let size = page_size(page.as_ref())?;
         let cursor = notices::cursor("page.page_token", &page.unwrap_or_default().page_token)
             .map_err(refused)?;
-        let stored = store::notices::after(&self.pool, &reader.party, cursor, size.rows_to_read())
+        let stored = store::notices::after(&self.reads, &reader.party, cursor, size.rows_to_read())
             .await
             .map_err(database)?;
         let (stored, next_page_token) = size.page(stored, |notice| notice.cursor);
@@ -341,7 +342,7 @@ impl ReleaseService for Handlers {
                 .map_err(|refusal| to_status(&refusal))?;
         let first = after.is_none();
         let entries =
-            store::timeline::read(&self.pool, &whose, &reader, after, size.rows_to_read())
+            store::timeline::read(&self.reads, &whose, &reader, after, size.rows_to_read())
                 .await
                 .map_err(database)?;
         if entries.is_empty() && first {

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use chassis::convert::timestamp;
 use chassis::page::{decode_page_token, encode_page_token};
+use fabric::Reads;
 use futures::Stream;
 use kernel::{Fault, Refusal};
 use prost::Message;
 use proto::release::events::v1::NoticeEvent;
 use proto::release::v1 as api;
-use sqlx::PgPool;
 use tokio::sync::watch;
 use tonic::Status;
 
@@ -68,7 +68,7 @@ pub fn notice(stored: &StoredNotice) -> Result<api::Notice, Status> {
 }
 
 struct Reading {
-    pool: PgPool,
+    reads: Reads,
     committed: watch::Receiver<u64>,
     stopping: watch::Receiver<bool>,
     party: String,
@@ -79,14 +79,14 @@ struct Reading {
 /// Every notice of the party after the cursor, for as long as the caller stays. One page is held in
 /// hand; a slow caller delays nobody, because nothing is read for it that it has not asked for.
 pub fn stream(
-    pool: PgPool,
+    reads: Reads,
     committed: watch::Receiver<u64>,
     stopping: watch::Receiver<bool>,
     party: String,
     cursor: Cursor,
 ) -> impl Stream<Item = Result<api::StreamNoticesResponse, Status>> + Send {
     let reading = Reading {
-        pool,
+        reads,
         committed,
         stopping,
         party,
@@ -113,7 +113,7 @@ pub fn stream(
             reading.committed.borrow_and_update();
             // A call has its deadline; a stream has none.
             let page = fabric::answered(after(
-                &reading.pool,
+                &reading.reads,
                 &reading.party,
                 reading.cursor,
                 STREAM_PAGE_ROWS,

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
+use fabric::{Reads, Rights};
 
 use super::{signed, unsigned};
 
@@ -28,11 +28,17 @@ pub struct StoredNotice {
 /// # Errors
 /// If the database does not answer.
 pub async fn after(
-    pool: &PgPool,
+    reads: &Reads,
     party: &str,
     cursor: Cursor,
     limit: i64,
 ) -> Result<Vec<StoredNotice>, sqlx::Error> {
+    let rights = Rights::Own {
+        party,
+        roles: Vec::new(),
+        sites: Vec::new(),
+    };
+    let mut db = reads.of(&rights).await?;
     let rows = sqlx::query!(
         "select partition, epoch, seq, payload, recorded_at from fabric.outbox
          where topic = 'release.notice' and key = $1 and (epoch, seq) > ($2, $3)
@@ -42,7 +48,7 @@ pub async fn after(
         signed(cursor.1),
         limit
     )
-    .fetch_all(pool)
+    .fetch_all(&mut *db)
     .await?;
     Ok(rows
         .into_iter()

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use fabric::ParkedKeys;
+use fabric::{ParkedKeys, Reads, Rights, restrict};
 use sqlx::types::Json;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, Postgres, Transaction};
 
 use super::{Keys, load_keys, rows, visits_per_container_max};
 use crate::app::Seeds;
@@ -42,6 +42,7 @@ pub async fn visits(
     which: &Which,
     reader: &Reader,
 ) -> Result<Vec<ContainerVisit>, sqlx::Error> {
+    restrict(db, &rights(reader)).await?;
     let (visit, number, site_id) = match which {
         Which::Visit(id) => (Some(id.as_str()), None, None),
         Which::Container { number, site_id } => (None, Some(number.as_str()), site_id.as_deref()),
@@ -76,6 +77,7 @@ pub async fn lists(
     numbers: &[String],
     reader: &Reader,
 ) -> Result<Vec<StockList>, sqlx::Error> {
+    restrict(db, &rights(reader)).await?;
     let rows = sqlx::query_scalar!(
         r#"select body as "body: Json<StockList>" from stock_list
            where list_number = any($1) and ($2 or site_ids && $3 or $4 = any(reader_parties))
@@ -90,7 +92,7 @@ pub async fn lists(
     Ok(rows.into_iter().map(|body| body.0).collect())
 }
 
-/// The stock lists that these declarations name.
+/// The stock lists that these declarations name, whosever they are.
 ///
 /// # Errors
 /// If the database does not answer.
@@ -98,6 +100,7 @@ pub async fn lists_named(
     db: &mut PgConnection,
     declarations: &[String],
 ) -> Result<Vec<String>, sqlx::Error> {
+    restrict(db, &Rights::Everything).await?;
     sqlx::query_scalar!(
         r#"select distinct l as "list!" from declaration d, unnest(d.stock_lists) as s (l) where declaration_id = any($1)"#,
         declarations
@@ -117,22 +120,37 @@ pub struct Behind {
     pub sources: Vec<Source>,
 }
 
-/// Begins a read that sees one instant.
+/// What the database lets through to the reader.
+pub(super) fn rights(reader: &Reader) -> Rights<'_> {
+    if reader.reads_everything() {
+        return Rights::Everything;
+    }
+    let own = reader.is("terminal").then_some(&reader.sites);
+    Rights::Own {
+        party: &reader.party,
+        roles: Vec::new(),
+        sites: own.into_iter().flatten().map(String::as_str).collect(),
+    }
+}
+
+/// Begins a read for somebody that sees one instant.
 ///
 /// # Errors
 /// If the database does not answer.
 pub async fn snapshot(
-    pool: &PgPool,
-) -> Result<sqlx::Transaction<'static, sqlx::Postgres>, sqlx::Error> {
-    pool.begin_with("begin isolation level repeatable read read only")
-        .await
+    reads: &Reads,
+    reader: &Reader,
+) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    reads.snapshot(&rights(reader)).await
 }
 
-/// Reads what is behind a decision.
+/// Reads what is behind a decision that the reader was shown, whosever it is: what of it is said, and in which words,
+/// the answer decides.
 ///
 /// # Errors
 /// If the database does not answer.
 pub async fn behind(db: &mut PgConnection, visit: &ContainerVisit) -> Result<Behind, sqlx::Error> {
+    restrict(db, &Rights::Everything).await?;
     let stay = &visit.stay;
     let clearances = rows::clearances(db, &requirements::clearance_keys(stay)).await?;
     let clearances: Vec<_> = clearances.iter().collect();
@@ -163,11 +181,12 @@ pub async fn behind(db: &mut PgConnection, visit: &ContainerVisit) -> Result<Beh
     })
 }
 
-/// Reads what is behind a decision on a stock list.
+/// Reads what is behind a decision on a stock list that the reader was shown, as [`behind`] does.
 ///
 /// # Errors
 /// If the database does not answer.
 pub async fn behind_list(db: &mut PgConnection, list: &StockList) -> Result<Behind, sqlx::Error> {
+    restrict(db, &Rights::Everything).await?;
     let number = list.list_number.clone();
     let mut seeds = Seeds::default();
     seeds.lists.insert(number.clone());

@@ -11,7 +11,7 @@ use crate::world::{VISIT, World, call, consignment};
 
 #[tokio::test]
 async fn only_those_concerned_may_read_a_release() {
-    let world = World::new().await;
+    let world = World::by_filters_alone().await;
     world.granted().await;
     for party in [
         "haulier-a",
@@ -44,7 +44,7 @@ async fn only_those_concerned_may_read_a_release() {
 
 #[tokio::test]
 async fn a_haulier_is_not_told_who_its_competitor_is() {
-    let world = World::new().await;
+    let world = World::by_filters_alone().await;
     world.granted().await;
     world
         .pre_arrival("haulier-b", gate::PreArrivalFact::Submitted)
@@ -72,7 +72,7 @@ async fn a_haulier_is_not_told_who_its_competitor_is() {
 
 #[tokio::test]
 async fn a_haulier_is_told_what_is_missing_and_why_once_the_line_names_it() {
-    let world = World::new().await;
+    let world = World::by_filters_alone().await;
     world.granted().await;
     world
         .pre_arrival("haulier-b", gate::PreArrivalFact::Submitted)
@@ -100,7 +100,7 @@ async fn a_haulier_is_told_what_is_missing_and_why_once_the_line_names_it() {
 
 #[tokio::test]
 async fn a_haulier_reads_no_more_once_its_pre_arrival_is_cancelled() {
-    let world = World::new().await;
+    let world = World::by_filters_alone().await;
     world.announced().await;
     world
         .pre_arrival("haulier-b", gate::PreArrivalFact::Submitted)
@@ -117,7 +117,7 @@ async fn a_haulier_reads_no_more_once_its_pre_arrival_is_cancelled() {
 
 #[tokio::test]
 async fn nobody_is_shown_the_declarations_of_another_firm() {
-    let world = World::new().await;
+    let world = World::by_filters_alone().await;
     world.arrived().await;
     world
         .pre_arrival("haulier-a", gate::PreArrivalFact::Submitted)

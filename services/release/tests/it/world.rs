@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use chassis::convert::timestamp;
 use chassis::{Caller, Role, Shutdown};
 use chrono::{DateTime, Duration, Utc};
-use fabric::{Command, Fabric, FabricConfig, Origin, OutboxRow, fingerprint};
+use fabric::{Command, Fabric, FabricConfig, Origin, OutboxRow, ReadLimits, Reads, fingerprint};
 use futures::future::{join, join_all};
 use kernel::Refusal;
 use prost::Message;
@@ -22,6 +22,7 @@ use release::app::{Input, Release};
 use release::domain::reader::Reader;
 use release::grpc::Handlers;
 use sqlx::PgPool;
+use stack::ServiceDatabase;
 use tonic::Request;
 
 pub const SITE: &str = "GUOYUAN-PORT";
@@ -34,6 +35,7 @@ pub struct World {
     pub fabric: Fabric<Release>,
     pub handlers: Handlers,
     pub pool: PgPool,
+    database: ServiceDatabase,
     pub shutdown: Shutdown,
     /// How far our own was read back already: (epoch, sequence) by (topic, partition).
     read_back: tokio::sync::Mutex<BTreeMap<(String, u32), (u64, u64)>>,
@@ -151,6 +153,13 @@ impl World {
         Self::with_writers(1).await
     }
 
+    /// As [`World::new`], where nothing but release's own filters keeps readers from rows.
+    pub async fn by_filters_alone() -> Self {
+        let world = Self::new().await;
+        stack::without_row_security(&world.database).await;
+        world
+    }
+
     /// As [`World::new`], with so many writers.
     pub async fn with_writers(writers: u32) -> Self {
         let database = stack::for_tests()
@@ -165,17 +174,14 @@ impl World {
             .await
             .unwrap();
         let pool = PgPool::connect(&database.service_url).await.unwrap();
+        let reads = Reads::open("release", &database.service_url, ReadLimits::FEW).unwrap();
         let shutdown = Shutdown::manual();
-        let handlers = Handlers::new(
-            fabric.handle(),
-            fabric.admin(),
-            pool.clone(),
-            shutdown.clone(),
-        );
+        let handlers = Handlers::new(fabric.handle(), fabric.admin(), reads, shutdown.clone());
         let world = Self {
             fabric,
             handlers,
             pool,
+            database,
             shutdown,
             read_back: tokio::sync::Mutex::default(),
             states_again: AtomicBool::new(false),

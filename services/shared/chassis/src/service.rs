@@ -89,7 +89,7 @@ impl<S: fabric::Service> Running<S> {
         };
         let permissions = Permissions::from_descriptors(proto::FILE_DESCRIPTOR_SET)?;
         let verifier = Verifier::open(frame.identity, Arc::new(SystemClock)).await?;
-        let reads = fabric::reads(S::NAME, url, limits).map_err(FabricError::from)?;
+        let reads = Reads::open(S::NAME, url, limits).map_err(FabricError::from)?;
         let fabric = Fabric::start(service, frame.fabric.clone(), url).await?;
         let awaited: Vec<&'static str> = fabric_admin::NEEDED
             .iter()

@@ -22,10 +22,10 @@ use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject as _;
 use sha2::{Digest, Sha256};
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::handle::Origin;
+use crate::reads::{Reads, Rights};
 use crate::store::{self, Head, Part};
 
 /// The type of the facts.
@@ -350,13 +350,14 @@ pub struct Recorded {
 /// # Errors
 /// If the database does not answer.
 pub async fn newest(
-    pool: &PgPool,
+    reads: &Reads,
     wanted: impl Fn(&AuditEntry) -> bool,
     entries_max: usize,
 ) -> Result<Vec<Recorded>, sqlx::Error> {
     let (mut found, mut before, mut looked_at) = (Vec::new(), None, 0);
+    let mut db = reads.of(&Rights::Everything).await?;
     while found.len() < entries_max && looked_at < ROWS_LOOKED_AT_MAX {
-        let rows = store::audit::newest(pool, before, ROWS_AT_ONCE).await?;
+        let rows = store::audit::newest(&mut db, before, ROWS_AT_ONCE).await?;
         let Some(last) = rows.last() else { break };
         before = Some(last.recorded_at);
         looked_at += rows.len();

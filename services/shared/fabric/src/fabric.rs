@@ -44,6 +44,12 @@ pub enum FabricError {
     /// The database refused or does not answer.
     #[error("the service's database: {0}")]
     Database(#[from] sqlx::Error),
+    /// Nothing that protects the tables would bind the service.
+    #[error(
+        "the role {0} of database.url owns tables, is a superuser or bypasses row level security: give the service a \
+         role of its own (docs/runbook.md, Roles)"
+    )]
+    RoleAbove(String),
     /// The record cannot be signed.
     #[error(transparent)]
     AuditKey(#[from] AuditKeyError),
@@ -131,6 +137,9 @@ impl<S: Service> Fabric<S> {
             None => None,
         };
         let mut connection = store::connect(url).await?;
+        if let Some(role) = store::role_above(&mut connection).await? {
+            return Err(FabricError::RoleAbove(role));
+        }
         store::prepare_partitions(&mut connection, service.produces(), service.consumes()).await?;
         if let Err(error) =
             store::maintain_outbox(&mut connection, config.outbox_retention_days).await

@@ -15,6 +15,7 @@ mod fabric;
 mod handle;
 mod kafka;
 pub mod platform;
+mod reads;
 mod relay;
 mod restate;
 mod sequence;
@@ -32,15 +33,13 @@ pub use config::FabricConfig;
 pub use fabric::{Fabric, FabricError, Health};
 pub use handle::{Command, Handle, Origin, Reply, fingerprint};
 pub use kafka::topic_name;
+pub use reads::{ReadLimits, Reads, Rights, restrict};
 pub use sequence::{PARTITIONS, event_id, partition_of};
 pub use service::{
     Context, Decision, Fact, Knowledge, ParkedKeys, Record, RecordHead, Service, StoreError, Timer,
     Unreadable,
 };
-pub use sqlx::PgPool as Reads;
-pub use store::{
-    MigrateError, OutboxRow, ReadLimits, answered, epoch, migrate, migrate_service, reads,
-};
+pub use store::{MigrateError, OutboxRow, answered, epoch, migrate, migrate_service};
 pub use subject::{SubjectSet, Subjects};
 pub use verify::{UnknownFact, VerifyReport};
 pub use working::Working;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use kernel::Refusal;
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -55,17 +55,18 @@ pub async fn migrate_service(owner_url: &str, own: &Migrator) -> Result<(), Migr
     Ok(())
 }
 
-/// What bounds the reading of a service.
-#[derive(Clone, Copy, Debug)]
-pub struct ReadLimits {
-    /// Connections at once.
-    pub connections_max: u32,
-    /// The longest statement.
-    pub statement_timeout_ms: u64,
-    /// The longest wait for a lock.
-    pub lock_timeout_ms: u64,
-    /// The longest pause within a transaction.
-    pub idle_in_transaction_timeout_ms: u64,
+/// The role of the service, if it is above what protects the tables: row level security does not bind superusers,
+/// those who may pass it by, and owners.
+pub(crate) async fn role_above(db: &mut PgConnection) -> Result<Option<String>, sqlx::Error> {
+    let role = sqlx::query!(
+        r#"select r.rolname as "name!", r.rolsuper or r.rolbypassrls as "unbound!",
+                exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                        where c.relowner = r.oid and c.relkind in ('r', 'p') and n.nspname !~ '^pg_') as "owns!"
+         from pg_roles r where r.rolname = current_user"#
+    )
+    .fetch_one(db)
+    .await?;
+    Ok((role.unbound || role.owns).then_some(role.name))
 }
 
 /// How long a read waits for a connection before it fails, and a connection that is given back may take to show that
@@ -116,28 +117,6 @@ pub(crate) fn lent(connections_max: u32) -> PgPoolOptions {
                 Ok(true)
             })
         })
-}
-
-/// Connections for what callers read, opened when the first asks; the loop has its
-/// own. They cannot write.
-///
-/// # Errors
-/// The address is none.
-pub fn reads(service: &str, url: &str, limits: ReadLimits) -> Result<PgPool, sqlx::Error> {
-    let options: PgConnectOptions = url.parse()?;
-    let millis = |millis: u64| format!("{millis}ms");
-    let options = options
-        .application_name(&format!("greenlane-{service}-reads"))
-        .options([
-            ("default_transaction_read_only", "on".to_owned()),
-            ("statement_timeout", millis(limits.statement_timeout_ms)),
-            ("lock_timeout", millis(limits.lock_timeout_ms)),
-            (
-                "idle_in_transaction_session_timeout",
-                millis(limits.idle_in_transaction_timeout_ms),
-            ),
-        ]);
-    Ok(lent(limits.connections_max).connect_lazy_with(options))
 }
 
 pub(crate) fn signed(value: u64) -> i64 {

@@ -27,7 +27,7 @@ pub use clock::{let_clock_step, step_clock};
 pub use error::{Missing, StackError};
 pub use postgres::superuser;
 pub use provision::{ServiceDatabase, provision};
-pub use testing::{TestStack, for_tests, ground_for_tests};
+pub use testing::{TestStack, for_tests, ground_for_tests, without_row_security};
 pub use versions::{Coordinate, Java, Postgresql, Versions};
 
 use folder::Folder;

@@ -1,5 +1,6 @@
-//! One database and two roles per service: the owner migrates, the service
-//! serves. It must not know what is in the databases.
+//! One database and three roles per service: the owner migrates, the service
+//! serves, and as the reader it reads what a caller may see. It must not know
+//! what is in the databases.
 
 use sha2::{Digest, Sha256};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -156,11 +157,14 @@ async fn restrict(
     .await
 }
 
-/// The two roles of a service.
+/// The roles of a service.
 #[derive(Clone)]
 pub(crate) struct Roles {
     owner: String,
     service: String,
+    /// Nobody connects as it. The service takes its place to read for a caller;
+    /// what it may read, and which rows, the migrations say.
+    reader: String,
     owner_password: String,
     service_password: String,
 }
@@ -177,6 +181,7 @@ impl Roles {
             return Err(StackError::ServiceName(service.to_owned()));
         }
         let owner = format!("greenlane_{service}_owner");
+        let reader = format!("greenlane_{service}_reader");
         let service = format!("greenlane_{service}_service");
         let (owner_password, service_password) = (
             password(passwords_seed, &owner),
@@ -185,15 +190,18 @@ impl Roles {
         Ok(Roles {
             owner,
             service,
+            reader,
             owner_password,
             service_password,
         })
     }
 
     async fn create(&self, admin: &mut PgConnection) -> Result<(), sqlx::Error> {
-        for (role, password) in [
-            (&self.owner, &self.owner_password),
-            (&self.service, &self.service_password),
+        let login = |password: &str| format!("LOGIN PASSWORD '{password}'");
+        for (role, enters) in [
+            (&self.owner, login(&self.owner_password)),
+            (&self.service, login(&self.service_password)),
+            (&self.reader, "NOLOGIN".to_owned()),
         ] {
             let exists: bool =
                 sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)")
@@ -203,9 +211,7 @@ impl Roles {
             let verb = if exists { "ALTER" } else { "CREATE" };
             execute(
                 admin,
-                format!(
-                    "{verb} ROLE {role} LOGIN NOCREATEDB NOCREATEROLE INHERIT PASSWORD '{password}'"
-                ),
+                format!("{verb} ROLE {role} NOCREATEDB NOCREATEROLE INHERIT {enters}"),
             )
             .await?;
         }
@@ -215,7 +221,7 @@ impl Roles {
                 .await?;
         if superuser {
             // Only a superuser may say so; whom anybody else creates is neither.
-            for role in [&self.owner, &self.service] {
+            for role in [&self.owner, &self.service, &self.reader] {
                 execute(
                     admin,
                     format!("ALTER ROLE {role} NOSUPERUSER NOREPLICATION NOBYPASSRLS"),
@@ -225,6 +231,7 @@ impl Roles {
         } else {
             execute(admin, format!("GRANT {} TO current_user", self.owner)).await?;
         }
+        execute(admin, format!("GRANT {} TO {}", self.reader, self.service)).await?;
         // Plans made on empty tables would be kept when the tables are full.
         execute(
             admin,
@@ -236,13 +243,14 @@ impl Roles {
         .await
     }
 
-    /// What the owner creates, now or later and in whichever schema, the service may use.
+    /// What the owner creates, now or later and in whichever schema, the service may use; what the reader may
+    /// read the owner says for each table.
     async fn grant_inside(&self, inside: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let (owner, service) = (&self.owner, &self.service);
+        let (owner, service, reader) = (&self.owner, &self.service, &self.reader);
         for sql in [
             "REVOKE ALL ON SCHEMA public FROM PUBLIC".to_owned(),
             format!("ALTER SCHEMA public OWNER TO {owner}"),
-            format!("GRANT USAGE ON SCHEMA public TO {service}"),
+            format!("GRANT USAGE ON SCHEMA public TO {service}, {reader}"),
             format!(
                 "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} GRANT USAGE ON SCHEMAS TO {service}"
             ),

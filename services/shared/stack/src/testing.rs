@@ -13,12 +13,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use nix::unistd::Uid;
+use sqlx::{Connection as _, Executor as _};
 use tokio::sync::OnceCell;
 
 use crate::error::StackError;
 use crate::folder::Folder;
 use crate::kafka::{Kafka, KafkaPorts, Machine};
-use crate::postgres::hex;
+use crate::postgres::{connect, hex};
 use crate::programs::{self, Wanted};
 use crate::provision::{self, Roles, ServiceDatabase};
 use crate::versions::Versions;
@@ -173,6 +174,27 @@ impl TestStack {
         provision::seal(self.admin_url(), &name).await?;
         Ok(Template { name, roles })
     }
+}
+
+/// From now on the database lets every reader through to all rows of the tables that readers read: whether a service's
+/// own filters are enough shows only so.
+///
+/// # Panics
+/// The database refuses.
+pub async fn without_row_security(database: &ServiceDatabase) {
+    const OFF: &str = "do $$ declare opened regclass; begin
+        for opened in select polrelid::regclass from pg_policy where polname = 'readers' loop
+            execute format('alter table %s disable row level security', opened);
+        end loop; end $$";
+    let done = async {
+        let mut owner = connect(&database.owner_url).await?;
+        owner.execute(OFF).await?;
+        owner.close().await
+    };
+    succeed(
+        done.await
+            .map_err(StackError::database("switching row level security off")),
+    );
 }
 
 /// The folder in which tests make theirs, one for each user of the machine.

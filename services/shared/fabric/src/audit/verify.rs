@@ -10,12 +10,12 @@ use ring::signature::{ED25519, UnparsedPublicKey};
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use rustls_pki_types::pem::PemObject as _;
 use sha2::{Digest, Sha256};
-use sqlx::PgPool;
 use tokio::sync::mpsc;
 
 use super::{AUDIT_TYPE, Place, checkpoint, key_id, topic_of};
 use crate::config::FabricConfig;
 use crate::kafka;
+use crate::reads::{Reads, Rights};
 use crate::restate::EPOCH_TYPE;
 use crate::sequence::{CHAIN_START, PARTITIONS, chain_after, event_id};
 use crate::store::{self, AuditRow, Head, Part};
@@ -96,17 +96,14 @@ impl AuditReport {
 /// # Errors
 /// If the database does not answer.
 pub async fn rows(
-    pool: &PgPool,
+    reads: &Reads,
     service: &str,
     keys: &[VerifyingKey],
 ) -> Result<AuditReport, sqlx::Error> {
     let topic = topic_of(service);
     let mut report = AuditReport::default();
     // Heads and rows of one instant: others go on writing.
-    let mut db = pool.begin().await?;
-    sqlx::raw_sql("set transaction isolation level repeatable read")
-        .execute(&mut *db)
-        .await?;
+    let mut db = reads.snapshot(&Rights::Everything).await?;
     let heads = store::all_heads(&mut db).await?;
     let limit = i64::try_from(LOOKED_AT_ONCE).unwrap_or(i64::MAX);
     for partition in 0..PARTITIONS {
@@ -130,13 +127,13 @@ pub async fn rows(
 /// # Errors
 /// If the database does not answer.
 pub async fn topic(
-    pool: &PgPool,
+    reads: &Reads,
     service: &str,
     config: &FabricConfig,
     report: &mut AuditReport,
 ) -> Result<(), sqlx::Error> {
     let topic = topic_of(service);
-    let mut db = pool.acquire().await?;
+    let mut db = reads.of(&Rights::Everything).await?;
     let parts: Vec<Part> = (0..PARTITIONS)
         .map(|partition| (topic.clone(), partition))
         .collect();

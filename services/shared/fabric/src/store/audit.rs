@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 
 use super::{AuditRow, signed, unsigned};
 use crate::verify::Published;
@@ -47,7 +47,7 @@ pub(crate) async fn rows_after(
 
 /// The newest rows before an instant, newest first, at most so many.
 pub(crate) async fn newest(
-    db: &PgPool,
+    db: &mut PgConnection,
     before: Option<DateTime<Utc>>,
     rows_max: i64,
 ) -> Result<Vec<AuditRow>, sqlx::Error> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use fabric::ReadLimits;
+use fabric::{ReadLimits, Reads, Rights};
 use sqlx::postgres::PgConnectOptions;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -76,17 +76,15 @@ async fn a_lent_connection_that_fell_silent_is_replaced() {
         .replace(&format!(":{direct}/"), &format!(":{passed_on}/"));
     let limits = ReadLimits {
         connections_max: 1,
-        statement_timeout_ms: 5_000,
-        lock_timeout_ms: 5_000,
-        idle_in_transaction_timeout_ms: 5_000,
+        ..ReadLimits::FEW
     };
-    let reads = fabric::reads("test", &url, limits).unwrap();
-    let mut lent = reads.acquire().await.unwrap();
+    let reads = Reads::open("test", &url, limits).unwrap();
+    let mut lent = reads.of(&Rights::Everything).await.unwrap();
     sqlx::raw_sql("select 1").execute(&mut *lent).await.unwrap();
     between.fall_silent();
     drop(lent);
     eventually("another is lent", SOON, || async {
-        sqlx::raw_sql("select 1").execute(&reads).await.is_ok()
+        reads.of(&Rights::Everything).await.is_ok()
     })
     .await;
 }

@@ -15,4 +15,5 @@ mod plans;
 mod relay;
 mod restate;
 mod retention;
+mod roles;
 mod wrong_ways;
