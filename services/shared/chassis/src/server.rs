@@ -276,15 +276,10 @@ impl BoundServer {
     pub async fn run(self) -> Result<(), ServerError> {
         tracing::info!(service = self.service, address = %self.address, admin = %self.admin_address, "serving");
         let health = tokio::spawn(self.health.follow(self.readiness.clone()));
-        let closing = closing(self.shutdown.clone(), self.readiness);
-        let shutdown = self.shutdown.clone();
-        let accepted = connections::accepted(
-            self.incoming,
-            self.tls,
-            &self.config,
-            self.attempts,
-            shutdown,
-        );
+        let full = Shutdown::manual();
+        let closing = closing(self.shutdown.clone(), self.readiness, full.clone());
+        let accepted =
+            connections::accepted(self.incoming, self.tls, &self.config, self.attempts, full);
         let serving = self
             .transport
             .serve_with_incoming_shutdown(self.routes, accepted, closing);
@@ -307,10 +302,12 @@ impl BoundServer {
     }
 }
 
-/// Waits for the request to stop and tells the world first, so that nobody is sent here any more.
-async fn closing(shutdown: Shutdown, readiness: Readiness) {
+/// Waits for the request to stop and tells the world first, so that nobody is sent here any more; only then is nobody
+/// taken any more.
+async fn closing(shutdown: Shutdown, readiness: Readiness, full: Shutdown) {
     shutdown.requested().await;
     readiness.set("shutdown", Err("shutting down"));
+    full.request();
 }
 
 /// gRPC's health service, following readiness.
