@@ -113,6 +113,27 @@ pub struct ClientOptions {
         help_heading = "Client options"
     )]
     pub ca_certificate: Option<PathBuf>,
+    /// The certificate of a machine (PEM), which shows it instead of a token
+    #[arg(
+        id = "client_certificate",
+        long = "certificate",
+        value_name = "FILE",
+        requires = "client_certificate_key",
+        conflicts_with = "client_token",
+        global = true,
+        help_heading = "Client options"
+    )]
+    pub certificate: Option<PathBuf>,
+    /// The key of that certificate (PEM)
+    #[arg(
+        id = "client_certificate_key",
+        long = "certificate-key",
+        value_name = "FILE",
+        requires = "client_certificate",
+        global = true,
+        help_heading = "Client options"
+    )]
+    pub certificate_key: Option<PathBuf>,
     /// How answers are written; json: one object a line
     #[arg(
         id = "client_output",

@@ -67,11 +67,12 @@ impl Session {
         let targets = if options.endpoint.is_empty() {
             Targets::from_endpoints(&Endpoints::read(&state)?)?
         } else {
-            Targets::from_options(&options.endpoint, options.ca_certificate.as_deref())?
+            Targets::from_options(&options.endpoint, &Trust::of(options))?
         };
         let party = options.party.as_deref().unwrap_or(default_party);
         let credentials = match &options.token {
             Some(token) => Credentials::given(party, token)?,
+            None if options.certificate.is_some() => Credentials::by_certificate(party),
             None if !options.endpoint.is_empty() => return Err(ClientError::TokenMissing),
             None => Credentials::development(party, &state)?,
         };
@@ -194,6 +195,27 @@ impl Session {
     }
 }
 
+/// Whom a connection trusts, and what it shows of itself.
+#[derive(Default)]
+struct Trust<'a> {
+    /// The authorities; none: this system's.
+    authorities: Option<&'a Path>,
+    /// A certificate and its key.
+    own: Option<(&'a Path, &'a Path)>,
+}
+
+impl<'a> Trust<'a> {
+    fn of(options: &'a ClientOptions) -> Self {
+        Self {
+            authorities: options.ca_certificate.as_deref(),
+            own: options
+                .certificate
+                .as_deref()
+                .zip(options.certificate_key.as_deref()),
+        }
+    }
+}
+
 /// Each service's address, where one is known.
 struct Targets(BTreeMap<Service, Target>);
 
@@ -205,7 +227,12 @@ struct Target {
 
 impl Targets {
     fn from_endpoints(endpoints: &Endpoints) -> Result<Targets, ClientError> {
-        let target = |service| Ok((service, Target::at(&endpoints.of(service).grpc, None)?));
+        let target = |service| {
+            Ok((
+                service,
+                Target::at(&endpoints.of(service).grpc, &Trust::default())?,
+            ))
+        };
         Service::ALL
             .into_iter()
             .map(target)
@@ -214,10 +241,7 @@ impl Targets {
     }
 
     /// `--endpoint URL` for all services, `--endpoint SERVICE=URL` for one; the narrower wins.
-    fn from_options(
-        given: &[String],
-        ca_certificate: Option<&Path>,
-    ) -> Result<Targets, ClientError> {
+    fn from_options(given: &[String], trust: &Trust) -> Result<Targets, ClientError> {
         let mut targets = BTreeMap::new();
         for service in Service::ALL {
             let own = given.iter().rev().find_map(|one| match meant_for(one) {
@@ -229,7 +253,7 @@ impl Targets {
                 _ => None,
             });
             if let Some(url) = own.or(shared) {
-                targets.insert(service, Target::at(url, ca_certificate)?);
+                targets.insert(service, Target::at(url, trust)?);
             }
         }
         Ok(Targets(targets))
@@ -257,7 +281,7 @@ fn meant_for(given: &str) -> (Option<Service>, &str) {
 }
 
 impl Target {
-    fn at(url: &str, ca_certificate: Option<&Path>) -> Result<Target, ClientError> {
+    fn at(url: &str, trust: &Trust) -> Result<Target, ClientError> {
         let no_address = || ClientError::Endpoint(url.to_owned());
         let endpoint = Endpoint::from_shared(url.to_owned())
             .map_err(|_| no_address())?
@@ -265,7 +289,7 @@ impl Target {
             .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
             .tcp_nodelay(true);
         let endpoint = match endpoint.uri().scheme_str() {
-            Some("https") => endpoints::with_tls(endpoint, ca_certificate)?,
+            Some("https") => endpoints::with_tls(endpoint, trust)?,
             Some("http") => endpoint,
             _ => return Err(no_address()),
         };
@@ -288,7 +312,7 @@ mod tests {
     #[test]
     fn one_address_serves_all_and_a_named_one_only_its_service() {
         let given = ["http://all:80", "customs=http://own:7002"].map(str::to_owned);
-        let targets = Targets::from_options(&given, None).unwrap();
+        let targets = Targets::from_options(&given, &Trust::default()).unwrap();
         assert_eq!(address(&targets, Service::Gate).unwrap(), "http://all:80/");
         assert_eq!(
             address(&targets, Service::Customs).unwrap(),
@@ -298,7 +322,9 @@ mod tests {
 
     #[test]
     fn a_service_without_an_address_is_missed_only_when_it_is_called() {
-        let targets = Targets::from_options(&["gate=http://gate:7001".to_owned()], None).unwrap();
+        let targets =
+            Targets::from_options(&["gate=http://gate:7001".to_owned()], &Trust::default())
+                .unwrap();
         assert!(address(&targets, Service::Gate).is_some());
         let missed = targets.channel(Service::Bonded).err().unwrap();
         assert!(missed.to_string().contains("bonded=URL"), "{missed}");
@@ -307,7 +333,7 @@ mod tests {
     #[test]
     fn what_is_no_address_is_refused_with_what_was_given() {
         for wrong in ["", "ftp://x", "127.0.0.1:7001", "not a url"] {
-            let refused = Targets::from_options(&[wrong.to_owned()], None);
+            let refused = Targets::from_options(&[wrong.to_owned()], &Trust::default());
             assert!(
                 matches!(refused, Err(ClientError::Endpoint(_))),
                 "{wrong} was taken"

@@ -34,6 +34,8 @@ pub struct Credentials {
 
 #[derive(Clone)]
 enum Source {
+    /// The connection's certificate speaks.
+    Certificate,
     Given(Bearer),
     Development {
         issuer: Arc<DevelopmentIssuer>,
@@ -56,6 +58,15 @@ impl Credentials {
         })
     }
 
+    /// No token: the services know the party by the certificate of the connection.
+    pub fn by_certificate(party: &str) -> Credentials {
+        Credentials {
+            party: party.to_owned(),
+            trace: new_trace(),
+            source: Source::Certificate,
+        }
+    }
+
     /// Tokens of a development party, made with the key of a state folder.
     ///
     /// # Errors
@@ -71,7 +82,9 @@ impl Credentials {
     /// There is no such party, or the token was given from outside and is one party's only.
     pub fn of_another(&self, party: &str) -> Result<Credentials, ClientError> {
         match &self.source {
-            Source::Given(_) => Err(ClientError::TokenOfAnother(party.to_owned())),
+            Source::Given(_) | Source::Certificate => {
+                Err(ClientError::TokenOfAnother(party.to_owned()))
+            }
             Source::Development { issuer, .. } => Credentials::issued(party, issuer.clone()),
         }
     }
@@ -94,9 +107,10 @@ impl Credentials {
         })
     }
 
-    fn bearer(&self) -> Result<Bearer, ClientError> {
+    fn bearer(&self) -> Result<Option<Bearer>, ClientError> {
         let (issuer, party, current) = match &self.source {
-            Source::Given(bearer) => return Ok(bearer.clone()),
+            Source::Certificate => return Ok(None),
+            Source::Given(bearer) => return Ok(Some(bearer.clone())),
             Source::Development {
                 issuer,
                 party,
@@ -108,12 +122,12 @@ impl Credentials {
         if let Some((renewal, bearer)) = current.as_ref()
             && now < *renewal
         {
-            return Ok(bearer.clone());
+            return Ok(Some(bearer.clone()));
         }
         let made = bearer(&token_of(issuer, party, now))?;
         let holds = TimeDelta::minutes(TOKEN_LIFETIME_MINUTES - TOKEN_RENEWAL_MINUTES);
         *current = Some((now + holds, made.clone()));
-        Ok(made)
+        Ok(Some(made))
     }
 }
 
@@ -123,7 +137,9 @@ impl Interceptor for Credentials {
             .bearer()
             .map_err(|error| Status::unauthenticated(error.to_string()))?;
         let metadata = request.metadata_mut();
-        metadata.insert("authorization", bearer);
+        if let Some(bearer) = bearer {
+            metadata.insert("authorization", bearer);
+        }
         if let Ok(traceparent) = format!("00-{}-{}-01", self.trace, new_span()).parse() {
             metadata.insert("traceparent", traceparent);
         }
@@ -214,6 +230,15 @@ mod tests {
         let (first, second) = (trace_of_call(), trace_of_call());
         assert_eq!(first[..36], second[..36], "one trace");
         assert_ne!(first, second, "two spans");
+    }
+
+    #[test]
+    fn who_shows_a_certificate_sends_no_token_and_speaks_for_nobody_else() {
+        let mut credentials = Credentials::by_certificate("terminal");
+        let request = credentials.call(Request::new(())).unwrap();
+        assert!(request.metadata().get("authorization").is_none());
+        assert!(request.metadata().get("traceparent").is_some());
+        assert!(credentials.of_another("haulier-a").is_err());
     }
 
     #[test]

@@ -8,8 +8,9 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
+use super::Trust;
 use super::error::ClientError;
 use crate::services::Service;
 
@@ -131,13 +132,10 @@ pub fn default_state_folder() -> Result<PathBuf, ClientError> {
     Ok(data.join("greenlane"))
 }
 
-/// TLS against the authorities of a file, or of this system.
-pub(super) fn with_tls(
-    endpoint: Endpoint,
-    ca_certificate: Option<&Path>,
-) -> Result<Endpoint, ClientError> {
+/// TLS against the authorities of a file, or of this system; with a certificate of one's own, if there is one.
+pub(super) fn with_tls(endpoint: Endpoint, trust: &Trust) -> Result<Endpoint, ClientError> {
     chassis::install_tls_provider();
-    let authorities = match ca_certificate {
+    let authorities = match trust.authorities {
         Some(given) => given.to_owned(),
         None => SYSTEM_AUTHORITIES
             .iter()
@@ -145,8 +143,11 @@ pub(super) fn with_tls(
             .find(|path| path.exists())
             .ok_or(ClientError::NoAuthorities)?,
     };
-    let pem = fs::read(&authorities).map_err(|source| ClientError::file(&authorities, source))?;
-    let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem));
+    let read = |path: &Path| fs::read(path).map_err(|source| ClientError::file(path, source));
+    let mut tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(&authorities)?));
+    if let Some((certificate, key)) = trust.own {
+        tls = tls.identity(Identity::from_pem(read(certificate)?, read(key)?));
+    }
     let url = endpoint.uri().to_string();
     endpoint
         .tls_config(tls)

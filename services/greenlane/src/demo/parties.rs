@@ -43,6 +43,8 @@ impl Parties {
             endpoint: Vec::new(),
             token: None,
             ca_certificate: None,
+            certificate: None,
+            certificate_key: None,
             output: Output::default(),
         };
         let terminal = Session::open(&options, "terminal")?;
