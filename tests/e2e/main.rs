@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod after_an_end;
+mod canaries;
 mod cargo;
 mod command_line;
 mod commands_bonded;

@@ -14,7 +14,7 @@ const YOUNG_SECONDS: f64 = 30.0;
 /// Each sample's name with its labels, and its value.
 type Samples = BTreeMap<String, f64>;
 
-fn scrape(site: &Site, service: &str) -> String {
+pub fn scrape(site: &Site, service: &str) -> String {
     chassis::install_tls_provider();
     let admin = site.endpoints().unwrap()[service]["admin"]
         .as_str()

@@ -11,6 +11,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
+use prost::Message as _;
 use sqlx::Connection;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -18,6 +19,7 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 
+use crate::canaries;
 use crate::site::{document, until};
 use crate::world::world;
 
@@ -31,7 +33,10 @@ struct Span {
 
 /// The part of the spans that is asked for here; a site has many.
 #[derive(Clone, Default)]
-struct Collector(Arc<Mutex<Vec<Span>>>);
+struct Collector {
+    spans: Arc<Mutex<Vec<Span>>>,
+    canaries: Arc<Mutex<BTreeSet<String>>>,
+}
 
 /// The call, and the decisions that follow from it.
 const COLLECTED: [&str; 2] = ["FileDocument", "decide"];
@@ -42,7 +47,11 @@ impl TraceService for Collector {
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        for resource_spans in request.into_inner().resource_spans {
+        let request = request.into_inner();
+        let text = request.encode_to_vec();
+        let found = canaries::in_text(&String::from_utf8_lossy(&text));
+        self.canaries.lock().unwrap().extend(found);
+        for resource_spans in request.resource_spans {
             let attributes = resource_spans
                 .resource
                 .map(|resource| resource.attributes)
@@ -63,7 +72,7 @@ impl TraceService for Collector {
                     .iter()
                     .map(|byte| format!("{byte:02x}"))
                     .collect();
-                self.0.lock().unwrap().push(Span {
+                self.spans.lock().unwrap().push(Span {
                     service: service.clone(),
                     name: span.name,
                     trace,
@@ -76,7 +85,7 @@ impl TraceService for Collector {
 
 impl Collector {
     fn spans(&self) -> Vec<Span> {
-        self.0.lock().unwrap().clone()
+        self.spans.lock().unwrap().clone()
     }
 }
 
@@ -94,6 +103,12 @@ fn collector() -> &'static (Runtime, Collector, SocketAddr) {
         runtime.spawn(server);
         (runtime, collector, address)
     })
+}
+
+/// The canaries that have stood in a span so far.
+pub fn canaries_seen() -> BTreeSet<String> {
+    let (_, collector, _) = collector();
+    collector.canaries.lock().unwrap().clone()
 }
 
 /// The environment in which every service of a site sends every span to the collector.

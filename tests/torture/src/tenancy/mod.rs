@@ -9,7 +9,7 @@
 mod asked;
 mod learnt;
 mod names;
-mod spoken;
+pub mod spoken;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
