@@ -7,6 +7,7 @@ pub mod bugs;
 pub mod checker;
 pub mod evidence;
 pub mod play;
+pub mod record_cost;
 pub mod rig;
 pub mod simulation;
 pub mod site;

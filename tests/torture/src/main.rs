@@ -15,7 +15,7 @@ use torture::evidence::Evidence;
 use torture::play::chance::Chance;
 use torture::rig;
 use torture::rig::chaos::Sort;
-use torture::{attacks, bugs, checker, simulation, tenancy};
+use torture::{attacks, bugs, checker, record_cost, simulation, tenancy};
 
 /// Disturbs a site of its own while all journeys are played on it, and looks for what may never happen
 #[derive(Parser)]
@@ -126,6 +126,16 @@ Example: cargo torture simulate --seeds 10000
         #[arg(long, value_name = "ATTACK", value_delimiter = ',')]
         only: Vec<attacks::Attack>,
     },
+    /// Measure what the record of what was done costs of a gate's throughput
+    #[command(after_help = "Example: cargo torture record-cost --rounds 7")]
+    RecordCost {
+        /// How often it is measured with the record and without
+        #[arg(long, default_value_t = 5, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(1..=50))]
+        rounds: u8,
+        /// How long each measurement takes
+        #[arg(long, default_value_t = 10, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(2..=60))]
+        seconds: u64,
+    },
     /// Check a running site: sequences, chains, topics, positions, decisions, answers, notices, stock
     Check {
         /// The state folder of a running `greenlane up`
@@ -164,6 +174,12 @@ fn main() -> ExitCode {
             duration: Duration::from_secs(seconds),
             only,
         }),
+        Some(Command::RecordCost { rounds, seconds }) => {
+            on_this_thread(record_cost::run(record_cost::Options {
+                rounds: rounds.into(),
+                duration: Duration::from_secs(seconds),
+            }))
+        }
         None => run(&arguments.run),
     };
     match found {

@@ -3,16 +3,20 @@
 
 use std::io::Write as _;
 use std::net::Ipv4Addr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use futures::StreamExt as _;
 use futures::future::join_all;
+use futures::stream::FuturesUnordered;
+use proto::gate::v1::gate_service_client::GateServiceClient;
 use tokio::io::AsyncWriteExt as _;
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::http::uri::PathAndQuery;
+use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::Endpoint;
 use tonic::{Request, Status};
 
@@ -32,6 +36,21 @@ const THROWN_OUT: Duration = Duration::from_millis(20);
 /// The first address of the attacker; it has some more.
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
 const ADDRESSES: u8 = 6;
+
+/// A party with a quota of its own, so small that ten times as much leaves the machine time for others.
+pub const HASTY: &str = "hasty";
+const HASTY_CALLS_PER_SECOND: u32 = 30;
+/// So many times its quota it asks for.
+const HASTE: u32 = 10;
+
+/// Its quota, as gate is told.
+pub fn hasty_quota() -> (String, String) {
+    let quota = format!(
+        "[{{ party = \"{HASTY}\", calls_per_second_max = {HASTY_CALLS_PER_SECOND}, \
+         calls_burst_max = {HASTY_CALLS_PER_SECOND}, calls_in_hand_max = 64, streams_max = 8 }}]"
+    );
+    ("GATE_SERVER__QUOTA__PARTIES".to_owned(), quota)
+}
 
 /// What an attack has done so far.
 #[derive(Debug, Default)]
@@ -81,6 +100,8 @@ pub enum Attack {
     RepeatedMost,
     /// A message that is a thousand times larger than it seems.
     Bomb,
+    /// Ten times as many good filings as the party's quota lets through.
+    OverQuota,
 }
 
 impl Attack {
@@ -172,6 +193,7 @@ impl Attack {
                 calls(target, tally, &Bytes::from(most)).await;
             }
             Self::Bomb => bombs(target, tally).await,
+            Self::OverQuota => over_quota(target, tally).await,
         }
     }
 }
@@ -331,6 +353,37 @@ async fn send(
         }
     }))
     .await;
+}
+
+/// Trucks of the hasty party, evenly, whatever the answers are.
+async fn over_quota(target: &Target, tally: &Tally) {
+    // Of another row than those of honest callers, and none twice.
+    static PLATES: AtomicU32 = AtomicU32::new(50_000);
+    let endpoint = Endpoint::from_shared(format!("http://{}", target.address));
+    let Ok(endpoint) = endpoint else { return };
+    let channel = endpoint.local_address(Some(ADDRESS.into())).connect_lazy();
+    let Ok(bearer) = target.hasty_bearer.parse::<AsciiMetadataValue>() else {
+        return;
+    };
+    let mut beat = tokio::time::interval(Duration::from_secs(1) / (HASTY_CALLS_PER_SECOND * HASTE));
+    let mut calls = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            _ = beat.tick() => {
+                let plate = PLATES.fetch_add(1, Ordering::Relaxed);
+                let mut request = Request::new(super::truck(plate));
+                request.metadata_mut().insert("authorization", bearer.clone());
+                let mut client = GateServiceClient::new(channel.clone());
+                tally.sent();
+                calls.push(async move { client.submit_pre_arrival(request).await.is_err() });
+            }
+            Some(refused) = calls.next() => {
+                if refused {
+                    tally.refused();
+                }
+            }
+        }
+    }
 }
 
 /// A call whose message says that it is compressed, in frames of our own: it fits into the first window.

@@ -10,7 +10,17 @@ use crate::site::Site;
 /// # Panics
 /// If the site does not start.
 pub async fn open() -> (&'static Site, &'static Parties, Databases) {
-    let site: &'static Site = Box::leak(Box::new(Site::start()));
+    open_with(Vec::new()).await
+}
+
+/// As [`open`], with these variables in the environment of the services.
+///
+/// # Panics
+/// If the site does not start.
+pub async fn open_with(
+    environment: Vec<(String, String)>,
+) -> (&'static Site, &'static Parties, Databases) {
+    let site: &'static Site = Box::leak(Box::new(Site::start_with(environment)));
     let parties: &'static Parties = Box::leak(Box::new(Parties::of(site)));
     let databases = settling::open(site);
     journey::stock_is_seeded(parties).await;
