@@ -29,8 +29,8 @@ use sqlx::PgConnection;
 use tokio::time::Instant;
 use tonic::Request;
 
-/// Who files; each so many trucks that none has many open.
-const HAULIERS: u32 = 100;
+/// Who files: so many that none has many trucks open, each of which its next filing is weighed with.
+const HAULIERS: u32 = 2_000;
 /// Filings on their way at once.
 const AT_ONCE: u32 = 128;
 /// What is called for the first time is slow.

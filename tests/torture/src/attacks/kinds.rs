@@ -100,8 +100,11 @@ pub enum Attack {
     RepeatedMost,
     /// A message that is a thousand times larger than it seems.
     Bomb,
-    /// Ten times as many good filings as the party's quota lets through.
+    /// Ten times as many good filings as the party's quota lets through; compared with as many as it does.
     OverQuota,
+    /// As many.
+    #[value(skip)]
+    AtQuota,
 }
 
 impl Attack {
@@ -193,7 +196,8 @@ impl Attack {
                 calls(target, tally, &Bytes::from(most)).await;
             }
             Self::Bomb => bombs(target, tally).await,
-            Self::OverQuota => over_quota(target, tally).await,
+            Self::OverQuota => trucks(target, tally, HASTY_CALLS_PER_SECOND * HASTE).await,
+            Self::AtQuota => trucks(target, tally, HASTY_CALLS_PER_SECOND).await,
         }
     }
 }
@@ -356,7 +360,7 @@ async fn send(
 }
 
 /// Trucks of the hasty party, evenly, whatever the answers are.
-async fn over_quota(target: &Target, tally: &Tally) {
+async fn trucks(target: &Target, tally: &Tally, per_second: u32) {
     // Of another row than those of honest callers, and none twice.
     static PLATES: AtomicU32 = AtomicU32::new(50_000);
     let endpoint = Endpoint::from_shared(format!("http://{}", target.address));
@@ -365,7 +369,7 @@ async fn over_quota(target: &Target, tally: &Tally) {
     let Ok(bearer) = target.hasty_bearer.parse::<AsciiMetadataValue>() else {
         return;
     };
-    let mut beat = tokio::time::interval(Duration::from_secs(1) / (HASTY_CALLS_PER_SECOND * HASTE));
+    let mut beat = tokio::time::interval(Duration::from_secs(1) / per_second);
     let mut calls = FuturesUnordered::new();
     loop {
         tokio::select! {

@@ -243,9 +243,15 @@ async fn attacked(
         refused: 0,
     };
     for _ in 0..options.rounds {
+        // What a party may ask is no attack.
+        let allowed = (attack == Attack::OverQuota)
+            .then(|| Attacking::begin(Arc::clone(target), Attack::AtQuota));
         let (quiet, lost) = honest(parties, options.duration, plates).await;
         told.quiet.push(quiet);
         told.lost += lost;
+        if let Some(allowed) = allowed {
+            allowed.end()?;
+        }
         let attacking = Attacking::begin(Arc::clone(target), attack);
         tokio::time::sleep(ATTACK_BEFORE).await;
         let (attacked, lost) = {
