@@ -137,7 +137,9 @@ fn what_judges_a_site_from_outside_believes_nothing_of_the_services_own_code() {
     ];
     let found: Vec<String> = below(&["tests/torture/src"])
         .iter()
+        // What simulates the services is them; and what measures a loop judges no site.
         .filter(|source| !source.path.contains("/simulation/"))
+        .filter(|source| !source.path.ends_with("/record_cost.rs"))
         .flat_map(|source| source.lines_with(&named))
         .collect();
     assert_eq!(found, Vec::<String>::new());
