@@ -194,13 +194,7 @@ fn a_released_container_leaves_and_every_fact_stands_on_the_timeline() {
 
 #[test]
 fn a_commercial_release_that_is_taken_back_stops_the_truck() {
-    let (cargo, _) = Cargo::accepted(GREEN);
-    let id = cargo.pre_arrive()["pre_arrival_id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    cargo.let_go();
-    cargo.until_ready(&id);
+    let (cargo, _, id) = Cargo::expected(GREEN);
     cargo
         .site
         .run(&[

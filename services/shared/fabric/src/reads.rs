@@ -123,11 +123,16 @@ pub async fn restrict(db: &mut PgConnection, rights: &Rights<'_>) -> Result<(), 
             roles,
             sites,
         } => {
-            let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
-            let (roles, sites): (Vec<String>, Vec<String>) = (texts(roles), texts(sites));
-            sqlx::query!("select fabric.read_as($1, $2, $3)", party, &roles, &sites)
-                .execute(db)
-                .await?;
+            // Of borrowed texts, which the macro does not know for an array.
+            let (roles, sites) = (roles.as_slice(), sites.as_slice());
+            sqlx::query!(
+                "select fabric.read_as($1, $2, $3)",
+                party,
+                roles as _,
+                sites as _
+            )
+            .execute(db)
+            .await?;
         }
     }
     Ok(())
