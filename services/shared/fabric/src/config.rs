@@ -38,7 +38,7 @@ pub struct FabricConfig {
     /// Keys of a partition that may be parked before the partition stops.
     #[serde(default = "defaults::parked_keys_max")]
     pub parked_keys_max: u32,
-    /// How often the relay looks for rows that other instances committed.
+    /// How often the relay looks for rows that other instances committed. Less often while there is none.
     #[serde(default = "defaults::relay_poll_millis")]
     pub relay_poll_millis: u32,
     /// Records on their way to the broker at once.

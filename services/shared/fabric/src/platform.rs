@@ -212,6 +212,8 @@ pub trait Tables: Send {
     fn all_heads(
         &mut self,
     ) -> impl Future<Output = Result<BTreeMap<Part, Head>, sqlx::Error>> + Send;
+    /// Whether another instance of the service relays or stands by to.
+    fn accompanied(&mut self) -> impl Future<Output = Result<bool, sqlx::Error>> + Send;
     /// Whether there is something to send.
     fn news(&mut self) -> impl Future<Output = Result<News, sqlx::Error>> + Send;
     /// Takes what operators ask to be sent again.

@@ -35,6 +35,9 @@ const READ_ROWS_MAX: usize = 1_000;
 const RESTART_WAIT: Duration = Duration::from_millis(300);
 /// How often an instance whose relay is not active tries to become it.
 const STANDBY_WAIT: Duration = Duration::from_millis(200);
+/// How often a relay looks for rows of other instances while there is none: to look all the time is most of what an
+/// idle service would do.
+const POLL_ALONE: Duration = Duration::from_millis(250);
 /// How often moved cursors are written and watermarks that have become true are sent.
 const CURSOR_EVERY: Duration = Duration::from_millis(50);
 /// How often it is looked up how far back records can be sent again.
@@ -100,6 +103,10 @@ struct Relay<'a, P: Platform> {
     producer: P::Producer,
     losses: u64,
     stamped_idle_at: Option<Instant>,
+    /// Another instance was there when it was last looked.
+    accompanied: bool,
+    /// Rows came since it was last looked for news: there may have been more than its queue holds.
+    handed: bool,
     health: Health,
     progress: BTreeMap<Part, Progress>,
     /// Never below what was sent.
@@ -206,6 +213,8 @@ impl<'a, P: Platform> Relay<'a, P> {
             producer,
             losses,
             stamped_idle_at: None,
+            accompanied: true,
+            handed: false,
             health: links.health.clone(),
             progress: BTreeMap::new(),
             heads: BTreeMap::new(),
@@ -384,7 +393,12 @@ impl<'a, P: Platform> Relay<'a, P> {
                         self.send_watermarks()?;
                     }
                     Duty::Lowest => self.look_up_lowest().await?,
-                    Duty::Poll => self.look_for_news().await?,
+                    Duty::Poll => {
+                        self.look_for_news().await?;
+                        if !self.accompanied && !std::mem::take(&mut self.handed) {
+                            duties.put_off(Duty::Poll, platform.now() + POLL_ALONE);
+                        }
+                    }
                 },
                 Some(delivery) = in_flight.next() => {
                     self.delivered(delivery)?;
@@ -394,6 +408,7 @@ impl<'a, P: Platform> Relay<'a, P> {
                 }
                 Some((part, from)) = requests.recv() => self.rewind(&part, from).await?,
                 Some(rows) = links.committed.recv(), if !stopping => {
+                    self.handed = true;
                     for row in rows {
                         self.handed(row, &mut in_flight)?;
                     }
@@ -737,6 +752,7 @@ impl<'a, P: Platform> Relay<'a, P> {
     async fn take_stamps(&mut self) -> Result<(), RelayError> {
         let now = answered(self.platform, self.db.clock()).await?;
         self.heads = answered(self.platform, self.db.all_heads()).await?;
+        self.accompanied = answered(self.platform, self.db.accompanied()).await?;
         self.must_be_of_this_epoch()?;
         // All idle partitions at once: whoever reads them wakes for each moment at which one comes, and asks the
         // broker for all its partitions again.
@@ -809,7 +825,7 @@ impl<'a, P: Platform> Relay<'a, P> {
 }
 
 /// What the relay does by the clock.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Duty {
     Stamp,
     Cursor,
@@ -829,6 +845,13 @@ impl Duties {
             (Duty::Lowest, LOWEST_EVERY, now),
             (Duty::Poll, millis(config.relay_poll_millis), now),
         ])
+    }
+
+    /// Makes a duty due at `until`, if it was due before.
+    fn put_off(&mut self, duty: Duty, until: Instant) {
+        for (_, _, due) in self.0.iter_mut().filter(|(of, ..)| *of == duty) {
+            *due = until.max(*due);
+        }
     }
 
     /// Waits for the next duty. Dropped before, it is due at the same time.

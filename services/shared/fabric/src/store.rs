@@ -1030,11 +1030,28 @@ pub(crate) async fn try_own(
         .collect())
 }
 
-/// Tries to become the active relay, for this session.
+/// Tries to become the active relay, for this session; from then on it is known as a relay's, whether it is active or
+/// stands by.
 pub(crate) async fn try_relay(db: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar!(r#"select pg_try_advisory_lock(hashtext('greenlane.relay'), 0) as "held!""#)
-        .fetch_one(db)
-        .await
+    sqlx::query_scalar!(
+        r#"select pg_try_advisory_lock(hashtext('greenlane.relay'), 0) as "held!"
+           from set_config('application_name', 'greenlane-relay', false)"#
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// Whether another session is known as a relay's: another instance of the service runs.
+pub(crate) async fn accompanied(db: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (
+               select from pg_stat_activity
+               where datname = current_database() and application_name = 'greenlane-relay'
+                 and pid <> pg_backend_pid()
+           ) as "accompanied!""#
+    )
+    .fetch_one(db)
+    .await
 }
 
 /// How far the broker has acknowledged each produced partition.

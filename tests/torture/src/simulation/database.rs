@@ -156,6 +156,8 @@ struct Known {
     instance: u64,
     /// Who waits for its statement.
     waker: Option<Waker>,
+    /// It tried to become the active relay.
+    relays: bool,
 }
 
 impl Database {
@@ -230,6 +232,7 @@ impl Database {
         let known = Known {
             instance,
             waker: None,
+            relays: false,
         };
         inner.sessions.insert(id, known);
         Ok(Session {
@@ -925,6 +928,9 @@ impl Tables for Session {
     }
 
     async fn try_relay(&mut self) -> Result<bool, sqlx::Error> {
+        if let Some(known) = self.database.inner().sessions.get_mut(&self.id) {
+            known.relays = true;
+        }
         let key = lock_of("relay", &(String::new(), 0));
         self.statement("try relay", |rows, id, _| {
             Poll::Ready(Ok(rows.try_lock(id, key)))
@@ -970,6 +976,13 @@ impl Tables for Session {
 
     async fn all_heads(&mut self) -> Result<BTreeMap<Part, Head>, sqlx::Error> {
         self.read("all heads", all_heads).await
+    }
+
+    async fn accompanied(&mut self) -> Result<bool, sqlx::Error> {
+        self.read("accompanied", |_, _| ()).await?;
+        let inner = self.database.inner();
+        let mut others = inner.sessions.iter().filter(|(id, _)| **id != self.id);
+        Ok(others.any(|(_, known)| known.relays))
     }
 
     async fn news(&mut self) -> Result<News, sqlx::Error> {

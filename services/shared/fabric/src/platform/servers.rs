@@ -266,6 +266,10 @@ impl Tables for PgConnection {
         store::all_heads(self).await
     }
 
+    async fn accompanied(&mut self) -> Result<bool, sqlx::Error> {
+        store::accompanied(self).await
+    }
+
     async fn news(&mut self) -> Result<News, sqlx::Error> {
         store::news(self).await
     }

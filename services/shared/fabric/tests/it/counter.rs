@@ -316,7 +316,7 @@ pub async fn count_sessions(database: &stack::ServiceDatabase, condition: &str) 
         .expect("the database answers");
     let count = format!(
         "select count(*) from pg_stat_activity
-         where datname = $1 and application_name = 'greenlane-writer' and {condition}"
+         where datname = $1 and application_name in ('greenlane-writer', 'greenlane-relay') and {condition}"
     );
     sqlx::query_scalar(sqlx::AssertSqlSafe(count))
         .bind(&database.name)

@@ -136,7 +136,7 @@ async fn sessions_that_are_cut_repeat_their_batch_and_lose_or_double_nothing() {
     let cutter = tokio::spawn(async move {
         let mut db = PgConnection::connect(&admin).await.unwrap();
         for _ in 0..20 {
-            sqlx::query("select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and application_name = 'greenlane-writer'")
+            sqlx::query("select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and application_name in ('greenlane-writer', 'greenlane-relay')")
                 .bind(&name)
                 .execute(&mut db)
                 .await

@@ -247,6 +247,46 @@ async fn what_an_operator_asks_of_a_standby_the_active_relay_sends_again() {
 }
 
 #[tokio::test]
+async fn a_relay_looks_all_the_time_for_what_others_commit_and_seldom_while_there_is_nobody_else() {
+    let settings = FabricConfig {
+        relay_poll_millis: 5,
+        watermark_millis: 1_000,
+        ..config(brokers().await, "relay-q.")
+    };
+    let source = database().await;
+    let looked = async |since: i64| {
+        let admin = stack::for_tests().await.admin_url();
+        let mut db = PgConnection::connect(admin).await.unwrap();
+        let sum = "select xact_commit from pg_stat_database where datname = $1";
+        let asked = sqlx::query_scalar::<_, i64>(sum).bind(&source.name);
+        asked.fetch_one(&mut db).await.unwrap() - since
+    };
+    // The server counts what a session does with a delay of up to a second.
+    let in_two_seconds = async || {
+        let before = looked(0).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        looked(before).await
+    };
+    let active = start_counter(&source.service_url, settings.clone()).await;
+    total(&active.handle().submit("x", add("k", 1)).await);
+    eventually("it looks seldom", SOON, || async {
+        in_two_seconds().await < 50
+    })
+    .await;
+    let standby = start_counter(&source.service_url, settings).await;
+    eventually("it looks all the time", SOON, || async {
+        in_two_seconds().await > 150
+    })
+    .await;
+    standby.stop().await;
+    eventually("it looks seldom again", SOON, || async {
+        in_two_seconds().await < 50
+    })
+    .await;
+    active.stop().await;
+}
+
+#[tokio::test]
 async fn a_row_that_is_handed_over_before_its_predecessor_is_sent_behind_it() {
     // So rare that nothing is found by looking: only what is handed over is sent.
     let settings = FabricConfig {
