@@ -164,6 +164,7 @@ mod tests {
             calls_burst_max: 1,
             calls_in_hand_max: 1,
             streams_max: 1,
+            rpcs: Vec::new(),
             parties: Vec::new(),
         }));
         let sent = Bytes::from(message(9).repeat(11));

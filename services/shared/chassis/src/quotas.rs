@@ -1,5 +1,5 @@
-//! How many calls a party may make: so many a second, and so many at once after a pause; how many of them it may have in
-//! hand, and how many streams open; whoever calls for it and over however many connections. One party's haste is its own.
+//! How many calls a party may make, of all and of single RPCs: so many a second, and so many at once after a pause; how
+//! many of them it may have in hand, and how many streams open; whoever calls for it and over however many connections. One party's haste is its own.
 //! It must not know what a call does.
 
 use std::collections::HashMap;
@@ -29,6 +29,8 @@ pub(crate) struct Quotas {
     /// Of parties that have one of their own.
     own: HashMap<String, Own>,
     others: DefaultKeyedRateLimiter<String>,
+    /// Of single RPCs, by their path; each party has the same.
+    rpcs: HashMap<String, DefaultKeyedRateLimiter<String>>,
     at_once: AtOnce,
     in_hand: Arc<Counts>,
     open_streams: Arc<Counts>,
@@ -102,8 +104,13 @@ impl Quotas {
             };
             (own.party.clone(), Own { calls, at_once })
         });
+        let rpcs = config.rpcs.iter().map(|own| {
+            let quota = quota(own.calls_per_second_max, own.calls_burst_max);
+            (path_of(&own.rpc), RateLimiter::keyed(quota))
+        });
         Self {
             own: own.collect(),
+            rpcs: rpcs.collect(),
             others: RateLimiter::keyed(quota(config.calls_per_second_max, config.calls_burst_max)),
             at_once: AtOnce {
                 calls_in_hand_max: config.calls_in_hand_max,
@@ -116,13 +123,19 @@ impl Quotas {
         }
     }
 
-    /// Counts a call of this party.
+    /// Counts a call of this party, of the RPC at this path.
     ///
     /// # Errors
     /// `QUOTA_EXCEEDED`, with how long to wait.
-    pub(crate) fn count(&self, party: &String) -> Result<(), Refusal> {
+    pub(crate) fn count(&self, party: &String, path: &str) -> Result<(), Refusal> {
         self.counted(party)
-            .map_err(|until| self.exceeded(party, &until))
+            .map_err(|until| self.exceeded(party, "", &until))?;
+        match self.rpcs.get(path) {
+            Some(rpc) => rpc
+                .check_key(party)
+                .map_err(|until| self.exceeded(party, path, &until)),
+            None => Ok(()),
+        }
     }
 
     /// Counts a message of a stream of this party as a call.
@@ -138,6 +151,7 @@ impl Quotas {
         let calls = self.calls.fetch_add(1, Ordering::Relaxed);
         if calls.is_multiple_of(FORGET_EVERY_CALLS) {
             self.others.retain_recent();
+            self.rpcs.values().for_each(RateLimiter::retain_recent);
         }
         match self.own.get(party) {
             Some(own) => own.calls.check(),
@@ -181,13 +195,18 @@ impl Quotas {
         self.own.get(party).map_or(self.at_once, |own| own.at_once)
     }
 
-    fn exceeded(&self, party: &str, until: &NotUntil<Moment>) -> Refusal {
+    /// `path` is empty where it is the quota of all calls.
+    fn exceeded(&self, party: &str, path: &str, until: &NotUntil<Moment>) -> Refusal {
         let wait = until.wait_time_from(self.clock.now());
         // Whoever comes back on the dot is not told to wait for nothing.
         let wait_millis = u64::try_from((wait + Duration::from_millis(1)).as_millis());
         let quota = until.quota();
+        let of = match path.rsplit('/').next() {
+            None | Some("") => String::new(),
+            Some(rpc) => format!(" of {rpc}"),
+        };
         let message = format!(
-            "{party} may make {} calls a second, and {} at once after a pause; send the same request again after the delay.",
+            "{party} may make {} calls{of} a second, and {} at once after a pause; send the same request again after the delay.",
             per_second(&quota),
             quota.burst_size()
         );
@@ -195,6 +214,11 @@ impl Quotas {
             .with_retry_after_millis(wait_millis.unwrap_or(u64::MAX))
             .with_resource("party", party)
     }
+}
+
+/// An RPC of the configuration as the wire has it.
+pub(crate) fn path_of(rpc: &str) -> String {
+    format!("/{rpc}")
 }
 
 fn quota(calls_per_second_max: u32, calls_burst_max: u32) -> Quota {
@@ -213,7 +237,7 @@ fn per_second(quota: &Quota) -> u128 {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::PartyQuota;
+    use crate::config::{PartyQuota, RpcQuota};
 
     use super::*;
 
@@ -230,25 +254,50 @@ mod tests {
                 calls_in_hand_max: 3,
                 streams_max: 2,
             }],
+            rpcs: vec![RpcQuota {
+                rpc: "a.B/Dear".to_owned(),
+                calls_per_second_max: 1,
+                calls_burst_max: 3,
+            }],
         })
     }
 
     fn counted(quotas: &Quotas, party: &str) -> usize {
         let party = party.to_owned();
-        (0..10).filter(|_| quotas.count(&party).is_ok()).count()
+        (0..10)
+            .filter(|_| quotas.count(&party, "/a.B/Cheap").is_ok())
+            .count()
     }
 
     #[test]
     fn a_party_beyond_its_quota_is_told_how_long_to_wait_and_others_are_not_concerned() {
         let quotas = quotas();
         assert_eq!(counted(&quotas, "haulier-a"), 2);
-        let refused = quotas.count(&"haulier-a".to_owned()).unwrap_err();
+        let refused = quotas
+            .count(&"haulier-a".to_owned(), "/a.B/Cheap")
+            .unwrap_err();
         assert_eq!(refused.reason, "QUOTA_EXCEEDED");
         let wait = refused.retry_after_millis.unwrap();
         assert!((1..=1_001).contains(&wait), "{wait}");
         let told = "haulier-a may make 1 calls a second, and 2 at once";
         assert!(refused.message.starts_with(told), "{}", refused.message);
         assert_eq!(counted(&quotas, "haulier-b"), 2);
+    }
+
+    #[test]
+    fn an_rpc_may_have_a_quota_within_that_of_all_calls_and_each_party_has_its_own() {
+        let quotas = quotas();
+        let broker = "broker-a".to_owned();
+        let dear = |party: &String| quotas.count(party, "/a.B/Dear");
+        assert_eq!((0..6).filter(|_| dear(&broker).is_ok()).count(), 3);
+        let told = "broker-a may make 1 calls of Dear a second, and 3 at once";
+        assert!(quotas.count(&broker, "/a.B/Cheap").is_ok(), "of seven");
+        let mut fresh = quotas.count(&"broker-c".to_owned(), "/a.B/Dear");
+        assert!(fresh.is_ok(), "{fresh:?}");
+        fresh = quotas.rpcs["/a.B/Dear"]
+            .check_key(&broker)
+            .map_err(|until| quotas.exceeded(&broker, "/a.B/Dear", &until));
+        assert!(fresh.unwrap_err().message.starts_with(told));
     }
 
     #[test]

@@ -132,7 +132,7 @@ impl Surroundings {
         };
         let caller = known.insert(caller);
         self.permissions.check(path, caller)?;
-        self.quotas.count(&caller.party)?;
+        self.quotas.count(&caller.party, path)?;
         let counted = match treatment {
             Treatment::Streaming => self.quotas.open_stream(&caller.party)?,
             Treatment::Open | Treatment::Unary | Treatment::Unknown => {

@@ -21,6 +21,7 @@ use crate::admin::{self, MetricsError, Readiness};
 use crate::config::ServerConfig;
 use crate::connections::{self, Tls, TlsError};
 use crate::identity::{Permissions, Verifier};
+use crate::quotas::path_of;
 use crate::rpc::{Surrounded, Surroundings};
 use crate::shutdown::Shutdown;
 
@@ -56,6 +57,11 @@ pub enum ServerError {
     /// A service was added that the permissions do not know, so that every call would be refused.
     #[error("{0} is not among the descriptors that the permissions were read from, add its proto")]
     UnknownService(&'static str),
+    /// A quota is for an RPC that is not served here.
+    #[error(
+        "server.quota.rpcs names {0}, which is no RPC of this service, correct it or leave it out"
+    )]
+    UnknownRpc(String),
 }
 
 /// Applies the configured message limit and gzip to a generated service; `Server::add_service` cannot,
@@ -155,6 +161,10 @@ impl Server {
         {
             return Err(ServerError::UnknownService(name));
         }
+        let mut limited = self.config.quota.rpcs.iter();
+        if let Some(wrong) = limited.find(|own| !self.serves(&own.rpc)) {
+            return Err(ServerError::UnknownRpc(wrong.rpc.clone()));
+        }
         self.warn_of_closed_rpcs();
         let incoming = TcpIncoming::bind(self.config.listen)
             .map_err(|error| ServerError::Listen(self.config.listen, error))?
@@ -222,6 +232,14 @@ impl Server {
     }
 
     /// An RPC without a permission is safe but useless; the operator should hear of it once.
+    /// Whether an RPC, with its service's full name, is among those that were added.
+    fn serves(&self, rpc: &str) -> bool {
+        let path = path_of(rpc);
+        let mut names = self.names.iter();
+        names.any(|name| rpc.starts_with(&format!("{name}/")))
+            && self.permissions.paths().any(|known| known == path)
+    }
+
     fn warn_of_closed_rpcs(&self) {
         for path in self.permissions.paths() {
             let served = self.names.iter().any(|name| {

@@ -10,5 +10,5 @@ pub use faults::{ConfigFault, ConfigFaults, Faults, Validate};
 pub use load::{load, load_with};
 pub use sections::{
     CertificateConfig, DatabaseConfig, IdentityConfig, IssuerConfig, LogFormat, PartyQuota,
-    QuotaConfig, ServerConfig, TelemetryConfig, empty_is_none,
+    QuotaConfig, RpcQuota, ServerConfig, TelemetryConfig, empty_is_none,
 };

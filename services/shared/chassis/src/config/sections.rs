@@ -81,6 +81,8 @@ pub struct QuotaConfig {
     pub streams_max: u32,
     /// Parties with a quota of their own.
     pub parties: Vec<PartyQuota>,
+    /// RPCs of which each party may make fewer calls.
+    pub rpcs: Vec<RpcQuota>,
 }
 
 /// The quota of one party.
@@ -99,12 +101,27 @@ pub struct PartyQuota {
     pub streams_max: u32,
 }
 
+/// How many calls of one RPC each party may make, within its quota of all calls. A message of a stream is none.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RpcQuota {
+    /// The RPC with its service: "greenlane.customs.v1.CustomsService/ListDeclarations".
+    pub rpc: String,
+    /// As [`QuotaConfig::calls_per_second_max`].
+    pub calls_per_second_max: u32,
+    /// As [`QuotaConfig::calls_burst_max`].
+    pub calls_burst_max: u32,
+}
+
 impl Validate for QuotaConfig {
     fn faults(&self, faults: &mut Faults) {
         let calls = [self.calls_per_second_max, self.calls_burst_max];
         quota_within(calls, [self.calls_in_hand_max, self.streams_max], faults);
         for (index, own) in self.parties.iter().enumerate() {
             faults.section(&format!("parties.{index}"), own);
+        }
+        for (index, own) in self.rpcs.iter().enumerate() {
+            faults.section(&format!("rpcs.{index}"), own);
         }
     }
 }
@@ -116,6 +133,24 @@ impl Validate for PartyQuota {
         }
         let calls = [self.calls_per_second_max, self.calls_burst_max];
         quota_within(calls, [self.calls_in_hand_max, self.streams_max], faults);
+    }
+}
+
+impl Validate for RpcQuota {
+    fn faults(&self, faults: &mut Faults) {
+        if !self.rpc.contains('/') {
+            faults.add(
+                "rpc",
+                "names no RPC, write the service's full name, a slash and the RPC's",
+            );
+        }
+        faults.within(
+            "calls_per_second_max",
+            self.calls_per_second_max,
+            1,
+            CALLS_MAX,
+        );
+        faults.within("calls_burst_max", self.calls_burst_max, 1, CALLS_MAX);
     }
 }
 

@@ -6,6 +6,7 @@
 mod config;
 mod connections;
 mod errors;
+mod hostile;
 mod identity;
 mod server;
 mod shutdown;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chassis::config::ServerConfig;
+use chassis::config::{RpcQuota, ServerConfig};
 use chassis::server::ServerError;
 use chassis::{
     DevelopmentIssuer, Permissions, Readiness, Role, Server, Shutdown, Verifier, from_status,
@@ -10,6 +10,7 @@ use chassis::{
 use chrono::TimeDelta;
 use kernel::{Clock as _, SystemClock};
 use tokio_stream::StreamExt as _;
+use tonic::server::NamedService as _;
 use tonic::{Code, Status};
 use tonic_health::ServingStatus;
 use tonic_health::pb::HealthCheckRequest;
@@ -20,7 +21,9 @@ use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_types::StatusExt as _;
 
-use crate::support::{Client, descriptors, patient, serve, server_config, within};
+use crate::support::{
+    Client, EchoService, descriptors, patient, serve, server_config, try_serve, within,
+};
 
 fn reason(answer: Result<String, Status>) -> String {
     from_status(&answer.unwrap_err()).reason
@@ -202,6 +205,30 @@ async fn a_party_that_calls_too_often_is_told_how_long_to_wait() {
         (whose.resource_type, whose.resource_name),
         ("party".into(), "haulier-a".into())
     );
+}
+
+#[tokio::test]
+async fn an_rpc_with_a_quota_of_its_own_leaves_the_others_to_the_party_and_a_wrong_name_is_told() {
+    let limited = |rpc: &str| {
+        let mut config = server_config();
+        config.quota.rpcs = vec![RpcQuota {
+            rpc: format!("{}/{rpc}", EchoService::NAME),
+            calls_per_second_max: 1,
+            calls_burst_max: 1,
+        }];
+        config
+    };
+    let serving = serve(limited("Echo")).await;
+    let (client, token) = (serving.client().await, serving.haulier());
+    client.call("Echo", Some(&token), "hello").await.unwrap();
+    let again = client.call("Echo", Some(&token), "hello").await;
+    let refused = again.unwrap_err();
+    assert_eq!(from_status(&refused).reason, "QUOTA_EXCEEDED");
+    assert!(refused.message().contains("calls of Echo a second"));
+    assert!(client.watch(&token).await.is_ok());
+    let wrong = try_serve(limited("Ecko"), Vec::new()).await;
+    let told = wrong.err().unwrap().to_string();
+    assert!(told.contains("EchoService/Ecko"), "{told}");
 }
 
 #[tokio::test]

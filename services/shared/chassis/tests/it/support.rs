@@ -169,6 +169,14 @@ pub async fn serve(config: ServerConfig) -> Serving {
 
 /// The same, to machines with these certificates too.
 pub async fn serve_known(config: ServerConfig, certificates: Vec<CertificateConfig>) -> Serving {
+    try_serve(config, certificates).await.unwrap()
+}
+
+/// The same; why it is not served, if it is not.
+pub async fn try_serve(
+    config: ServerConfig,
+    certificates: Vec<CertificateConfig>,
+) -> Result<Serving, ServerError> {
     let folder = tempfile::tempdir().unwrap();
     let issuer = DevelopmentIssuer::create_or_open(folder.path()).unwrap();
     let identity = IdentityConfig {
@@ -189,10 +197,10 @@ pub async fn serve_known(config: ServerConfig, certificates: Vec<CertificateConf
     };
     let server = Server::new("echo", config, verifier, permissions, shutdown.clone())
         .add_service(echo.clone());
-    let bound = server.bind(readiness.clone()).await.unwrap();
+    let bound = server.bind(readiness.clone()).await?;
     let (address, admin) = (bound.address(), bound.admin_address());
     let running = tokio::spawn(bound.run());
-    Serving {
+    Ok(Serving {
         address,
         admin,
         readiness,
@@ -201,7 +209,7 @@ pub async fn serve_known(config: ServerConfig, certificates: Vec<CertificateConf
         issuer,
         running,
         _folder: folder,
-    }
+    })
 }
 
 impl Serving {
