@@ -1,4 +1,4 @@
-//! The trader's and the operator's commands: books, stock on both clocks, the deferment account, and the
+//! The trader's and the operator's commands: books, stock on both clocks, the deferment account, mandates, and the
 //! exchange of facts between the services.
 
 use std::collections::BTreeSet;
@@ -208,4 +208,44 @@ fn what_was_published_can_be_sent_again_and_changes_nothing() {
         "1",
     ]);
     assert!(refused.refused().stderr.contains("ROLE_REQUIRED"));
+}
+
+#[test]
+fn a_mandate_is_given_passed_on_listed_and_ends_with_what_it_came_from() {
+    let grant = |agent: &str, extra: &[&str]| {
+        let mut arguments = vec!["mandate", "grant", agent, "file-stock-list"];
+        arguments.extend(extra);
+        one(world().run_json(&arguments).done())
+    };
+    let id = |mandate: &Value| mandate["mandate_id"].as_str().unwrap().to_owned();
+    // Of goods that nobody has, for the other tests of this site.
+    let given = grant("broker-b", &["--goods", "9999", "--may-be-passed-on", "1"]);
+    let given = id(&given);
+    let passed_on = grant("haulier-b", &["--pass-on", &given, "--as", "broker-b"]);
+    assert_eq!(passed_on["grantor_party"], "trader-a");
+    assert_eq!(passed_on["passed_on_by_party"], "broker-b");
+    assert_eq!(passed_on["goods"][0], "9999");
+    let passed_on = id(&passed_on);
+    let held = |extra: &[&str]| {
+        let mut arguments = vec!["mandate", "list", "--as", "haulier-b"];
+        arguments.extend(extra);
+        let mandates = world().run_json(&arguments).done().objects();
+        mandates.iter().any(|mandate| id(mandate) == passed_on)
+    };
+    assert!(held(&[]));
+    let further = [
+        "mandate",
+        "grant",
+        "haulier-a",
+        "carry",
+        "--pass-on",
+        &passed_on,
+        "--as",
+        "haulier-b",
+    ];
+    let refused = world().run(&further);
+    assert!(refused.refused().stderr.contains("MANDATE_INVALID"));
+    let revoke = ["mandate", "revoke", &given, "--reason", "another broker"];
+    assert!(one(world().run_json(&revoke).done())["revoked_at"].is_string());
+    assert!(!held(&[]) && held(&["--ended"]));
 }

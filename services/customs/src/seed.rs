@@ -248,11 +248,10 @@ impl MandateEntry {
             error: "no such action".to_owned(),
         })?;
         let asked = GrantMandate {
-            grantor: self.grantor.clone(),
+            giver: self.grantor.clone(),
             agent: self.agent.clone(),
             actions,
-            valid_from: None,
-            valid_until: None,
+            ..GrantMandate::default()
         };
         Ok(Input::GrantMandate(GrantMandateCommand {
             asked,

@@ -290,6 +290,14 @@ Example: greenlane trader stock
          greenlane trader pay 5000.00 GBP --reference BANK-20261124-7"
     )]
     Trader(commands::trader::TraderCommand),
+    /// Mandates: let another act for you, pass that on, take it back
+    #[command(
+        subcommand,
+        after_help = "\
+Example: greenlane mandate grant broker-b file-declaration --goods 6601 --until +30d
+         greenlane mandate list --as broker-b"
+    )]
+    Mandate(commands::mandate::MandateCommand),
     /// The bonded centre's operator: stock lists, counts, discrepancies, stock
     #[command(
         subcommand,

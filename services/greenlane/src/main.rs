@@ -95,6 +95,9 @@ async fn dispatch(command: Command, client: &ClientOptions) -> Result<(), Client
         Command::Trader(command) => {
             commands::trader::run(command, &session(default::TRADER)?).await
         }
+        Command::Mandate(command) => {
+            commands::mandate::run(command, &session(default::TRADER)?).await
+        }
         Command::Operator(command) => {
             commands::operator::run(command, &session(default::OPERATOR)?).await
         }

@@ -13,7 +13,7 @@ use super::desk::{Desk, Entrance};
 use super::discrepancy::{DiscrepancyKind, Resolution, Settled};
 use super::ledger::{Cause, CauseKind};
 use super::line::REASON_CHARS_MAX;
-use super::list_filing::{enter_provisional, look, mandate_missing, may_file, shortage};
+use super::list_filing::{enter_provisional, look, mandate_for, mandate_missing, shortage};
 use super::list_posting::{actual, settle};
 use super::mandate::KnownMandate;
 use super::stock_list::{
@@ -118,7 +118,9 @@ pub fn change(
         return Err(not_found(list.number.as_str()));
     }
     let own = operates || (actor.trader && list.trader_party == actor.party);
-    if !own && !may_file(actor, view.register_known, &view.mandates, desk.now) {
+    let lines = list.lines.iter().map(|line| line.book_line);
+    let mandate = mandate_for(actor, view.register_known, &view.mandates, desk, lines);
+    if !own && mandate.is_none() {
         return Err(mandate_missing(list.number.as_str()));
     }
     list.expect(command.expected_version)?;

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Datelike, Utc};
 use kernel::{
-    BookNumber, CustomsArea, Direction, Fault, Lrn, Quantity, Refusal, StockListNumber, Text, Unmet,
+    BookNumber, CustomsArea, Direction, Fault, HsCode, Lrn, Quantity, Refusal, StockListNumber,
+    Text, Unmet,
 };
 use rust_decimal::Decimal;
 
@@ -316,13 +317,14 @@ pub fn file<'a>(
     desk: Option<Desk<'a>>,
     rules: &Rules,
 ) -> Result<(Filed, Desk<'a>), Refusal> {
-    let mut desk = permitted(command, view, desk)?;
+    let (mut desk, mandate_id) = permitted(command, view, desk)?;
     let area = rules
         .centres
         .get(&desk.book.site_id)
         .ok_or_else(|| not_found(command.book_number.as_str()))?;
     let (number, serial) = next_number(area, command.direction, view, desk.now)?;
     let mut list = new_list(command, &desk.book, number, desk.now);
+    list.mandate_id = mandate_id;
     let mut trouble = Trouble {
         faults: command.faults.clone(),
         ..Trouble::default()
@@ -380,28 +382,27 @@ pub fn file<'a>(
     Ok((filed, desk))
 }
 
-/// The book, if it is the filer's own or its trader gave a mandate that counts now. Whether there is a book is told
-/// to nobody else.
+/// The book, if it is the filer's own or its trader gave a mandate that counts now, and that mandate. Whether there is a
+/// book is told to nobody else.
 fn permitted<'a>(
     command: &FileStockList,
     view: &FilingView<'_>,
     desk: Option<Desk<'a>>,
-) -> Result<Desk<'a>, Refusal> {
+) -> Result<(Desk<'a>, Option<String>), Refusal> {
     let number = command.book_number.as_str();
-    let desk = match desk {
-        Some(desk)
-            if command.actor.owns(&desk.book)
-                || may_file(
-                    &command.actor,
-                    view.register_known,
-                    &view.mandates,
-                    desk.now,
-                ) =>
-        {
-            desk
+    let lines = command.lines.iter().map(|line| line.book_line);
+    let (desk, mandate_id) = match desk {
+        None if command.actor.broker => return Err(mandate_missing(number)),
+        None => return Err(not_found(number)),
+        Some(desk) if command.actor.owns(&desk.book) => (desk, None),
+        Some(desk) => {
+            let (known, mandates) = (view.register_known, &view.mandates);
+            match mandate_for(&command.actor, known, mandates, &desk, lines) {
+                Some(mandate) => (desk, Some(mandate.mandate_id.clone())),
+                None if command.actor.broker => return Err(mandate_missing(number)),
+                None => return Err(not_found(number)),
+            }
         }
-        _ if command.actor.broker => return Err(mandate_missing(number)),
-        _ => return Err(not_found(number)),
     };
     match view.suspended {
         Some(party) => Err(Refusal::denied(
@@ -411,18 +412,26 @@ fn permitted<'a>(
                 party.party_id
             ),
         )),
-        None => Ok(desk),
+        None => Ok((desk, mandate_id)),
     }
 }
 
-/// Whether the actor may file for the trader that gave these mandates.
-pub fn may_file(
+/// The mandate by which the actor may file these lines of a book for its trader: of several the one that was given
+/// first.
+pub fn mandate_for<'a>(
     actor: &Actor,
     register_known: bool,
-    mandates: &[&KnownMandate],
-    now: DateTime<Utc>,
-) -> bool {
-    actor.broker && register_known && mandates.iter().any(|mandate| mandate.allows(now))
+    mandates: &[&'a KnownMandate],
+    desk: &Desk<'_>,
+    lines: impl Iterator<Item = u32>,
+) -> Option<&'a KnownMandate> {
+    let lines = lines.filter_map(|number| desk.lines.get(&number));
+    let goods: Vec<&HsCode> = lines.map(|line| &line.hs_code).collect();
+    let mandates = mandates.iter().copied();
+    mandates
+        .filter(|_| actor.broker && register_known)
+        .filter(|mandate| mandate.allows(desk.now) && mandate.covers(&goods))
+        .min_by(|one, other| one.mandate_id.cmp(&other.mandate_id))
 }
 
 /// The refusal of a broker without a mandate; the same whether or not there is what it names.
@@ -430,7 +439,7 @@ pub fn mandate_missing(subject: &str) -> Refusal {
     Refusal::denied(
         "MANDATE_MISSING",
         format!(
-            "You hold no mandate to file stock lists for the trader of {subject} that counts now, or there is no such thing; check the number, and have the trader grant FILE_STOCK_LIST."
+            "You hold no mandate to file these goods for the trader of {subject} that counts now, or there is no such thing; check the number, and have the trader grant FILE_STOCK_LIST."
         ),
     )
 }
@@ -478,6 +487,7 @@ fn new_list(
         trader_party: book.trader_party.clone(),
         filer_party: command.actor.party.clone(),
         filer_subject: command.actor.subject.clone(),
+        mandate_id: None,
         declaration_lrn: command.declaration_lrn.clone(),
         declaration_filer_party: command.declaration_filer_party.clone(),
         state: match command.direction {

@@ -49,6 +49,8 @@ pub struct StockList {
     pub filer_party: String,
     /// The person or machine.
     pub filer_subject: String,
+    /// The mandate by which it was filed for the trader; none: the trader filed it.
+    pub mandate_id: Option<String>,
     /// The reference of the declaration that goes with it.
     pub declaration_lrn: Lrn,
     /// The party that is to file that declaration, where the list names one: for people, whoever files it counts.

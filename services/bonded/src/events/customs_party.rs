@@ -42,6 +42,7 @@ pub fn read(record: &Record) -> Result<Input, Unreadable> {
             valid_from: event::time("valid_from", mandate.valid_from.as_ref())?,
             valid_until: event::optional_time("valid_until", mandate.valid_until.as_ref())?,
             revoked_at: event::optional_time("revoked_at", mandate.revoked_at.as_ref())?,
+            goods: mandate.goods,
             mandate_id: mandate.mandate_id,
             grantor_party: mandate.grantor_party,
             agent_party: mandate.agent_party,

@@ -143,6 +143,7 @@ pub fn stock_list(dossier: &Dossier, conditions: &[Unmet]) -> wire::StockList {
         book_number: list.book_number.to_string(),
         trader_party: list.trader_party.clone(),
         filer_party: list.filer_party.clone(),
+        mandate_id: list.mandate_id.clone().unwrap_or_default(),
         declaration_lrn: list.declaration_lrn.to_string(),
         declaration_filer_party: list.declaration_filer_party.clone().unwrap_or_default(),
         declaration_id: declaration

@@ -126,7 +126,8 @@ async fn mandates(
         return Ok(Working::default());
     }
     let rows = sqlx::query!(
-        "select mandate_id, version_epoch, version, grantor_party, agent_party, files_stock_lists, valid_from, valid_until, revoked_at
+        "select mandate_id, version_epoch, version, grantor_party, agent_party, files_stock_lists, goods, valid_from, valid_until,
+                revoked_at
          from known_mandate where grantor_party || '/' || agent_party = any($1)",
         keys
     )
@@ -139,6 +140,7 @@ async fn mandates(
             grantor_party: row.grantor_party,
             agent_party: row.agent_party,
             files_stock_lists: row.files_stock_lists,
+            goods: row.goods,
             valid_from: row.valid_from,
             valid_until: row.valid_until,
             revoked_at: row.revoked_at,
@@ -515,13 +517,17 @@ async fn write_mandates(db: &mut PgConnection, state: &State) -> Result<(), Stor
     }
     let touched = sqlx::query!(
         "insert into known_mandate (mandate_id, version_epoch, version, grantor_party, agent_party, files_stock_lists,
-                                    valid_from, valid_until, revoked_at)
-         select * from unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::boolean[],
-                              $7::timestamptz[], $8::timestamptz[], $9::timestamptz[])
+                                    valid_from, valid_until, revoked_at, goods)
+         select m.mandate_id, m.version_epoch, m.version, m.grantor_party, m.agent_party, m.files_stock_lists,
+                m.valid_from, m.valid_until, m.revoked_at, string_to_array(m.goods, ',')
+         from unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::boolean[],
+                     $7::timestamptz[], $8::timestamptz[], $9::timestamptz[], $10::text[])
+              as m (mandate_id, version_epoch, version, grantor_party, agent_party, files_stock_lists,
+                    valid_from, valid_until, revoked_at, goods)
          on conflict (mandate_id) do update set
              version_epoch = excluded.version_epoch, version = excluded.version, grantor_party = excluded.grantor_party,
              agent_party = excluded.agent_party, files_stock_lists = excluded.files_stock_lists,
-             valid_from = excluded.valid_from, valid_until = excluded.valid_until, revoked_at = excluded.revoked_at",
+             goods = excluded.goods, valid_from = excluded.valid_from, valid_until = excluded.valid_until, revoked_at = excluded.revoked_at",
         &column(&mandates, |mandate| mandate.mandate_id.clone()),
         &column(&mandates, |mandate| signed(mandate.version.0)),
         &column(&mandates, |mandate| signed(mandate.version.1)),
@@ -531,6 +537,7 @@ async fn write_mandates(db: &mut PgConnection, state: &State) -> Result<(), Stor
         &column(&mandates, |mandate| mandate.valid_from),
         &column(&mandates, |mandate| mandate.valid_until) as _,
         &column(&mandates, |mandate| mandate.revoked_at) as _,
+        &column(&mandates, |mandate| mandate.goods.join(",")),
     )
     .execute(db)
     .await?;

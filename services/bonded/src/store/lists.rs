@@ -57,7 +57,7 @@ pub async fn lists(
         "select list_number, version, site_id, direction, book_number, trader_party, filer_party, filer_subject,
                 declaration_lrn, declaration_filer_party, state, stood, void_ask_id,
                 closed_short_by_party, closed_short_by_subject, closed_short_reason, reason, filed_at, posted_at, posted_effective_at,
-                counted_at
+                counted_at, mandate_id
          from stock_list where list_number = any($1) order by list_number",
         numbers
     )
@@ -87,6 +87,7 @@ pub async fn lists(
                 trader_party: row.trader_party,
                 filer_party: row.filer_party,
                 filer_subject: row.filer_subject,
+                mandate_id: row.mandate_id,
                 declaration_filer_party: row.declaration_filer_party,
                 void_ask_id: row.void_ask_id,
                 closed_short: row.closed_short_by_party.map(|by_party| ClosedShort {

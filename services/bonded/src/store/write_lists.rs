@@ -36,11 +36,12 @@ async fn write_lists(db: &mut PgConnection, lists: &[&StockList]) -> Result<(), 
         "insert into stock_list as s (list_number, version, site_id, direction, book_number, trader_party, filer_party, filer_subject,
                                  declaration_lrn, declaration_filer_party, state, stood, void_ask_id,
                                  closed_short_by_party, closed_short_by_subject, closed_short_reason, reason,
-                                 filed_at, posted_at, posted_effective_at, counted_at)
+                                 filed_at, posted_at, posted_effective_at, counted_at, mandate_id)
          select * from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
                               $9::text[], $10::text[], $11::text[], $12::text[], $13::uuid[],
                               $14::text[], $15::text[], $16::text[], $17::text[],
-                              $18::timestamptz[], $19::timestamptz[], $20::timestamptz[], $21::timestamptz[])
+                              $18::timestamptz[], $19::timestamptz[], $20::timestamptz[], $21::timestamptz[],
+                              $22::text[])
          on conflict (list_number) do update set
              version = excluded.version, state = excluded.state, stood = excluded.stood, void_ask_id = excluded.void_ask_id,
              closed_short_by_party = excluded.closed_short_by_party, closed_short_by_subject = excluded.closed_short_by_subject,
@@ -69,6 +70,7 @@ async fn write_lists(db: &mut PgConnection, lists: &[&StockList]) -> Result<(), 
         &column(lists, |list| list.posted.map(|posted| posted.at)) as _,
         &column(lists, |list| list.posted.map(|posted| posted.effective_at)) as _,
         &column(lists, |list| list.counted_at) as _,
+        &column(lists, |list| list.mandate_id.clone()) as _,
     )
     .execute(db)
     .await?;

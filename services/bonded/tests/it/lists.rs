@@ -472,6 +472,29 @@ async fn a_broker_files_under_a_mandate_that_counts_now_and_sees_what_it_filed()
 }
 
 #[tokio::test]
+async fn a_mandate_for_some_goods_lets_file_lists_of_those_and_the_list_says_by_which() {
+    let harness = with_stock().await;
+    let file = || {
+        let request = as_caller("broker-a", Role::Broker, &[], decrease(1));
+        harness.api.file_stock_list(request)
+    };
+    harness
+        .mandate_for_goods("broker-a", 1, &["01", "99"])
+        .await;
+    let denied = file().await.unwrap_err();
+    assert_eq!(reason(&denied), "MANDATE_MISSING");
+    harness
+        .mandate_for_goods("broker-a", 2, &["01", "0714"])
+        .await;
+    let list = file().await.unwrap().into_inner().stock_list.unwrap();
+    assert_eq!(list.mandate_id, "mandate-broker-a");
+    let read = harness.list(&list.list_number).await.stock_list.unwrap();
+    assert_eq!(read.mandate_id, "mandate-broker-a");
+    let own = harness.file("trader-a", decrease(1)).await.unwrap();
+    assert_eq!(own.mandate_id, "");
+}
+
+#[tokio::test]
 async fn a_party_that_is_suspended_files_no_list() {
     let harness = with_stock().await;
     harness.register("trader-a", 2, &["trader"], true).await;

@@ -619,17 +619,36 @@ impl Harness {
 
     /// The register tells of trader-a's mandate to a broker.
     pub async fn mandate(&self, agent: &str, version: u64, actions: &[&str], revoked: bool) {
+        self.tell_mandate(customs::Mandate {
+            agent_party: agent.into(),
+            version,
+            actions: actions.iter().map(|action| (*action).to_owned()).collect(),
+            revoked_at: revoked.then(|| moment(5)).flatten(),
+            ..Default::default()
+        })
+        .await;
+    }
+
+    /// The register tells of trader-a's mandate to a broker to file lists of some goods.
+    pub async fn mandate_for_goods(&self, agent: &str, version: u64, goods: &[&str]) {
+        self.tell_mandate(customs::Mandate {
+            agent_party: agent.into(),
+            version,
+            actions: vec!["FILE_STOCK_LIST".into()],
+            goods: goods.iter().map(|code| (*code).to_owned()).collect(),
+            ..Default::default()
+        })
+        .await;
+    }
+
+    async fn tell_mandate(&self, mandate: customs::Mandate) {
         let event = customs::PartyEvent {
             recorded_at: None,
             fact: Some(customs::party_event::Fact::Mandate(customs::Mandate {
-                mandate_id: format!("mandate-{agent}"),
-                version,
+                mandate_id: format!("mandate-{}", mandate.agent_party),
                 grantor_party: "trader-a".into(),
-                agent_party: agent.into(),
-                actions: actions.iter().map(|action| (*action).to_owned()).collect(),
                 valid_from: moment(0),
-                valid_until: None,
-                revoked_at: revoked.then(|| moment(5)).flatten(),
+                ..mandate
             })),
         };
         self.fabric

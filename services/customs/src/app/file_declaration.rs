@@ -4,9 +4,10 @@
 //! share a batch. What follows is the visit that named an export before it was filed. A party that is entered between reading and deciding is as if it were entered afterwards.
 
 use fabric::{Decision, Subjects};
-use kernel::{Fault, Lrn, Mrn, Refusal};
+use kernel::{Fault, HsCode, Lrn, Mrn, Refusal};
 use prost::Message;
 use proto::customs::v1 as wire;
+use uuid::Uuid;
 
 use super::desk::{Desk, respond};
 use super::holds::party_subject;
@@ -35,6 +36,14 @@ pub mod told {
     pub const ITEMS: &str = "items";
     /// Its distinct container numbers, a JSON array of strings.
     pub const CONTAINERS: &str = "containers";
+}
+
+/// For whom a filer acts, and by whose word.
+struct Acting {
+    /// Whose goods they are, if we know the party.
+    trader: Option<String>,
+    /// The mandates by which it acts for the parties that the document names.
+    mandates: Vec<Uuid>,
 }
 
 /// A filing, read and ready to be decided.
@@ -153,7 +162,7 @@ impl FileDeclaration {
         if let Some(claim) = claim.as_ref().filter(|claim| claim.digest == self.digest) {
             return self.first_answer(claim);
         }
-        let (trader, findings) = self.look(desk);
+        let (Acting { trader, mandates }, findings) = self.look(desk);
         if let Some(claim) = claim {
             return Err(self.conflict(&claim, findings));
         }
@@ -165,6 +174,7 @@ impl FileDeclaration {
             filer: filer.clone(),
             payer: payer.clone(),
             trader,
+            mandates,
             site: self
                 .filing
                 .goods_location
@@ -237,8 +247,8 @@ impl FileDeclaration {
         u32::try_from(self.facts.items).unwrap_or(u32::MAX)
     }
 
-    /// Every finding of the document and its parties, and whose goods they are.
-    fn look(&self, desk: &Desk<'_>) -> (Option<String>, Findings) {
+    /// Every finding of the document and its parties, and for whom the filer acts.
+    fn look(&self, desk: &Desk<'_>) -> (Acting, Findings) {
         let severities = &desk.customs.books.severities;
         let mut findings = validation::check(&self.filing, &self.particulars, severities);
         let direction = self.filing.direction().unwrap_or(Direction::Import);
@@ -249,6 +259,7 @@ impl FileDeclaration {
         };
         let mut owner = None;
         let mut declarant = None;
+        let mut mandates: Vec<Uuid> = Vec::new();
         for named in &self.filing.parties {
             let path = format!("{}/ID", named.path);
             let Some(party) = desk.state.party_named(&named.id) else {
@@ -258,8 +269,11 @@ impl FileDeclaration {
             let acted_for = named.role.is_acted_for(direction);
             if acted_for && party.suspended {
                 findings.note(severities, &PARTY_SUSPENDED, path, &named.id);
-            } else if acted_for && !self.may_file_for(desk, party) {
-                findings.note(severities, &MANDATE_MISSING, path, &named.id);
+            } else if acted_for && party.party_id != self.actor.party {
+                match self.mandate_of(desk, party) {
+                    Some(mandate) => mandates.push(mandate),
+                    None => findings.note(severities, &MANDATE_MISSING, path, &named.id),
+                }
             }
             if named.role == owner_role {
                 owner = Some(party.party_id.clone());
@@ -283,16 +297,38 @@ impl FileDeclaration {
         {
             fault.pointer = pointer_of(fault);
         }
-        (trader, findings)
+        mandates.sort();
+        mandates.dedup();
+        (Acting { trader, mandates }, findings)
     }
 
-    fn may_file_for(&self, desk: &Desk<'_>, party: &Party) -> bool {
-        party.party_id == self.actor.party
-            || desk.state.mandates.iter().any(|(_, mandate)| {
+    /// The mandate by which the filer may file this for the party: of several the one that was given first.
+    fn mandate_of(&self, desk: &Desk<'_>, party: &Party) -> Option<Uuid> {
+        // What cannot be read is within no limit.
+        let codes = self
+            .filing
+            .items
+            .iter()
+            .map(|item| item.commodity_code.as_deref());
+        let goods: Vec<String> = codes
+            .map(|code| HsCode::parse(code.unwrap_or_default()))
+            .map(|code| code.map(|code| code.to_string()).unwrap_or_default())
+            .collect();
+        let containers = if self.filing.unusable_containers().is_empty() {
+            self.filing.usable_containers()
+        } else {
+            Vec::new()
+        };
+        let mandates = desk.state.mandates.iter().map(|(_, mandate)| mandate);
+        mandates
+            .filter(|mandate| {
                 mandate.grantor == party.party_id
                     && mandate.agent == self.actor.party
                     && mandate.allows(Action::FileDeclaration, desk.now())
+                    && mandate.covers(&goods, &containers)
             })
+            .map(|mandate| mandate.mandate_id)
+            .min()
     }
 
     fn keep(&self, desk: &mut Desk<'_>, declaration: &Declaration, answer: &wire::Filing) {

@@ -332,16 +332,14 @@ impl Customs {
             }),
             Input::PutGuarantee(asked) => Some(Lead::WaitingDebtsOf(asked.trader.clone())),
             Input::RevokeMandate(asked) => Some(Lead::Mandate(asked.mandate_id)),
+            Input::GrantMandate(asked) => asked.asked.passed_on_from.map(Lead::Mandate),
             Input::Visit(visit) => Some(Lead::Found(learn::visit_references(visit))),
             Input::StockList(list) => Some(Lead::Found(vec![learn::list_reference(list)])),
             Input::Answer(answer) => Some(Lead::Found(vec![answer.reference()])),
             Input::SecureWaiting => Some(Lead::WaitingDebts),
             Input::WeighPartyHolds => Some(Lead::PartyHolds),
             Input::LookForExits => Some(Lead::AwaitedExits(self.exit_overdue_days)),
-            Input::AnswerUnfit(_)
-            | Input::PutParty(_)
-            | Input::GrantMandate(_)
-            | Input::Site(_) => None,
+            Input::AnswerUnfit(_) | Input::PutParty(_) | Input::Site(_) => None,
         }
     }
 }

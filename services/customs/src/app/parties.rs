@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::desk::{Desk, respond};
 use super::state::subject;
 use crate::domain::Actor;
-use crate::domain::party::{self, GrantMandate, PutParty};
+use crate::domain::party::{self, GrantMandate, Mandate, PutParty};
 use crate::events::publish;
 use crate::grpc::response;
 
@@ -65,18 +65,33 @@ pub struct GrantMandateCommand {
 }
 
 impl GrantMandateCommand {
-    /// What it says itself that it touches.
+    /// What it says itself that it touches. What is passed on leads to the party whose mandate it is.
     pub fn subjects(&self) -> Subjects {
-        Subjects::new()
-            .write(subject::PARTY, &self.asked.grantor)
-            .read(subject::PARTY, &self.asked.agent)
+        let subjects = Subjects::new().read(subject::PARTY, &self.asked.agent);
+        match self.asked.passed_on_from {
+            None => subjects.write(subject::PARTY, &self.asked.giver),
+            Some(id) => subjects
+                .read(subject::PARTY, &self.asked.giver)
+                .write(subject::MANDATE, id.to_string()),
+        }
     }
 
     /// Decides it.
     pub fn decide(&self, mut desk: Desk<'_>) -> Decision {
         let id = self.mandate_id.unwrap_or_else(|| desk.context.new_id());
         let known = |party_id: &str| desk.state.parties.get(&party_id.to_owned()).is_some();
-        let mandate = match party::grant(&self.asked, known, id, desk.now()) {
+        let source = self
+            .asked
+            .passed_on_from
+            .and_then(|id| desk.state.mandates.get(&id));
+        let standing = source.map_or(0, |source| {
+            let mandates = desk.state.mandates.iter().map(|(_, mandate)| mandate);
+            mandates
+                .filter(|mandate| !mandate.chain.is_empty() && mandate.root() == source.root())
+                .filter(|mandate| !mandate.is_over(desk.now()))
+                .count()
+        });
+        let mandate = match party::grant(&self.asked, source, standing, known, id, desk.now()) {
             Ok(mandate) => mandate,
             Err(refusal) => return Decision::refuse(refusal),
         };
@@ -92,12 +107,12 @@ impl GrantMandateCommand {
     }
 }
 
-/// Takes a mandate back.
+/// Takes a mandate back, and with it whatever was passed on from it.
 #[derive(Clone, Debug)]
 pub struct RevokeMandateCommand {
     /// Who takes it back.
     pub actor: Actor,
-    /// Whether as an officer; else as the one who gave it.
+    /// Whether as an officer; else as who gave it or passed it on.
     pub officer: bool,
     /// The mandate.
     pub mandate_id: Uuid,
@@ -117,22 +132,24 @@ impl RevokeMandateCommand {
             .state
             .mandates
             .get(&self.mandate_id)
-            .filter(|mandate| self.officer || mandate.grantor == self.actor.party);
+            .filter(|mandate| self.officer || mandate.is_given_by(&self.actor.party));
         let Some(mandate) = found.cloned() else {
             return Decision::refuse(Refusal::not_found("mandate", self.mandate_id.to_string()));
         };
-        let after = match party::revoke(&mandate, &self.reason, desk.now()) {
-            Some(revoked) => {
-                desk.facts
-                    .push(publish::mandate(&revoked, desk.context.now));
-                desk.state.mandates.put(self.mandate_id, revoked.clone());
-                revoked
-            }
-            None => mandate,
-        };
+        let all = desk.state.mandates.iter().map(|(_, one)| one);
+        let with_it: Vec<Mandate> = all
+            .filter(|one| one.mandate_id == self.mandate_id || one.chain.contains(&self.mandate_id))
+            .filter_map(|one| party::revoke(one, &self.reason, desk.now()))
+            .collect();
+        for revoked in with_it {
+            desk.facts
+                .push(publish::mandate(&revoked, desk.context.now));
+            desk.state.mandates.put(revoked.mandate_id, revoked);
+        }
+        let after = desk.state.mandates.get(&self.mandate_id);
         respond(
             &wire::RevokeMandateResponse {
-                mandate: Some(response::mandate(&after)),
+                mandate: Some(response::mandate(after.unwrap_or(&mandate))),
             },
             desk.facts,
         )

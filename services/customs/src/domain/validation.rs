@@ -399,12 +399,12 @@ pub const PARTY_UNKNOWN: Rule = rule(
     WARN,
     "No party is registered under this identifier.",
 );
-/// A party that we know, and that gave the filer no mandate.
+/// A party that we know, and that gave the filer no mandate that allows this filing.
 pub const MANDATE_MISSING: Rule = rule(
     "MANDATE_MISSING",
     "rule 14",
     ALWAYS,
-    "This party has given you no mandate to file declarations; ask it to grant one.",
+    "You hold no mandate of this party to declare these goods in these containers; ask it to grant FILE_DECLARATION.",
 );
 /// A party that may not act.
 pub const PARTY_SUSPENDED: Rule = rule(

@@ -286,6 +286,8 @@ pub fn mandate(mandate: &Mandate, now: DateTime<Utc>) -> Fact {
         valid_from: Some(timestamp(mandate.valid_from)),
         valid_until: mandate.valid_until.map(timestamp),
         revoked_at: mandate.revoked_at.map(timestamp),
+        goods: mandate.goods.clone(),
+        containers: mandate.containers.iter().map(ToString::to_string).collect(),
     });
     party_fact(&mandate.grantor, event_type, fact, now)
 }
@@ -308,7 +310,7 @@ fn party_fact(
     }
 }
 
-/// The aspect of a fact about a party: its entry, or one of the mandates that it gave.
+/// The aspect of a fact about a party: its entry, or one of the mandates to act for it.
 pub fn party_aspect(payload: &[u8]) -> String {
     match wire::PartyEvent::decode(payload).unwrap_or_default().fact {
         Some(wire::party_event::Fact::Mandate(mandate)) => mandate.mandate_id,

@@ -343,8 +343,8 @@ pub fn grant_mandate(
     caller: &Caller,
     request: &wire::GrantMandateRequest,
 ) -> Result<GrantMandate, Refusal> {
-    let grantor = party(caller, &request.grantor_party)?;
-    if grantor != caller.party && !caller.is(Role::Officer) {
+    let giver = party(caller, &request.grantor_party)?;
+    if giver != caller.party && !caller.is(Role::Officer) {
         return Err(Refusal::denied(
             "MANDATE_NOT_YOURS",
             "Only the party itself or an officer gives its mandates; leave grantor_party empty.",
@@ -360,8 +360,16 @@ pub fn grant_mandate(
             wire::MandateAction::Unspecified => Err(unspecified("actions", *number)),
         })
         .collect();
+    let passed_on_from = match request.passed_on_from.as_str() {
+        "" => None,
+        written => Some(id("mandate", "passed_on_from", written)?),
+    };
     Ok(GrantMandate {
-        grantor,
+        giver,
+        passed_on_from,
+        goods: request.goods.clone(),
+        containers: request.containers.clone(),
+        may_be_passed_on: request.may_be_passed_on,
         agent: party(caller, &request.agent_party)?,
         actions: actions?,
         valid_from: optional_time("valid_from", request.valid_from.as_ref())?,

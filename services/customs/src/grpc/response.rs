@@ -118,6 +118,11 @@ pub fn declaration_record(
             .into(),
         invalidation_asked: declaration.invalidation.is_some(),
         stock_lists: stock_lists(declaration),
+        mandate_ids: declaration
+            .mandates
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
     }
 }
 
@@ -275,6 +280,15 @@ pub fn mandate(mandate: &Mandate) -> wire::Mandate {
         valid_from: Some(timestamp(mandate.valid_from)),
         valid_until: mandate.valid_until.map(timestamp),
         revoked_at: mandate.revoked_at.map(timestamp),
+        goods: mandate.goods.clone(),
+        containers: mandate.containers.iter().map(ToString::to_string).collect(),
+        may_be_passed_on: mandate.may_be_passed_on.into(),
+        passed_on_by_party: mandate.passed_on_by.clone().unwrap_or_default(),
+        passed_on_from: mandate
+            .chain
+            .last()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
     }
 }
 

@@ -32,7 +32,7 @@ pub enum Lead {
     Named(String),
     /// What a hold is on.
     Hold(Uuid),
-    /// The party that gave a mandate.
+    /// The party that gave a mandate, and what else was passed on of it.
     Mandate(Uuid),
     /// The debts that wait for a payer's account, oldest first.
     WaitingDebtsOf(String),
@@ -100,15 +100,12 @@ pub async fn follow(
         .map(|lead| match lead {
             Some(Lead::Hold(id)) => scopes.get(id).map_or((Subjects::new(), None), of_scope),
             Some(Lead::Mandate(id)) => {
-                let grantor = grantors.get(id);
-                (
-                    grantor
-                        .into_iter()
-                        .fold(Subjects::new(), |subjects, grantor| {
-                            subjects.write(subject::PARTY, grantor)
-                        }),
-                    None,
-                )
+                let subjects = grantors.get(id).map(|(grantor, root)| {
+                    Subjects::new()
+                        .write(subject::PARTY, grantor)
+                        .write(subject::MANDATE, root.to_string())
+                });
+                (subjects.unwrap_or_default(), None)
             }
             other => (Subjects::new(), other.clone()),
         })
@@ -195,10 +192,11 @@ async fn hold_scopes(
         .collect()
 }
 
+/// The grantor and the first mandate of each chain.
 async fn grantors(
     db: &mut PgConnection,
     leads: &[Option<Lead>],
-) -> Result<BTreeMap<Uuid, String>, sqlx::Error> {
+) -> Result<BTreeMap<Uuid, (String, Uuid)>, sqlx::Error> {
     let ids: Vec<Uuid> = leads
         .iter()
         .filter_map(|lead| {
@@ -213,14 +211,14 @@ async fn grantors(
         return Ok(BTreeMap::new());
     }
     let rows = sqlx::query!(
-        "select mandate_id, grantor from mandate where mandate_id = any($1)",
+        r#"select mandate_id, grantor, coalesce(chain[1], mandate_id) as "root!" from mandate where mandate_id = any($1)"#,
         &ids
     )
     .fetch_all(db)
     .await?;
     Ok(rows
         .into_iter()
-        .map(|row| (row.mandate_id, row.grantor))
+        .map(|row| (row.mandate_id, (row.grantor, row.root)))
         .collect())
 }
 

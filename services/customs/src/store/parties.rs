@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use fabric::{StoreError, SubjectSet, Working};
+use kernel::ContainerNumber;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -111,6 +112,11 @@ pub struct MandateRow {
     pub(super) grantor: String,
     pub(super) agent: String,
     pub(super) actions: Vec<String>,
+    pub(super) goods: Vec<String>,
+    pub(super) containers: Vec<String>,
+    pub(super) may_be_passed_on: i16,
+    pub(super) passed_on_by: Option<String>,
+    pub(super) chain: Vec<Uuid>,
     pub(super) valid_from: DateTime<Utc>,
     pub(super) valid_until: Option<DateTime<Utc>>,
     pub(super) revoked_at: Option<DateTime<Utc>>,
@@ -121,12 +127,16 @@ impl MandateRow {
     /// The mandate that the row says.
     ///
     /// # Errors
-    /// An action that no program wrote.
+    /// An action, container or count that no program wrote.
     pub fn mandate(self) -> Result<Mandate, sqlx::Error> {
         let actions: Option<Vec<Action>> = self
             .actions
             .iter()
             .map(|name| Action::parse(name))
+            .collect();
+        let numbers = self.containers.iter();
+        let containers: Result<Vec<ContainerNumber>, _> = numbers
+            .map(|written| ContainerNumber::parse(written))
             .collect();
         Ok(Mandate {
             mandate_id: self.mandate_id,
@@ -135,6 +145,17 @@ impl MandateRow {
             agent: self.agent,
             actions: actions
                 .ok_or_else(|| unreadable("mandate.actions", self.actions.join(", ")))?,
+            goods: self.goods,
+            containers: containers
+                .map_err(|_| unreadable("mandate.containers", self.containers.join(", ")))?,
+            may_be_passed_on: u8::try_from(self.may_be_passed_on).map_err(|_| {
+                unreadable(
+                    "mandate.may_be_passed_on",
+                    self.may_be_passed_on.to_string(),
+                )
+            })?,
+            passed_on_by: self.passed_on_by,
+            chain: self.chain,
             valid_from: self.valid_from,
             valid_until: self.valid_until,
             revoked_at: self.revoked_at,
@@ -150,9 +171,11 @@ async fn mandates(
 ) -> Result<Working<Uuid, Mandate>, sqlx::Error> {
     let rows = sqlx::query_as!(
         MandateRow,
-        "select mandate_id, version, grantor, agent, actions, valid_from, valid_until, revoked_at, revoke_reason
+        "select mandate_id, version, grantor, agent, actions, goods, containers, may_be_passed_on, passed_on_by, chain,
+                valid_from, valid_until, revoked_at, revoke_reason
          from mandate
-         where (grantor = any($1) and agent = any($1) and revoked_at is null) or mandate_id = any($2)",
+         where (grantor = any($1) and agent = any($1) and revoked_at is null) or mandate_id = any($2)
+            or (chain && $2 and revoked_at is null)",
         parties,
         &ids
     )
@@ -223,9 +246,12 @@ async fn store_mandates(db: &mut PgConnection, state: &State) -> Result<(), Stor
             .iter()
             .map(|action| action.name().to_owned())
             .collect();
+        let numbers = mandate.containers.iter();
+        let containers: Vec<String> = numbers.map(|number| number.as_str().to_owned()).collect();
         let done = sqlx::query!(
-            "insert into mandate (mandate_id, version, grantor, agent, actions, valid_from, valid_until, revoked_at, revoke_reason)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+            "insert into mandate (mandate_id, version, grantor, agent, actions, valid_from, valid_until, revoked_at, revoke_reason,
+                                  goods, containers, may_be_passed_on, passed_on_by, chain)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
              on conflict (mandate_id) do update set version = excluded.version, revoked_at = excluded.revoked_at,
                  revoke_reason = excluded.revoke_reason
              where mandate.version < excluded.version",
@@ -237,7 +263,12 @@ async fn store_mandates(db: &mut PgConnection, state: &State) -> Result<(), Stor
             mandate.valid_from,
             mandate.valid_until,
             mandate.revoked_at,
-            mandate.revoke_reason
+            mandate.revoke_reason,
+            &mandate.goods,
+            &containers,
+            i16::from(mandate.may_be_passed_on),
+            mandate.passed_on_by,
+            &mandate.chain
         )
         .execute(&mut *db)
         .await?;

@@ -402,7 +402,7 @@ pub async fn owners(reads: &Reads, keys: &[String]) -> Result<Vec<(String, Strin
     super::parties::owners(&mut db, keys).await
 }
 
-/// Mandates that a party gave or holds, newest first.
+/// Mandates that a party gave, passed on or holds, newest first.
 ///
 /// # Errors
 /// The database refuses.
@@ -417,9 +417,10 @@ pub async fn mandates(
     let mut db = reads.of(&reader.rights()).await?;
     let rows = sqlx::query_as!(
         MandateRow,
-        "select mandate_id, version, grantor, agent, actions, valid_from, valid_until, revoked_at, revoke_reason
+        "select mandate_id, version, grantor, agent, actions, goods, containers, may_be_passed_on, passed_on_by, chain,
+                valid_from, valid_until, revoked_at, revoke_reason
          from mandate
-         where (grantor = $1 or agent = $1) and ($2::uuid is null or mandate_id < $2)
+         where (grantor = $1 or agent = $1 or passed_on_by = $1) and ($2::uuid is null or mandate_id < $2)
            and ($3::timestamptz is null or (revoked_at is null and (valid_until is null or valid_until > $3)))
          order by mandate_id desc limit $4",
         party,

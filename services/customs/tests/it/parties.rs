@@ -112,6 +112,104 @@ async fn a_mandate_counts_from_its_grant_to_its_revocation() {
 }
 
 #[tokio::test]
+async fn a_mandate_for_some_goods_and_containers_lets_file_those_and_the_filing_says_by_which() {
+    let scene = Scene::new().await;
+    let mut granted = Vec::new();
+    for (goods, containers) in [("8471", BOX), ("6601", "CSQU3054383"), ("6601", BOX)] {
+        let refused = scene.try_file("broker-b", umbrellas("L-1")).await.unwrap();
+        assert_eq!(
+            refused.outcome(),
+            wire::FilingOutcome::Rejected,
+            "{granted:?}"
+        );
+        let limited = wire::GrantMandateRequest {
+            goods: vec![goods.into()],
+            containers: vec![containers.into()],
+            ..grant("broker-b")
+        };
+        granted.push(scene.grant("trader-a", limited).await);
+    }
+    let filing = scene.try_file("broker-b", umbrellas("L-1")).await.unwrap();
+    assert_eq!(filing.outcome(), wire::FilingOutcome::Registered);
+    let record = scene.declaration(&filing.declaration_id).await;
+    assert_eq!(record.mandate_ids, vec![granted[2].mandate_id.clone()]);
+}
+
+#[tokio::test]
+async fn a_mandate_is_passed_on_no_further_than_its_grantor_allows_and_ends_with_it() {
+    let scene = Scene::new().await;
+    let first = wire::GrantMandateRequest {
+        may_be_passed_on: 1,
+        ..grant("broker-b")
+    };
+    let first = scene.grant("trader-a", first).await;
+    let passed_on = |agent: &str, from: &wire::Mandate| wire::GrantMandateRequest {
+        passed_on_from: from.mandate_id.clone(),
+        ..grant(agent)
+    };
+    let second = scene
+        .grant("broker-b", passed_on("haulier-b", &first))
+        .await;
+    assert_eq!(
+        (
+            second.grantor_party.as_str(),
+            second.passed_on_by_party.as_str()
+        ),
+        ("trader-a", "broker-b")
+    );
+    let filing = scene.try_file("haulier-b", umbrellas("P-1")).await.unwrap();
+    let record = scene.declaration(&filing.declaration_id).await;
+    assert_eq!(record.mandate_ids, vec![second.mandate_id.clone()]);
+    for (giver, from, expected) in [
+        ("haulier-b", &second, "MANDATE_INVALID"),
+        ("broker-a", &first, "NOT_FOUND"),
+    ] {
+        let asked_for = asked(giver, Role::Broker, passed_on("haulier-a", from));
+        let refused = scene.api.grant_mandate(asked_for).await.unwrap_err();
+        assert_eq!(reason(&refused), expected);
+    }
+    for party in ["trader-a", "broker-b", "haulier-b"] {
+        let request = asked(party, Role::Broker, wire::ListMandatesRequest::default());
+        let listed = scene.api.list_mandates(request).await.unwrap().into_inner();
+        assert!(listed.mandates.contains(&second), "{party}");
+    }
+    let revoke = wire::RevokeMandateRequest {
+        request_id: id(),
+        mandate_id: first.mandate_id.clone(),
+        reason: "changed".into(),
+    };
+    let revoked = scene
+        .api
+        .revoke_mandate(asked("trader-a", Role::Trader, revoke))
+        .await;
+    assert!(
+        revoked
+            .unwrap()
+            .into_inner()
+            .mandate
+            .unwrap()
+            .revoked_at
+            .is_some()
+    );
+    let refused = scene.try_file("haulier-b", umbrellas("P-2")).await.unwrap();
+    assert_eq!(
+        refused.outcome(),
+        wire::FilingOutcome::Rejected,
+        "revoked at once"
+    );
+}
+
+impl Scene {
+    async fn grant(&self, giver: &str, request: wire::GrantMandateRequest) -> wire::Mandate {
+        let granted = self
+            .api
+            .grant_mandate(asked(giver, Role::Trader, request))
+            .await;
+        granted.unwrap().into_inner().mandate.unwrap()
+    }
+}
+
+#[tokio::test]
 async fn rule_14_whoever_is_acted_for_gives_a_mandate_and_a_counterparty_does_not() {
     let scene = Scene::new().await;
     let party = |id: &str| {

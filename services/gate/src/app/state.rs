@@ -145,7 +145,7 @@ impl State {
             references,
             haulier: around.haulier.map(firm),
             carrier: around.carrier.map(firm),
-            mandate: self.nomination(around.haulier, around.carrier, context.now),
+            mandate: self.nomination(&around, context.now),
             containers,
         }
     }
@@ -190,18 +190,13 @@ impl State {
         self.view(Around::truck(truck), context)
     }
 
-    /// The haulier's word, good now, that another firm carries for it.
-    fn nomination(
-        &self,
-        haulier: Option<&str>,
-        carrier: Option<&str>,
-        now: DateTime<Utc>,
-    ) -> Option<&CarryMandate> {
-        let (haulier, carrier) = (haulier?, carrier?);
+    /// The haulier's word, good now, that another firm carries these containers for it.
+    fn nomination(&self, around: &Around<'_>, now: DateTime<Utc>) -> Option<&CarryMandate> {
+        let (haulier, carrier) = (around.haulier?, around.carrier?);
         let mandates = self.mandates.iter().map(|(_, mandate)| mandate);
         mandates
             .filter(|mandate| mandate.grantor_party == haulier && mandate.agent_party == carrier)
-            .find(|mandate| haulier != carrier && mandate.holds_at(now))
+            .find(|mandate| haulier != carrier && mandate.holds_at(now, &around.containers))
     }
 
     /// Standing holds on a container visit.

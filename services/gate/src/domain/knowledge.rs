@@ -449,12 +449,14 @@ pub struct CarryMandate {
     pub mandate_id: String,
     /// Version and event.
     pub told: Told,
-    /// Who gave it.
+    /// For whom its holder may carry.
     pub grantor_party: String,
     /// Who holds it.
     pub agent_party: String,
     /// It allows to carry: the newest version may have dropped that.
     pub carries: bool,
+    /// The containers to which it is limited; none: any.
+    pub containers: Vec<String>,
     /// From when.
     pub valid_from: DateTime<Utc>,
     /// Until when; none: until revoked.
@@ -464,9 +466,15 @@ pub struct CarryMandate {
 }
 
 impl CarryMandate {
-    /// Whether it holds at this instant.
-    pub fn holds_at(&self, now: DateTime<Utc>) -> bool {
-        self.carries
+    /// Whether it holds at this instant, for all of these containers. One that is limited to some is none for a truck
+    /// without any.
+    pub fn holds_at(&self, now: DateTime<Utc>, containers: &[&ContainerNumber]) -> bool {
+        let covered =
+            |number: &&ContainerNumber| self.containers.iter().any(|one| one == number.as_str());
+        let within = self.containers.is_empty()
+            || (!containers.is_empty() && containers.iter().all(covered));
+        within
+            && self.carries
             && self.valid_from <= now
             && self.valid_until.is_none_or(|until| now < until)
             && self.revoked_at.is_none()

@@ -26,6 +26,7 @@ pub fn read(record: &Record) -> Result<Input, Unreadable> {
             mandate_id: mandate.mandate_id,
             grantor_party: mandate.grantor_party,
             agent_party: mandate.agent_party,
+            containers: mandate.containers,
             carries: mandate.actions.iter().any(|action| action == CARRY),
             valid_from: event::time("valid_from", mandate.valid_from.as_ref())?,
             valid_until: event::optional_time("valid_until", mandate.valid_until.as_ref())?,

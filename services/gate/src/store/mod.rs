@@ -344,7 +344,8 @@ async fn mandates(
     grantors: &[String],
 ) -> Result<Vec<CarryMandate>, sqlx::Error> {
     let rows = sqlx::query!(
-        "select mandate_id, epoch, version, event_id, grantor_party, agent_party, carries, valid_from, valid_until, revoked_at
+        "select mandate_id, epoch, version, event_id, grantor_party, agent_party, carries, containers, valid_from, valid_until,
+                revoked_at
          from carry_mandate where grantor_party = any($1::text[])",
         grantors
     )
@@ -358,6 +359,7 @@ async fn mandates(
             grantor_party: row.grantor_party,
             agent_party: row.agent_party,
             carries: row.carries,
+            containers: row.containers,
             valid_from: row.valid_from,
             valid_until: row.valid_until,
             revoked_at: row.revoked_at,

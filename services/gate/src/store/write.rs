@@ -372,22 +372,23 @@ async fn mandates(db: &mut PgConnection, state: &State) -> Result<(), StoreError
         .map(|(id, mandate)| {
             json!({"mandate_id": id, "epoch": mandate.told.epoch, "version": mandate.told.version,
                    "event_id": mandate.told.event_id, "grantor_party": mandate.grantor_party,
-                   "agent_party": mandate.agent_party, "carries": mandate.carries, "valid_from": mandate.valid_from,
-                   "valid_until": mandate.valid_until, "revoked_at": mandate.revoked_at})
+                   "agent_party": mandate.agent_party, "carries": mandate.carries, "containers": mandate.containers,
+                   "valid_from": mandate.valid_from, "valid_until": mandate.valid_until, "revoked_at": mandate.revoked_at})
         })
         .collect();
     if rows.is_empty() {
         return Ok(());
     }
     let done = sqlx::query!(
-        "insert into carry_mandate (mandate_id, epoch, version, event_id, grantor_party, agent_party, carries, valid_from,
-                                    valid_until, revoked_at)
-         select mandate_id, epoch, version, event_id, grantor_party, agent_party, carries, valid_from, valid_until, revoked_at
+        "insert into carry_mandate (mandate_id, epoch, version, event_id, grantor_party, agent_party, carries, containers,
+                                    valid_from, valid_until, revoked_at)
+         select mandate_id, epoch, version, event_id, grantor_party, agent_party, carries, containers, valid_from, valid_until,
+                revoked_at
          from jsonb_to_recordset($1) as r (mandate_id text, epoch bigint, version bigint, event_id text, grantor_party text,
-              agent_party text, carries boolean, valid_from timestamptz, valid_until timestamptz, revoked_at timestamptz)
+              agent_party text, carries boolean, containers text[], valid_from timestamptz, valid_until timestamptz, revoked_at timestamptz)
          on conflict (mandate_id) do update
          set epoch = excluded.epoch, version = excluded.version, event_id = excluded.event_id, carries = excluded.carries,
-             valid_from = excluded.valid_from, valid_until = excluded.valid_until, revoked_at = excluded.revoked_at",
+             containers = excluded.containers, valid_from = excluded.valid_from, valid_until = excluded.valid_until, revoked_at = excluded.revoked_at",
         json!(rows)
     )
     .execute(db)

@@ -119,6 +119,18 @@ async fn rule_1_the_carrier_filed_or_holds_a_carry_mandate_at_that_instant() {
 }
 
 #[tokio::test]
+async fn rule_1_a_carry_mandate_for_some_containers_is_none_for_others() {
+    let world = World::new().await;
+    world.ready(&[BOX]).await;
+    world.nominated_for(&[OTHER_BOX]).await;
+    let stranger = world.check_in(PLATE, &[BOX], "haulier-b").await;
+    assert_eq!(codes(&stranger.conditions), ["CARRIER_NOT_NOMINATED"]);
+    world.nominated_for(&[OTHER_BOX, BOX]).await;
+    let nominated = world.check_in(PLATE, &[BOX], "haulier-b").await;
+    assert_eq!(nominated.state(), TruckVisitState::GatedIn, "{nominated:?}");
+}
+
+#[tokio::test]
 async fn rule_1_a_hold_on_visit_plate_party_or_declaration_keeps_the_truck_out_until_it_is_lifted()
 {
     let world = World::new().await;

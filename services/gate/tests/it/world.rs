@@ -317,6 +317,21 @@ impl World {
         self.mandate(&["CARRY"], since, None, revoked).await;
     }
 
+    /// haulier-b may carry these containers for haulier-a since an hour.
+    pub async fn nominated_for(&self, containers: &[&str]) {
+        let since = Utc::now() - TimeDelta::hours(1);
+        self.tell_mandate(customs::Mandate {
+            actions: vec!["CARRY".into()],
+            valid_from: Some(timestamp(since)),
+            containers: containers
+                .iter()
+                .map(|number| (*number).to_owned())
+                .collect(),
+            ..Default::default()
+        })
+        .await;
+    }
+
     /// A mandate of haulier-a for haulier-b, from then on; until when, and whether it was revoked.
     pub async fn mandate(
         &self,
@@ -325,6 +340,17 @@ impl World {
         until: Option<DateTime<Utc>>,
         revoked: bool,
     ) {
+        self.tell_mandate(customs::Mandate {
+            actions: actions.iter().map(|action| (*action).to_owned()).collect(),
+            valid_from: Some(timestamp(from)),
+            valid_until: until.map(timestamp),
+            revoked_at: revoked.then(|| timestamp(Utc::now())),
+            ..Default::default()
+        })
+        .await;
+    }
+
+    async fn tell_mandate(&self, mandate: customs::Mandate) {
         let event = customs::PartyEvent {
             recorded_at: Some(timestamp(Utc::now())),
             fact: Some(customs::party_event::Fact::Mandate(customs::Mandate {
@@ -332,10 +358,7 @@ impl World {
                 version: self.next("mandate-1"),
                 grantor_party: "haulier-a".into(),
                 agent_party: "haulier-b".into(),
-                actions: actions.iter().map(|action| (*action).to_owned()).collect(),
-                valid_from: Some(timestamp(from)),
-                valid_until: until.map(timestamp),
-                revoked_at: revoked.then(|| timestamp(Utc::now())),
+                ..mandate
             })),
         };
         self.apply("customs.party", "haulier-a", &event).await;

@@ -12,6 +12,7 @@ pub mod gate;
 pub mod haulier;
 pub mod line;
 pub mod list_file;
+pub mod mandate;
 pub mod officer;
 pub mod operator;
 pub mod rail;

@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     /// What says something of its own and names nothing.
-    const NAMES_NOTHING: [&str; 66] = [
+    const NAMES_NOTHING: [&str; 67] = [
         "address_type_code",
         "category_code",
         "charges_type_code",
@@ -158,6 +158,7 @@ mod tests {
         "export_country_id",
         "format_code",
         "freight_payment_method_code",
+        "goods",
         "goods_description",
         "hs_code",
         "identification_type_code",

@@ -71,7 +71,7 @@ pub fn named(field: &str) -> &'static [Named] {
     match field {
         "book_number" => &[Named::Book],
         "commercial_release_id" => &[Named::CommercialRelease],
-        "container_number" | "container_numbers" => &[Named::Container],
+        "container_number" | "container_numbers" | "containers" => &[Named::Container],
         "control_id" => &[Named::Control],
         "conveyance" | "loaded_on" => &[Named::Conveyance],
         "cursor" | "next_cursor" => &[Named::Cursor],
@@ -84,7 +84,7 @@ pub fn named(field: &str) -> &'static [Named] {
         "list_number" | "stock_list_number" | "stock_lists" => &[Named::List],
         "lot_id" | "lot_ids" => &[Named::Lot],
         "lrn" | "declaration_lrn" => &[Named::Lrn],
-        "mandate_id" => &[Named::Mandate],
+        "mandate_id" | "passed_on_from" => &[Named::Mandate],
         "mrn" => &[Named::Mrn],
         "page_token" | "next_page_token" => &[Named::Page],
         "agent_party"
@@ -93,6 +93,7 @@ pub fn named(field: &str) -> &'static [Named] {
         | "grantor_party"
         | "haulier_party"
         | "line_party"
+        | "passed_on_by_party"
         | "party_id"
         | "payer_party"
         | "trader_party"

@@ -25,6 +25,8 @@ pub struct Lodging {
     pub filer: String,
     /// Whose goods they are, if we know the party.
     pub trader: Option<String>,
+    /// The mandates by which the filer acts for the parties that it names.
+    pub mandates: Vec<Uuid>,
     /// Whose account bears the debt.
     pub payer: Option<String>,
     /// The site, if it is one of ours.
@@ -49,6 +51,7 @@ impl Declaration {
             mrn: (!rejected).then_some(lodging.mrn),
             filer: lodging.filer,
             trader: lodging.trader,
+            mandates: lodging.mandates,
             payer: lodging.payer,
             site: lodging.site.map(|site| DeclaredSite {
                 site_id: site.site_id,

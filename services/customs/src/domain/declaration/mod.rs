@@ -60,6 +60,9 @@ pub struct Declaration {
     pub filer: String,
     /// Whose goods they are, if we know the party.
     pub trader: Option<String>,
+    /// The mandates by which its filer acts for the parties that it names.
+    #[serde(default)]
+    pub mandates: Vec<Uuid>,
     /// Whose deferment account bears the debt.
     pub payer: Option<String>,
     /// The site that the goods location names, if it is one of ours.
@@ -410,6 +413,7 @@ mod tests {
             mrn: Mrn::mint(26, "GB", "0000000000000").expect("a number"),
             filer: "broker-a".into(),
             trader: Some("trader-a".into()),
+            mandates: Vec::new(),
             payer: Some("trader-a".into()),
             site: None,
             filing: Filing {
