@@ -7,6 +7,7 @@ alter table mandate
     -- The mandates from which it came, the grantor's first.
     add column chain uuid[] not null default '{}';
 create index mandate_chain on mandate using gin (chain);
+create index mandate_pair on mandate (grantor, agent) where revoked_at is null;
 create index mandate_passed_on_by on mandate (passed_on_by, mandate_id desc) where passed_on_by is not null;
 
 alter policy readers on mandate using (

@@ -416,8 +416,7 @@ fn permitted<'a>(
     }
 }
 
-/// The mandate by which the actor may file these lines of a book for its trader: of several the one that was given
-/// first.
+/// The mandate by which the actor may file these lines of a book for its trader: of several the one of the smallest id.
 pub fn mandate_for<'a>(
     actor: &Actor,
     register_known: bool,
@@ -425,8 +424,10 @@ pub fn mandate_for<'a>(
     desk: &Desk<'_>,
     lines: impl Iterator<Item = u32>,
 ) -> Option<&'a KnownMandate> {
-    let lines = lines.filter_map(|number| desk.lines.get(&number));
-    let goods: Vec<&HsCode> = lines.map(|line| &line.hs_code).collect();
+    // A line that is not there is of no goods, and so within no limit: what there is in the book is not told.
+    let lines = lines.map(|number| desk.lines.get(&number));
+    let goods: Option<Vec<&HsCode>> = lines.map(|line| Some(&line?.hs_code)).collect();
+    let goods = goods.unwrap_or_default();
     let mandates = mandates.iter().copied();
     mandates
         .filter(|_| actor.broker && register_known)

@@ -3,8 +3,11 @@
 //! these led to when the filing was read. Were they followed under the locks, filings of one broker could not
 //! share a batch. What follows is the visit that named an export before it was filed. A party that is entered between reading and deciding is as if it were entered afterwards.
 
+use std::cell::LazyCell;
+use std::collections::{BTreeMap, BTreeSet};
+
 use fabric::{Decision, Subjects};
-use kernel::{Fault, HsCode, Lrn, Mrn, Refusal};
+use kernel::{ContainerNumber, Fault, HsCode, Lrn, Mrn, Refusal};
 use prost::Message;
 use proto::customs::v1 as wire;
 use uuid::Uuid;
@@ -44,6 +47,12 @@ struct Acting {
     trader: Option<String>,
     /// The mandates by which it acts for the parties that the document names.
     mandates: Vec<Uuid>,
+}
+
+/// The goods and containers of a filing.
+struct Declared {
+    goods: Vec<String>,
+    containers: Vec<ContainerNumber>,
 }
 
 /// A filing, read and ready to be decided.
@@ -259,7 +268,9 @@ impl FileDeclaration {
         };
         let mut owner = None;
         let mut declarant = None;
-        let mut mandates: Vec<Uuid> = Vec::new();
+        // A document may name one party very often, and have very many items.
+        let declared = LazyCell::new(|| self.declared());
+        let mut mandates: BTreeMap<&str, Option<Uuid>> = BTreeMap::new();
         for named in &self.filing.parties {
             let path = format!("{}/ID", named.path);
             let Some(party) = desk.state.party_named(&named.id) else {
@@ -270,9 +281,11 @@ impl FileDeclaration {
             if acted_for && party.suspended {
                 findings.note(severities, &PARTY_SUSPENDED, path, &named.id);
             } else if acted_for && party.party_id != self.actor.party {
-                match self.mandate_of(desk, party) {
-                    Some(mandate) => mandates.push(mandate),
-                    None => findings.note(severities, &MANDATE_MISSING, path, &named.id),
+                let mandate = mandates
+                    .entry(party.party_id.as_str())
+                    .or_insert_with(|| self.mandate_of(desk, party, &declared));
+                if mandate.is_none() {
+                    findings.note(severities, &MANDATE_MISSING, path, &named.id);
                 }
             }
             if named.role == owner_role {
@@ -297,38 +310,50 @@ impl FileDeclaration {
         {
             fault.pointer = pointer_of(fault);
         }
-        mandates.sort();
-        mandates.dedup();
+        let mandates: BTreeSet<Uuid> = mandates.into_values().flatten().collect();
+        let mandates = mandates.into_iter().collect();
         (Acting { trader, mandates }, findings)
     }
 
-    /// The mandate by which the filer may file this for the party: of several the one that was given first.
-    fn mandate_of(&self, desk: &Desk<'_>, party: &Party) -> Option<Uuid> {
-        // What cannot be read is within no limit.
-        let codes = self
-            .filing
-            .items
-            .iter()
-            .map(|item| item.commodity_code.as_deref());
-        let goods: Vec<String> = codes
-            .map(|code| HsCode::parse(code.unwrap_or_default()))
-            .map(|code| code.map(|code| code.to_string()).unwrap_or_default())
-            .collect();
-        let containers = if self.filing.unusable_containers().is_empty() {
-            self.filing.usable_containers()
-        } else {
-            Vec::new()
-        };
+    /// The mandate by which the filer may file this for the party: of several the one of the smallest id, which is
+    /// the one that was given first where customs made the ids.
+    fn mandate_of(
+        &self,
+        desk: &Desk<'_>,
+        party: &Party,
+        declared: &LazyCell<Declared, impl FnOnce() -> Declared>,
+    ) -> Option<Uuid> {
         let mandates = desk.state.mandates.iter().map(|(_, mandate)| mandate);
         mandates
             .filter(|mandate| {
                 mandate.grantor == party.party_id
                     && mandate.agent == self.actor.party
                     && mandate.allows(Action::FileDeclaration, desk.now())
-                    && mandate.covers(&goods, &containers)
+                    && (!mandate.is_limited()
+                        || mandate.covers(&declared.goods, &declared.containers))
             })
             .map(|mandate| mandate.mandate_id)
             .min()
+    }
+
+    /// What mandates can be limited to. What cannot be read is within no limit.
+    fn declared(&self) -> Declared {
+        let code = |written: Option<&str>| {
+            let code = HsCode::parse(written.unwrap_or_default());
+            code.map(|code| code.to_string()).unwrap_or_default()
+        };
+        let items = self.filing.items.iter();
+        let all_usable = self.filing.unusable_containers().is_empty();
+        Declared {
+            goods: items
+                .map(|item| code(item.commodity_code.as_deref()))
+                .collect(),
+            containers: if all_usable {
+                self.filing.usable_containers()
+            } else {
+                Vec::new()
+            },
+        }
     }
 
     fn keep(&self, desk: &mut Desk<'_>, declaration: &Declaration, answer: &wire::Filing) {

@@ -79,6 +79,13 @@ impl GrantMandateCommand {
     /// Decides it.
     pub fn decide(&self, mut desk: Desk<'_>) -> Decision {
         let id = self.mandate_id.unwrap_or_else(|| desk.context.new_id());
+        let giver = desk.state.parties.get(&self.asked.giver);
+        if giver.is_some_and(|giver| giver.suspended) {
+            return Decision::refuse(Refusal::denied(
+                "PARTY_SUSPENDED",
+                "A firm that is suspended in the register of parties gives no mandates; ask customs.",
+            ));
+        }
         let known = |party_id: &str| desk.state.parties.get(&party_id.to_owned()).is_some();
         let source = self
             .asked
@@ -98,12 +105,10 @@ impl GrantMandateCommand {
         desk.facts
             .push(publish::mandate(&mandate, desk.context.now));
         desk.state.mandates.put(id, mandate.clone());
-        respond(
-            &wire::GrantMandateResponse {
-                mandate: Some(response::mandate(&mandate)),
-            },
-            desk.facts,
-        )
+        let answer = wire::GrantMandateResponse {
+            mandate: Some(response::mandate(&mandate)),
+        };
+        respond(&answer, desk.facts).for_party(&mandate.grantor)
     }
 }
 
@@ -147,11 +152,9 @@ impl RevokeMandateCommand {
             desk.state.mandates.put(revoked.mandate_id, revoked);
         }
         let after = desk.state.mandates.get(&self.mandate_id);
-        respond(
-            &wire::RevokeMandateResponse {
-                mandate: Some(response::mandate(after.unwrap_or(&mandate))),
-            },
-            desk.facts,
-        )
+        let answer = wire::RevokeMandateResponse {
+            mandate: Some(response::mandate(after.unwrap_or(&mandate))),
+        };
+        respond(&answer, desk.facts).for_party(&mandate.grantor)
     }
 }

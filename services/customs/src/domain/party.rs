@@ -291,6 +291,11 @@ impl Mandate {
         of_goods && of_containers
     }
 
+    /// Whether it is for some goods or containers alone.
+    pub fn is_limited(&self) -> bool {
+        !self.goods.is_empty() || !self.containers.is_empty()
+    }
+
     /// The mandate that the grantor gave: the first of its chain, or itself.
     pub fn root(&self) -> Uuid {
         self.chain.first().copied().unwrap_or(self.mandate_id)

@@ -174,8 +174,9 @@ async fn mandates(
         "select mandate_id, version, grantor, agent, actions, goods, containers, may_be_passed_on, passed_on_by, chain,
                 valid_from, valid_until, revoked_at, revoke_reason
          from mandate
-         where (grantor = any($1) and agent = any($1) and revoked_at is null) or mandate_id = any($2)
-            or (chain && $2 and revoked_at is null)",
+         where ((grantor = any($1) and agent = any($1)) or chain && $2)
+               and revoked_at is null and (valid_until is null or valid_until > clock_timestamp())
+            or mandate_id = any($2)",
         parties,
         &ids
     )

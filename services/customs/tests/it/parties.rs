@@ -199,7 +199,54 @@ async fn a_mandate_is_passed_on_no_further_than_its_grantor_allows_and_ends_with
     );
 }
 
+#[tokio::test]
+async fn a_firm_that_is_suspended_passes_nothing_on_and_may_still_revoke() {
+    let scene = Scene::new().await;
+    let first = wire::GrantMandateRequest {
+        may_be_passed_on: 2,
+        ..grant("broker-b")
+    };
+    let first = scene.grant("trader-a", first).await;
+    let passed_on = |from: &wire::Mandate| wire::GrantMandateRequest {
+        passed_on_from: from.mandate_id.clone(),
+        ..grant("haulier-b")
+    };
+    let second = scene.grant("broker-b", passed_on(&first)).await;
+    scene.suspend("broker-b", &[]).await;
+    let asked_for = asked("broker-b", Role::Broker, passed_on(&first));
+    let refused = scene.api.grant_mandate(asked_for).await.unwrap_err();
+    assert_eq!(reason(&refused), "PARTY_SUSPENDED");
+    let revoke = wire::RevokeMandateRequest {
+        request_id: id(),
+        mandate_id: second.mandate_id,
+        reason: "suspended".into(),
+    };
+    let revoked = asked("broker-b", Role::Broker, revoke);
+    assert!(scene.api.revoke_mandate(revoked).await.is_ok());
+}
+
 impl Scene {
+    /// The party, of which nothing was changed before, may not act any more.
+    async fn suspend(&self, party_id: &str, identifiers: &[&str]) {
+        let identifier = |value: &&str| wire::RegisteredIdentifier {
+            scheme: "EORI".into(),
+            value: (*value).into(),
+        };
+        let request = wire::PutPartyRequest {
+            request_id: id(),
+            expected_version: 1,
+            party: Some(wire::RegisteredParty {
+                party_id: party_id.into(),
+                name: party_id.into(),
+                roles: vec!["trader".into()],
+                identifiers: identifiers.iter().map(identifier).collect(),
+                suspended: true,
+                ..Default::default()
+            }),
+        };
+        self.api.put_party(officer(request)).await.unwrap();
+    }
+
     async fn grant(&self, giver: &str, request: wire::GrantMandateRequest) -> wire::Mandate {
         let granted = self
             .api
@@ -439,39 +486,13 @@ async fn an_identifier_moves_only_after_it_was_taken_away() {
 #[tokio::test]
 async fn a_suspended_filer_is_refused_and_a_suspended_trader_rejects() {
     let scene = Scene::new().await;
-    let suspend = |party_id: &str, identifiers: &[&str]| wire::PutPartyRequest {
-        request_id: id(),
-        expected_version: 1,
-        party: Some(wire::RegisteredParty {
-            party_id: party_id.into(),
-            name: party_id.into(),
-            roles: vec!["trader".into()],
-            identifiers: identifiers
-                .iter()
-                .map(|value| wire::RegisteredIdentifier {
-                    scheme: "EORI".into(),
-                    value: (*value).into(),
-                })
-                .collect(),
-            suspended: true,
-            ..Default::default()
-        }),
-    };
-    scene
-        .api
-        .put_party(officer(suspend("trader-a", &[TRADER_A_EORI])))
-        .await
-        .unwrap();
+    scene.suspend("trader-a", &[TRADER_A_EORI]).await;
     let rejected = scene.file(umbrellas("X-1")).await;
     assert_eq!(
         codes(&rejected.faults),
         ["PARTY_SUSPENDED", "PARTY_SUSPENDED"]
     );
-    scene
-        .api
-        .put_party(officer(suspend("broker-a", &[])))
-        .await
-        .unwrap();
+    scene.suspend("broker-a", &[]).await;
     assert_eq!(
         reason(
             &scene
