@@ -36,7 +36,7 @@ pub mod subject {
     pub const ALL: &str = "all";
     /// A number by which documents name a party.
     pub const IDENTIFIER: &str = "identifier";
-    /// A party, with the mandates it gave.
+    /// A party, with the mandates to act for it.
     pub const PARTY: &str = "party";
     /// A mandate by id.
     pub const MANDATE: &str = "mandate";

@@ -421,10 +421,8 @@ struct Faults(Vec<Fault>);
 
 impl Faults {
     fn add(&mut self, path: impl Into<String>, value: &str, text: &str) {
-        let fault = Fault::new("MANDATE_INVALID", path, value, "mandates", text);
-        if !self.0.contains(&fault) {
-            self.0.push(fault);
-        }
+        self.0
+            .push(Fault::new("MANDATE_INVALID", path, value, "mandates", text));
     }
 
     fn verdict(self) -> Result<(), Refusal> {

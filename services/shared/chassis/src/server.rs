@@ -231,21 +231,24 @@ impl Server {
         })
     }
 
-    /// An RPC without a permission is safe but useless; the operator should hear of it once.
     /// Whether an RPC, with its service's full name, is among those that were added.
     fn serves(&self, rpc: &str) -> bool {
         let path = path_of(rpc);
-        let mut names = self.names.iter();
-        names.any(|name| rpc.starts_with(&format!("{name}/")))
-            && self.permissions.paths().any(|known| known == path)
+        self.has_added(rpc) && self.permissions.paths().any(|known| known == path)
     }
 
+    /// Whether the service of an RPC was added.
+    fn has_added(&self, rpc: &str) -> bool {
+        let mut names = self.names.iter();
+        names.any(|name| rpc.starts_with(&format!("{name}/")))
+    }
+
+    /// An RPC without a permission is safe but useless; the operator should hear of it once.
     fn warn_of_closed_rpcs(&self) {
         for path in self.permissions.paths() {
-            let served = self.names.iter().any(|name| {
-                path.strip_prefix('/')
-                    .is_some_and(|path| path.starts_with(&format!("{name}/")))
-            });
+            let served = path
+                .strip_prefix('/')
+                .is_some_and(|rpc| self.has_added(rpc));
             if served && self.permissions.of(path).is_none() {
                 tracing::warn!(
                     method = path,
