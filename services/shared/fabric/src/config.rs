@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 /// The `[fabric]` section of a service's configuration.
@@ -10,6 +11,9 @@ use serde::Deserialize;
 pub struct FabricConfig {
     /// Kafka bootstrap servers: "127.0.0.1:9092".
     pub brokers: String,
+    /// How they know this service, and it them.
+    #[serde(default)]
+    pub kafka: KafkaAccess,
     /// Put before every topic's name, so that deployments can share a broker.
     #[serde(default)]
     pub topic_prefix: String,
@@ -61,6 +65,57 @@ pub struct FabricConfig {
     pub audit_key_file: Option<PathBuf>,
 }
 
+/// The `[fabric.kafka]` section: TLS, and as whom the service comes. In plain text, and as nobody, where no authority is
+/// named. What is left empty counts as not set.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct KafkaAccess {
+    /// The authorities (PEM) that the brokers' certificates must be from.
+    pub ca_file: PathBuf,
+    /// The service's own certificate with its chain (PEM), ...
+    pub certificate_file: PathBuf,
+    /// ... and its key.
+    pub key_file: PathBuf,
+    /// The service's name with the brokers, by SASL PLAIN (RFC 4616): over TLS they are told the password.
+    pub user: String,
+    /// Its password.
+    pub password: SecretString,
+}
+
+impl KafkaAccess {
+    fn faults(&self, faults: &mut Vec<(String, String)>) {
+        let is_set = |path: &PathBuf| !path.as_os_str().is_empty();
+        let mut fault = |key: &str, what: &str| faults.push((format!("kafka.{key}"), what.into()));
+        match (is_set(&self.certificate_file), is_set(&self.key_file)) {
+            (true, false) => fault(
+                "key_file",
+                "is empty; name the key of kafka.certificate_file",
+            ),
+            (false, true) => fault(
+                "certificate_file",
+                "is empty; name the certificate of kafka.key_file",
+            ),
+            _ => {}
+        }
+        let has_password = !self.password.expose_secret().is_empty();
+        match (self.user.is_empty(), has_password) {
+            (false, false) => fault("password", "is empty; give the password of kafka.user"),
+            (true, true) => fault("user", "is empty; name whose kafka.password it is"),
+            _ => {}
+        }
+        let shows_something = has_password
+            || !self.user.is_empty()
+            || is_set(&self.certificate_file)
+            || is_set(&self.key_file);
+        if shows_something && !is_set(&self.ca_file) {
+            fault(
+                "ca_file",
+                "is empty; name the authorities of the brokers' certificates: without TLS nothing is shown to a broker",
+            );
+        }
+    }
+}
+
 fn one() -> u32 {
     1
 }
@@ -109,6 +164,7 @@ impl FabricConfig {
     pub fn for_brokers(brokers: &str, topic_prefix: &str) -> Self {
         Self {
             brokers: brokers.to_owned(),
+            kafka: KafkaAccess::default(),
             topic_prefix: topic_prefix.to_owned(),
             topic_replication: 1,
             writers: 1,
@@ -147,6 +203,7 @@ impl FabricConfig {
                 "may only hold letters, digits, '.', '_' and '-'".into(),
             ));
         }
+        self.kafka.faults(&mut faults);
         let bounds = [
             ("topic_replication", self.topic_replication, 1, 9),
             ("writers", self.writers, 1, 8),
@@ -192,5 +249,57 @@ impl FabricConfig {
             }
         }
         faults
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faulty(access: KafkaAccess) -> Vec<String> {
+        let config = FabricConfig {
+            kafka: access,
+            ..FabricConfig::for_brokers("127.0.0.1:9092", "")
+        };
+        config.faults().into_iter().map(|(key, _)| key).collect()
+    }
+
+    #[test]
+    fn plain_text_and_tls_with_a_certificate_or_a_password_are_no_faults() {
+        let tls = KafkaAccess {
+            ca_file: "ca.pem".into(),
+            ..KafkaAccess::default()
+        };
+        let by_certificate = KafkaAccess {
+            certificate_file: "own.pem".into(),
+            key_file: "own.key.pem".into(),
+            ..tls.clone()
+        };
+        let by_password = KafkaAccess {
+            user: "gate".into(),
+            password: "secret".into(),
+            ..tls.clone()
+        };
+        for access in [KafkaAccess::default(), tls, by_certificate, by_password] {
+            assert_eq!(faulty(access), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn half_of_a_pair_and_what_would_be_shown_without_tls_are_faults() {
+        let half = KafkaAccess {
+            key_file: "own.key.pem".into(),
+            user: "gate".into(),
+            ..KafkaAccess::default()
+        };
+        let wanted = ["kafka.certificate_file", "kafka.password", "kafka.ca_file"];
+        assert_eq!(faulty(half), wanted);
+        let other_half = KafkaAccess {
+            ca_file: "ca.pem".into(),
+            certificate_file: "own.pem".into(),
+            password: "secret".into(),
+            ..KafkaAccess::default()
+        };
+        assert_eq!(faulty(other_half), ["kafka.key_file", "kafka.user"]);
     }
 }

@@ -53,6 +53,9 @@ pub enum FabricError {
     /// The record cannot be signed.
     #[error(transparent)]
     AuditKey(#[from] AuditKeyError),
+    /// No client of the broker can be made as it is configured.
+    #[error("fabric.kafka: {0}: correct the section")]
+    KafkaAccess(#[from] rdkafka::error::KafkaError),
     /// The machine refused a thread.
     #[error("no thread for the fabric: {0}")]
     Thread(#[from] std::io::Error),
@@ -136,6 +139,9 @@ impl<S: Service> Fabric<S> {
             Some(file) => Some(Signer::open(file)?),
             None => None,
         };
+        if broker {
+            crate::kafka::check(&config)?;
+        }
         let mut connection = store::connect(url).await?;
         if let Some(role) = store::role_above(&mut connection).await? {
             return Err(FabricError::RoleAbove(role));

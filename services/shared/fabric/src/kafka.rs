@@ -2,6 +2,7 @@
 //! consumer, and the headers of a record. It must not know what is sent.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -16,8 +17,9 @@ use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::FutureProducer;
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
+use secrecy::ExposeSecret as _;
 
-use crate::config::FabricConfig;
+use crate::config::{FabricConfig, KafkaAccess};
 use crate::sequence::{EVENT_BYTES_MAX, PARTITIONS};
 use crate::store::Part;
 use crate::verify::Published;
@@ -65,8 +67,15 @@ impl Connection {
 
 impl ClientContext for Connection {
     fn error(&self, error: KafkaError, reason: &str) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        tracing::debug!(%error, reason, "the broker's client reports");
+        let losses = self.0.fetch_add(1, Ordering::Relaxed) + 1;
+        let code = error.rdkafka_error_code();
+        let refused = [RDKafkaErrorCode::SSL, RDKafkaErrorCode::Authentication];
+        // What nobody but an operator can mend is told, though ever more seldom: the client goes on trying.
+        if code.is_some_and(|code| refused.contains(&code)) && losses.is_power_of_two() {
+            tracing::error!(%error, reason, "the broker and this service do not accept each other: see fabric.kafka");
+        } else {
+            tracing::debug!(%error, reason, "the broker's client reports");
+        }
     }
 }
 
@@ -83,7 +92,41 @@ fn client(config: &FabricConfig) -> ClientConfig {
         .set("topic.metadata.propagation.max.ms", "5000")
         .set("socket.keepalive.enable", "true")
         .set("log_level", "2");
+    show(&config.kafka, &mut client);
     client
+}
+
+/// Has a client demand TLS, and show who it is, if that is configured.
+fn show(access: &KafkaAccess, client: &mut ClientConfig) {
+    let mut name = |setting: &str, file: &Path| {
+        let is_set = !file.as_os_str().is_empty();
+        if is_set {
+            client.set(setting, file.to_string_lossy());
+        }
+        is_set
+    };
+    if !name("ssl.ca.location", &access.ca_file) {
+        return;
+    }
+    name("ssl.certificate.location", &access.certificate_file);
+    name("ssl.key.location", &access.key_file);
+    // That the certificate is the broker's own is the client's default; it is said where it must hold.
+    client.set("ssl.endpoint.identification.algorithm", "https");
+    if access.user.is_empty() {
+        client.set("security.protocol", "ssl");
+    } else {
+        client
+            .set("security.protocol", "sasl_ssl")
+            // No SCRAM: this librdkafka says a nonce twice, and brokers since 3.9 refuse that (librdkafka 4895).
+            .set("sasl.mechanism", "PLAIN")
+            .set("sasl.username", &access.user)
+            .set("sasl.password", access.password.expose_secret());
+    }
+}
+
+/// Whether clients can be made of the configuration: files that are no certificates are found before anything starts.
+pub(crate) fn check(config: &FabricConfig) -> Result<(), KafkaError> {
+    client(config).create::<BaseConsumer>().map(drop)
 }
 
 /// Idempotent, acknowledged by all; a failed send is the relay's to repeat.

@@ -29,7 +29,7 @@ mod writer;
 
 pub use admin::{Admin, ConsumedStatus, FabricStatus, ParkedPlace, ParkedRecord, ProducedStatus};
 pub use audit::{Attempt, Attempts, AuditKeyError};
-pub use config::FabricConfig;
+pub use config::{FabricConfig, KafkaAccess};
 pub use fabric::{Fabric, FabricError, Health};
 pub use handle::{Command, Handle, Origin, Reply, fingerprint};
 pub use kafka::topic_name;

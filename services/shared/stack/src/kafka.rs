@@ -1,6 +1,7 @@
 //! A private Kafka of one node: formatted once, started, stopped, killed, wiped
 //! and started again on the same port. It must not know which topics are in it.
 
+use std::fmt;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -23,6 +24,9 @@ const STOP_SECONDS_MAX: u64 = 30;
 const ANSWER_MILLISECONDS_MAX: u64 = 1_000;
 /// There is no other.
 const NODE_ID: u32 = 1;
+/// What a guarded broker finds beside its configuration.
+const IDENTITY: &str = "identity.pem";
+const AUTHORITY: &str = "authority.pem";
 
 /// How the virtual machine is tuned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +73,88 @@ impl KafkaPorts {
     }
 }
 
+/// Whom a broker lets in over TLS: at one port who knows the password, at another who shows a certificate.
+#[derive(Clone)]
+pub struct KafkaGuard {
+    /// The broker's key (PKCS #8) and certificate for 127.0.0.1, PEM.
+    pub identity_pem: String,
+    /// The authority of the certificates that it lets in, PEM.
+    pub authority_pem: String,
+    /// The name of the one that is let in by password.
+    pub user: String,
+    /// The password: letters and digits.
+    pub password: String,
+}
+
+impl KafkaGuard {
+    /// With its ports, which a state folder keeps.
+    pub(crate) fn at(self, folder: &mut Folder) -> Result<Guarded, StackError> {
+        Ok(Guarded {
+            by_password: folder.port("kafka-by-password")?,
+            by_certificate: folder.port("kafka-by-certificate")?,
+            guard: self,
+        })
+    }
+}
+
+/// A guard and where it stands.
+pub(crate) struct Guarded {
+    guard: KafkaGuard,
+    by_password: u16,
+    by_certificate: u16,
+}
+
+impl fmt::Debug for Guarded {
+    /// Without key and password.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            out,
+            "Guarded({}, {})",
+            self.by_password, self.by_certificate
+        )
+    }
+}
+
+impl Guarded {
+    /// Writes what the broker is to find of it beside its configuration.
+    fn write_to(&self, home: &Path) -> Result<(), StackError> {
+        for (name, text) in [
+            (IDENTITY, &self.guard.identity_pem),
+            (AUTHORITY, &self.guard.authority_pem),
+        ] {
+            let path = home.join(name);
+            fs::write(&path, text).map_err(StackError::io("write", &path))?;
+        }
+        Ok(())
+    }
+
+    /// What stands of it in the broker's configuration, line by line.
+    fn properties(&self, home: &Path) -> String {
+        let file = |name| property(&home.join(name).display().to_string());
+        let KafkaGuard { user, password, .. } = &self.guard;
+        format!(
+            "ssl.keystore.type=PEM\n\
+             ssl.keystore.location={}\n\
+             ssl.truststore.type=PEM\n\
+             ssl.truststore.location={}\n\
+             listener.name.ssl.ssl.client.auth=required\n\
+             sasl.enabled.mechanisms=PLAIN\n\
+             listener.name.sasl_ssl.plain.sasl.jaas.config=\
+             org.apache.kafka.common.security.plain.PlainLoginModule required user_{user}=\"{password}\";\n",
+            file(IDENTITY),
+            file(AUTHORITY),
+        )
+    }
+
+    /// `NAME://127.0.0.1:PORT` of both.
+    fn listeners(&self) -> String {
+        format!(
+            ",SASL_SSL://127.0.0.1:{},SSL://127.0.0.1:{}",
+            self.by_password, self.by_certificate
+        )
+    }
+}
+
 /// A private broker and its process, if that runs.
 #[derive(Debug)]
 pub(crate) struct Kafka {
@@ -81,6 +167,7 @@ pub(crate) struct Kafka {
     formatted: Formatted,
     port: u16,
     brokers: String,
+    guarded: Option<Guarded>,
     log: PathBuf,
     format_log: PathBuf,
     broker: Option<Tied>,
@@ -91,6 +178,7 @@ impl Kafka {
     pub async fn start(
         folder: &Folder,
         ports: KafkaPorts,
+        guarded: Option<Guarded>,
         java: PathBuf,
         libs: PathBuf,
         machine: Machine,
@@ -106,6 +194,7 @@ impl Kafka {
             machine,
             port: ports.broker,
             brokers: format!("127.0.0.1:{}", ports.clients),
+            guarded,
             log: folder.log("kafka"),
             format_log: folder.log("kafka-format"),
             broker: None,
@@ -120,6 +209,18 @@ impl Kafka {
     /// The address for clients.
     pub fn brokers(&self) -> &str {
         &self.brokers
+    }
+
+    /// The address for clients that know the password, if there is a guard.
+    pub fn by_password(&self) -> Option<String> {
+        let guarded = self.guarded.as_ref()?;
+        Some(format!("127.0.0.1:{}", guarded.by_password))
+    }
+
+    /// The address for clients that have a certificate, if there is a guard.
+    pub fn by_certificate(&self) -> Option<String> {
+        let guarded = self.guarded.as_ref()?;
+        Some(format!("127.0.0.1:{}", guarded.by_certificate))
     }
 
     /// The broker's process, if it was started and not stopped.
@@ -284,6 +385,9 @@ impl Kafka {
     }
 
     fn write_configuration(&self, controller: u16) -> Result<(), StackError> {
+        if let Some(guarded) = &self.guarded {
+            guarded.write_to(&self.home)?;
+        }
         let files = [
             (
                 "server.properties",
@@ -304,15 +408,19 @@ impl Kafka {
 
     fn server_properties(&self, controller: u16, records: &Path) -> String {
         let broker = self.port;
+        let guarded = self.guarded.as_ref();
+        let more = guarded.map(Guarded::listeners).unwrap_or_default();
+        let guard = guarded.map(|guarded| guarded.properties(&self.home));
         format!(
             "# Written anew at every start.\n\
              process.roles=broker,controller\n\
              node.id={NODE_ID}\n\
              controller.quorum.voters={NODE_ID}@127.0.0.1:{controller}\n\
-             listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}\n\
-             advertised.listeners=PLAINTEXT://{}\n\
+             listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}{more}\n\
+             advertised.listeners=PLAINTEXT://{}{more}\n\
              controller.listener.names=CONTROLLER\n\
-             listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\n\
+             listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,\
+             SASL_SSL:SASL_SSL,SSL:SSL\n\
              log.dirs={}\n\
              # Topics are created by those who own them.\n\
              auto.create.topics.enable=false\n\
@@ -333,9 +441,11 @@ impl Kafka {
              metric.reporters=\n\
              metrics.jmx.exclude=.*\n\
              log.cleaner.dedupe.buffer.size=16777216\n\
-             log.index.size.max.bytes=1048576\n",
+             log.index.size.max.bytes=1048576\n\
+             {}",
             self.brokers,
-            property(&records.display().to_string())
+            property(&records.display().to_string()),
+            guard.unwrap_or_default(),
         )
     }
 }

@@ -25,6 +25,7 @@ mod versions;
 
 pub use clock::{let_clock_step, step_clock};
 pub use error::{Missing, StackError};
+pub use kafka::KafkaGuard;
 pub use postgres::superuser;
 pub use provision::{ServiceDatabase, provision};
 pub use testing::{TestStack, for_tests, ground_for_tests, without_row_security};
@@ -50,6 +51,8 @@ pub struct StackOptions {
     /// The port under which clients reach a private broker, where somebody listens there and passes on what it
     /// hears; none: the broker's own.
     pub kafka_passed_on_at: Option<u16>,
+    /// Whom a private broker lets in at two more ports, over TLS; none: it has but the open one.
+    pub kafka_guard: Option<KafkaGuard>,
     /// True for what is to last or to be measured; false for a small stack that
     /// is ready sooner. Durability of commits is the same.
     pub durable_jvm: bool,
@@ -66,6 +69,7 @@ impl StackOptions {
             brokers: None,
             kafka: true,
             kafka_passed_on_at: None,
+            kafka_guard: None,
             durable_jvm: true,
             progress: Arc::new(|_| {}),
         }
@@ -105,6 +109,7 @@ impl Stack {
             brokers,
             kafka,
             kafka_passed_on_at,
+            kafka_guard,
             durable_jvm,
             progress,
             ..
@@ -132,6 +137,10 @@ impl Stack {
         let postgres_port = folder.port("postgres")?;
         let mut kafka_ports = KafkaPorts::of(&mut folder)?;
         kafka_ports.clients = kafka_passed_on_at.unwrap_or(kafka_ports.clients);
+        let guarded = match kafka_guard {
+            Some(guard) => Some(guard.at(&mut folder)?),
+            None => None,
+        };
 
         let start_postgres = async {
             let Some(programs) = postgres_programs else {
@@ -154,7 +163,7 @@ impl Stack {
             } else {
                 Machine::FastStart
             };
-            Kafka::start(&folder, kafka_ports, java, libs, machine, progress)
+            Kafka::start(&folder, kafka_ports, guarded, java, libs, machine, progress)
                 .await
                 .map(Some)
         };
@@ -184,6 +193,16 @@ impl Stack {
     /// `None` if Kafka was neither given nor wanted.
     pub fn brokers(&self) -> Option<&str> {
         self.brokers.as_deref()
+    }
+
+    /// Where the guarded broker asks for a password, `127.0.0.1:PORT`; `None` without one.
+    pub fn brokers_by_password(&self) -> Option<String> {
+        self.kafka.as_ref()?.by_password()
+    }
+
+    /// Where the guarded broker asks for a certificate.
+    pub fn brokers_by_certificate(&self) -> Option<String> {
+        self.kafka.as_ref()?.by_certificate()
     }
 
     /// The absolute path of the state folder.

@@ -75,6 +75,7 @@ impl TestStack {
             brokers: env::var(BROKERS_VARIABLE).ok(),
             kafka: false,
             kafka_passed_on_at: None,
+            kafka_guard: None,
             durable_jvm: false,
             progress: Arc::new(|_| {}),
         };
@@ -122,6 +123,7 @@ impl TestStack {
         Kafka::start(
             &self.stack.folder,
             self.kafka_ports,
+            None,
             java,
             libs,
             Machine::FastStart,
