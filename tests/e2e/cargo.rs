@@ -399,6 +399,17 @@ pub fn one(output: Output) -> Value {
     object.clone()
 }
 
+/// Asserts that what an operator had done to a service's exchange of facts is on its record.
+#[track_caller]
+pub fn on_record(site: &Site, service: &str, method: &str) {
+    let listed = [
+        "audit", "list", service, "--party", "admin", "--limit", "1000",
+    ];
+    let acts = site.run_json(&listed).done().objects();
+    let of = |entry: &Value| entry["act"]["method"] == method && !entry["act"]["subject"].is_null();
+    assert!(acts.iter().any(of), "{method} of {service}: {acts:?}");
+}
+
 /// The codes of conditions or faults.
 pub fn codes(conditions: &Value) -> Vec<String> {
     let conditions = conditions.as_array().unwrap();

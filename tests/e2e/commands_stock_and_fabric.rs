@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::cargo::{Cargo, GREEN, one};
+use crate::cargo::{Cargo, GREEN, on_record, one};
 use crate::site::until;
 use crate::world::world;
 
@@ -187,6 +187,7 @@ fn what_was_published_can_be_sent_again_and_changes_nothing() {
             ])
             .done();
     }
+    on_record(world(), "gate", "Republish");
     // Whatever comes after the repetition on the same way has passed it.
     cargo.let_go();
     until("release has heard", || {

@@ -3,7 +3,7 @@
 
 use sqlx::{Connection, PgConnection};
 
-use crate::cargo::{Cargo, GREEN, codes, one};
+use crate::cargo::{self, Cargo, GREEN, codes, one};
 use crate::site::{greenlane, until};
 
 const TOPIC: &str = "customs.clearance";
@@ -122,6 +122,9 @@ fn rule_14_a_record_that_nobody_can_read_keeps_the_barrier_shut_until_an_operato
     look_at(&cargo, &event, &key);
     for reader in READERS {
         try_again_and_give_up(&cargo, reader, &event, &key);
+        for method in ["RetryParked", "DiscardParked"] {
+            cargo::on_record(site, reader, method);
+        }
     }
     assert_eq!(parked_in(&cargo, &event), Vec::<String>::new());
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
-use fabric::Attempt;
 use fabric::audit::verify::AuditReport;
 use fabric::audit::{self, Recorded};
+use fabric::{Act, Attempt, Origin, fingerprint};
 use futures::future::join_all;
-use proto::fabric::v1::{AuditedAttempt, AuditedCommand, audit_entry};
+use proto::fabric::v1::{AuditedAct, AuditedAttempt, AuditedCommand, audit_entry};
 use proto::gate::v1 as api;
 use proto::gate::v1::PreArrivalKind;
 use sqlx::{Connection as _, PgConnection};
@@ -113,6 +113,32 @@ async fn whoever_was_not_let_in_is_recorded_with_the_next_commit() {
     }
     let expected = ("192.0.2.7".to_owned(), "TOKEN_EXPIRED".to_owned());
     assert_eq!(found, BTreeMap::from([(expected, 3)]));
+}
+
+#[tokio::test]
+async fn what_an_operator_asks_of_the_exchange_of_facts_is_on_record_before_it_is_done() {
+    let world = World::new().await;
+    let origin = Origin {
+        subject: "operator of admin".into(),
+        address: Some("192.0.2.7".parse().unwrap()),
+        method: "DiscardParked",
+    };
+    let act = Act {
+        party: "admin".into(),
+        origin,
+        fingerprint: fingerprint("DiscardParked", b"an event"),
+    };
+    world.fabric.admin().record(act).await.unwrap();
+    let newest = record(&world).await.into_iter().next().unwrap();
+    let wanted = AuditedAct {
+        party: "admin".into(),
+        subject: "operator of admin".into(),
+        address: "192.0.2.7".into(),
+        method: "DiscardParked".into(),
+        content_sha256: fingerprint("DiscardParked", b"an event").to_vec().into(),
+    };
+    assert_eq!(newest.entry.what, Some(audit_entry::What::Act(wanted)));
+    assert_eq!(verified(&world).await.faults, Vec::<String>::new());
 }
 
 #[tokio::test]

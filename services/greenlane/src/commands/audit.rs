@@ -8,7 +8,7 @@ use clap::Subcommand;
 use fabric::audit::verify::{AuditReport, VerifyingKey};
 use fabric::audit::{self, Recorded};
 use fabric::{FabricConfig, ReadLimits, Reads};
-use proto::fabric::v1::{AuditEntry, AuditedAttempt, AuditedCommand, audit_entry};
+use proto::fabric::v1::{AuditEntry, AuditedAct, AuditedAttempt, AuditedCommand, audit_entry};
 use serde_json::{Value, json};
 
 use crate::cli::ClientOptions;
@@ -217,6 +217,7 @@ fn is_wanted(entry: &AuditEntry, party: Option<&str>, refused: bool) -> bool {
         Some(audit_entry::What::Attempt(attempt)) => {
             ([attempt.party.as_str(), ""], attempt.reason.as_str())
         }
+        Some(audit_entry::What::Act(act)) => ([act.party.as_str(), ""], ""),
         _ => (["", ""], ""),
     };
     party.is_none_or(|party| parties.contains(&party)) && (!refused || !reason.is_empty())
@@ -271,6 +272,16 @@ fn row(Recorded { at, entry }: &Recorded) -> Vec<String> {
             format!("{} times {}", attempt.times, attempt.reason),
         ]
     };
+    let of_act = |act: &AuditedAct| {
+        [
+            act.party.clone(),
+            act.subject.clone(),
+            act.address.clone(),
+            act.method.clone(),
+            String::new(),
+            "asked for".to_owned(),
+        ]
+    };
     let of_service = |what: String, outcome: String| {
         let none = String::new;
         [none(), none(), none(), what, none(), outcome]
@@ -278,6 +289,7 @@ fn row(Recorded { at, entry }: &Recorded) -> Vec<String> {
     let cells = match &entry.what {
         Some(audit_entry::What::Command(command)) => of_command(command),
         Some(audit_entry::What::Attempt(attempt)) => of_attempt(attempt),
+        Some(audit_entry::What::Act(act)) => of_act(act),
         Some(audit_entry::What::Records(run)) => of_service(
             format!(
                 "{}/{} {}/{} to {}",

@@ -4,8 +4,10 @@
 use std::time::Duration;
 
 use fabric::{
-    Admin, ConsumedStatus, Health, ParkedPlace, ParkedRecord, ProducedStatus, UnknownFact,
+    Act, Admin, ConsumedStatus, Health, ParkedPlace, ParkedRecord, ProducedStatus, UnknownFact,
+    fingerprint,
 };
+use prost::Message;
 use proto::fabric::v1 as wire;
 use proto::fabric::v1::fabric_admin_service_server::{
     FabricAdminService, FabricAdminServiceServer,
@@ -13,6 +15,7 @@ use proto::fabric::v1::fabric_admin_service_server::{
 use tonic::{Request, Response, Status};
 
 use crate::admin::Readiness;
+use crate::command::origin;
 use crate::config::ServerConfig;
 use crate::convert::timestamp;
 use crate::errors::to_status;
@@ -56,6 +59,23 @@ pub struct FabricAdmin<I> {
     admin: Admin<I>,
 }
 
+impl<I: Send + Sync + 'static> FabricAdmin<I> {
+    /// Puts on record what somebody is about to do.
+    async fn record(
+        &self,
+        method: &'static str,
+        request: &Request<impl Message>,
+    ) -> Result<(), Status> {
+        let caller = caller(request)?;
+        let act = Act {
+            party: caller.party.clone(),
+            origin: origin(caller, method),
+            fingerprint: fingerprint(method, &request.get_ref().encode_to_vec()),
+        };
+        self.admin.record(act).await.map_err(refused)
+    }
+}
+
 #[tonic::async_trait]
 impl<I: Send + Sync + 'static> FabricAdminService for FabricAdmin<I> {
     async fn get_fabric_status(
@@ -81,6 +101,7 @@ impl<I: Send + Sync + 'static> FabricAdminService for FabricAdmin<I> {
         &self,
         request: Request<wire::RepublishRequest>,
     ) -> Result<Response<wire::RepublishResponse>, Status> {
+        self.record("Republish", &request).await?;
         let asked = request.into_inner();
         let head_sequence = self
             .admin
@@ -94,6 +115,7 @@ impl<I: Send + Sync + 'static> FabricAdminService for FabricAdmin<I> {
         &self,
         request: Request<wire::RestateRequest>,
     ) -> Result<Response<wire::RestateResponse>, Status> {
+        self.record("Restate", &request).await?;
         let asked = request.into_inner();
         let topic = Some(asked.topic.as_str()).filter(|topic| !topic.is_empty());
         let facts = self.admin.restate(topic).await.map_err(refused)?;
@@ -106,6 +128,7 @@ impl<I: Send + Sync + 'static> FabricAdminService for FabricAdmin<I> {
         &self,
         request: Request<wire::OpenEpochRequest>,
     ) -> Result<Response<wire::OpenEpochResponse>, Status> {
+        self.record("OpenEpoch", &request).await?;
         let by = caller(&request)?.subject.clone();
         let epoch = self
             .admin
@@ -159,6 +182,7 @@ impl<I: Send + Sync + 'static> FabricAdminService for FabricAdmin<I> {
         &self,
         request: Request<wire::RetryParkedRequest>,
     ) -> Result<Response<wire::RetryParkedResponse>, Status> {
+        self.record("RetryParked", &request).await?;
         let asked = request.into_inner();
         let (applied, still_parked, cause) = self
             .admin
@@ -176,6 +200,7 @@ impl<I: Send + Sync + 'static> FabricAdminService for FabricAdmin<I> {
         &self,
         request: Request<wire::DiscardParkedRequest>,
     ) -> Result<Response<wire::DiscardParkedResponse>, Status> {
+        self.record("DiscardParked", &request).await?;
         let by = caller(&request)?.subject.clone();
         let asked = request.into_inner();
         let still_parked = self

@@ -10,6 +10,7 @@ use kernel::Refusal;
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::audit::Act;
 use crate::config::FabricConfig;
 use crate::fabric::Health;
 use crate::service::{Knowledge, StoreError};
@@ -224,6 +225,23 @@ impl<I: Send + 'static> Admin<I> {
     pub async fn knowledge(&self) -> Result<Knowledge, Refusal> {
         let mut db = self.pool.acquire().await.map_err(unavailable)?;
         store::knowledge(&mut db).await.map_err(unavailable)
+    }
+
+    /// Puts on record what an operator is about to do. What is done by [`Self::republish`], [`Self::restate`],
+    /// [`Self::open_epoch`], [`Self::retry_parked`] and [`Self::discard_parked`] has gone on record before.
+    ///
+    /// # Errors
+    /// It could not be recorded: then it must not be done.
+    pub async fn record(&self, act: Act) -> Result<(), Refusal> {
+        let (reply, recorded) = oneshot::channel();
+        let act = Box::new(act);
+        self.background(Item::Act { act, reply }).await?;
+        recorded.await.map_err(|_| {
+            Refusal::unavailable(
+                "STOPPING",
+                "the service is stopping, or cannot record what you ask for; nothing was done",
+            )
+        })
     }
 
     /// Has a produced partition sent again from a sequence on by the active relay,

@@ -15,8 +15,8 @@ use chrono::{DateTime, Utc};
 use kernel::Refusal;
 use prost::Message as _;
 use proto::fabric::v1::{
-    AuditCheckpoint, AuditEntries, AuditEntry, AuditedAttempt, AuditedCommand, AuditedRecords,
-    AuditedTimer, audit_entry,
+    AuditCheckpoint, AuditEntries, AuditEntry, AuditedAct, AuditedAttempt, AuditedCommand,
+    AuditedRecords, AuditedTimer, audit_entry,
 };
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use rustls_pki_types::PrivatePkcs8KeyDer;
@@ -290,6 +290,29 @@ impl Commanded<'_> {
             repeated: self.repeated,
             refused_because,
             answer_sha256,
+        })
+    }
+}
+
+/// What an operator asks of the exchange of facts: it goes on record before it is done.
+#[derive(Clone, Debug)]
+pub struct Act {
+    /// The operator's party.
+    pub party: String,
+    /// How it came.
+    pub origin: Origin,
+    /// [`crate::fingerprint`] of method and content.
+    pub fingerprint: [u8; 32],
+}
+
+impl Act {
+    pub(crate) fn entry(&self) -> audit_entry::What {
+        audit_entry::What::Act(AuditedAct {
+            party: self.party.clone(),
+            subject: self.origin.subject.clone(),
+            address: written(self.origin.address),
+            method: self.origin.method.to_owned(),
+            content_sha256: Bytes::copy_from_slice(&self.fingerprint),
         })
     }
 }

@@ -28,7 +28,7 @@ mod working;
 mod writer;
 
 pub use admin::{Admin, ConsumedStatus, FabricStatus, ParkedPlace, ParkedRecord, ProducedStatus};
-pub use audit::{Attempt, Attempts, AuditKeyError};
+pub use audit::{Act, Attempt, Attempts, AuditKeyError};
 pub use config::{FabricConfig, KafkaAccess};
 pub use fabric::{Fabric, FabricError, Health};
 pub use handle::{Command, Handle, Origin, Reply, fingerprint};

@@ -435,6 +435,10 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
             Source::Timer { name, .. } => {
                 tracing::error!(timer = name, %cause, "a timer's input failed")
             }
+            // Whoever waits for an act to be recorded hears that it was not.
+            Source::Act { .. } => {
+                tracing::error!(%cause, "an operator's act could not be recorded");
+            }
             Source::Parked { .. } => {}
         }
     }
@@ -527,6 +531,18 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
                     Fate::Answered(answer),
                 ) => {
                     let _ = reply.send(answer);
+                }
+                (
+                    Entry {
+                        source:
+                            Source::Act {
+                                reply: Some(reply), ..
+                            },
+                        ..
+                    },
+                    Fate::Applied,
+                ) => {
+                    let _ = reply.send(());
                 }
                 (
                     Entry {

@@ -380,6 +380,10 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
                 self.call(state, batch, entry, Some(head_of(record)))?;
                 Ok(Fate::Applied)
             }
+            Source::Act { act, .. } => {
+                batch.audited.add(act.entry());
+                Ok(Fate::Applied)
+            }
             Source::Timer { name, .. } if entry.input.is_some() => {
                 let before = batch.facts.len();
                 self.call(state, batch, entry, None)?;

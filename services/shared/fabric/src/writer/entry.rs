@@ -8,6 +8,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use crate::audit::Act;
 use crate::handle::{Command, Origin, Reply};
 use crate::platform::{Platform, Session};
 use crate::restate::EPOCH_TYPE;
@@ -37,6 +38,11 @@ pub enum Item<I> {
         topic: String,
         key: String,
         reply: oneshot::Sender<RetryOutcome>,
+    },
+    /// What an operator is about to do, for the record.
+    Act {
+        act: Box<Act>,
+        reply: oneshot::Sender<()>,
     },
     /// A record given by hand, outside the sequence: for a service's own tests.
     Given {
@@ -92,6 +98,10 @@ pub(super) enum Source<I> {
     Given {
         record: Box<Record>,
         reply: Option<oneshot::Sender<Result<(), String>>>,
+    },
+    Act {
+        act: Box<Act>,
+        reply: Option<oneshot::Sender<()>>,
     },
     Timer {
         name: &'static str,
@@ -176,6 +186,16 @@ impl<S: Service, P: Platform<Session: Session<S>>> Writer<S, P> {
                     cause,
                 }
             }
+            Item::Act { act, reply } => Entry {
+                source: Source::Act {
+                    act,
+                    reply: Some(reply),
+                },
+                input: None,
+                traceparent: None,
+                queued_at: self.platform.now(),
+                cause: None,
+            },
             Item::Timer { name, input } => timer_entry(name, Some(input), self.platform.now()),
             // Handled before: they are no inputs.
             Item::Stamp { .. } | Item::Retry { .. } => {
