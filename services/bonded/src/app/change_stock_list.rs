@@ -22,7 +22,7 @@ pub fn subjects(command: &ChangeStockList) -> Subjects {
 /// What follows from the list: its book and lines, and the mandates of a broker.
 pub fn follow(command: &ChangeStockList, list: &ListLead) -> Subjects {
     lists::subjects(list).read(
-        kind::MANDATE,
+        kind::MANDATES_OF_PAIR,
         lists::mandate_key(&list.trader_party, &command.actor.party),
     )
 }

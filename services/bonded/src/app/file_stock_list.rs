@@ -31,7 +31,7 @@ pub fn follow(command: &FileStockList, book: &BookLead, rules: &Rules) -> Subjec
     let subjects = Subjects::new()
         .read(kind::PARTY, book.trader_party.as_str())
         .read(
-            kind::MANDATE,
+            kind::MANDATES_OF_PAIR,
             lists::mandate_key(&book.trader_party, &command.actor.party),
         );
     match rules.centres.get(&book.site_id) {

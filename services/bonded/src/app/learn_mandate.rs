@@ -6,10 +6,12 @@ use super::{State, kind, lists};
 use crate::domain::mandate::KnownMandate;
 
 pub fn subjects(mandate: &KnownMandate) -> Subjects {
-    Subjects::new().write(
-        kind::MANDATE,
-        lists::mandate_key(&mandate.grantor_party, &mandate.agent_party),
-    )
+    Subjects::new()
+        .write(kind::MANDATE, mandate.mandate_id.as_str())
+        .write(
+            kind::MANDATES_OF_PAIR,
+            lists::mandate_key(&mandate.grantor_party, &mandate.agent_party),
+        )
 }
 
 pub fn decide(state: &mut State, mandate: &KnownMandate) -> Decision {

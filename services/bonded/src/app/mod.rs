@@ -72,7 +72,9 @@ pub mod kind {
     pub const PARTY: &str = "party";
     /// The cause of an opening: "LINE/REFERENCE".
     pub const OPENING: &str = "opening";
-    /// The mandates that one party gave another: "GRANTOR/AGENT".
+    /// The mandates that one party gave another and that may count: "GRANTOR/AGENT".
+    pub const MANDATES_OF_PAIR: &str = "mandates-of-pair";
+    /// A mandate, by its id, whether it counts or not.
     pub const MANDATE: &str = "mandate";
     /// A stock list, by its number, with everything that is told of it.
     pub const LIST: &str = "stock-list";

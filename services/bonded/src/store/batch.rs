@@ -33,7 +33,12 @@ pub async fn load(db: &mut PgConnection, subjects: &SubjectSet) -> Result<State,
     let serial_keys = subjects.keys(kind::SERIAL);
     let mut state = State {
         parties: parties(db, subjects.keys(kind::PARTY)).await?,
-        mandates: mandates(db, &subjects.keys(kind::MANDATE)).await?,
+        mandates: mandates(
+            db,
+            &subjects.keys(kind::MANDATES_OF_PAIR),
+            &subjects.keys(kind::MANDATE),
+        )
+        .await?,
         books: books(db, subjects.keys(kind::BOOK)).await?,
         lines: lines(db, &line_keys).await?,
         openings: openings(db, subjects.keys(kind::OPENING)).await?,
@@ -118,18 +123,24 @@ async fn parties(
     Ok(Working::loaded(keys, found))
 }
 
+/// Those of the pairs that may count when a batch is decided, which has begun by then, and those of these ids: of what is
+/// over there may be any number.
 async fn mandates(
     db: &mut PgConnection,
-    keys: &[String],
+    pairs: &[String],
+    ids: &[String],
 ) -> Result<Working<String, KnownMandate>, sqlx::Error> {
-    if keys.is_empty() {
+    if pairs.is_empty() && ids.is_empty() {
         return Ok(Working::default());
     }
     let rows = sqlx::query!(
         "select mandate_id, version_epoch, version, grantor_party, agent_party, files_stock_lists, goods, valid_from, valid_until,
                 revoked_at
-         from known_mandate where grantor_party || '/' || agent_party = any($1)",
-        keys
+         from known_mandate where mandate_id = any($2)
+            or grantor_party || '/' || agent_party = any($1) and files_stock_lists and revoked_at is null
+               and (valid_until is null or valid_until > clock_timestamp() - interval '1 minute')",
+        pairs,
+        ids
     )
     .fetch_all(db)
     .await?;

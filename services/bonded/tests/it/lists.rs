@@ -472,6 +472,19 @@ async fn a_broker_files_under_a_mandate_that_counts_now_and_sees_what_it_filed()
 }
 
 #[tokio::test]
+async fn an_older_word_does_not_bring_a_revoked_mandate_back() {
+    let harness = with_stock().await;
+    for (version, revoked) in [(1, false), (2, true), (1, false)] {
+        harness
+            .mandate("broker-a", version, &["FILE_STOCK_LIST"], revoked)
+            .await;
+    }
+    let filed = as_caller("broker-a", Role::Broker, &[], decrease(1));
+    let denied = harness.api.file_stock_list(filed).await.unwrap_err();
+    assert_eq!(reason(&denied), "MANDATE_MISSING");
+}
+
+#[tokio::test]
 async fn a_mandate_for_some_goods_lets_file_lists_of_those_and_the_list_says_by_which() {
     let harness = with_stock().await;
     let file = || {

@@ -506,6 +506,7 @@ impl Input {
             }
             Self::Mandate(mandate) => {
                 seeds.parties.insert(mandate.grantor_party.clone());
+                seeds.mandates.insert(mandate.mandate_id.clone());
             }
             Self::Clearance(clearance) => {
                 seeds.containers.insert(clearance.container_number.clone());

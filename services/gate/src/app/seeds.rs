@@ -26,8 +26,10 @@ pub mod kind {
     pub const CONTAINER: &str = "container";
     /// A normalised plate.
     pub const PLATE: &str = "plate";
-    /// A party and the mandates it gave.
+    /// A party and the mandates it gave that may count.
     pub const PARTY: &str = "party";
+    /// A mandate, by its id, whether it counts or not.
+    pub const MANDATE: &str = "mandate";
     /// A pre-arrival.
     pub const PRE_ARRIVAL: &str = "pre-arrival";
     /// A truck visit.
@@ -59,6 +61,8 @@ pub struct Seeds {
     pub plates: BTreeSet<String>,
     /// Parties whose filings and trucks are concerned.
     pub parties: BTreeSet<String>,
+    /// Mandates that are told of.
+    pub mandates: BTreeSet<String>,
     /// Declarations.
     pub declarations: BTreeSet<String>,
     /// Declarations on whose account decisions may be barred.
@@ -138,6 +142,7 @@ impl Seeds {
         self.containers.extend(other.containers);
         self.plates.extend(other.plates);
         self.parties.extend(other.parties);
+        self.mandates.extend(other.mandates);
         self.declarations.extend(other.declarations);
         self.barring.extend(other.barring);
         self.pre_arrivals.extend(other.pre_arrivals);
@@ -217,6 +222,9 @@ impl Seeds {
             subjects = subjects
                 .write(kind::PARTY, party.as_str())
                 .read(kind::HOLD_SCOPE, format!("party/{party}"));
+        }
+        for mandate in &self.mandates {
+            subjects = subjects.write(kind::MANDATE, mandate.as_str());
         }
         for id in &self.pre_arrivals {
             subjects = subjects.write(kind::PRE_ARRIVAL, id.to_string());

@@ -56,7 +56,7 @@ pub struct State {
     pub holds: Working<HoldKey, Hold>,
     /// Parties named.
     pub parties: Working<String, KnownParty>,
-    /// CARRY mandates that they gave.
+    /// Mandates to carry that they gave and that may count, and those that are told of.
     pub mandates: Working<String, CarryMandate>,
     /// Pre-arrivals named.
     pub pre_arrivals: Working<Uuid, PreArrival>,

@@ -105,7 +105,7 @@ pub async fn load(db: &mut PgConnection, subjects: &SubjectSet) -> Result<State,
         ),
         mandates: Working::loaded(
             [],
-            mandates(db, &parties)
+            mandates(db, &parties, &subjects.keys(kind::MANDATE))
                 .await?
                 .into_iter()
                 .map(|m| (m.mandate_id.clone(), m)),
@@ -339,15 +339,21 @@ async fn known_parties(
         .collect())
 }
 
+/// Those of the grantors that may count when a batch is decided, which has begun by then, and those of these ids: of what
+/// is over there may be any number.
 async fn mandates(
     db: &mut PgConnection,
     grantors: &[String],
+    ids: &[String],
 ) -> Result<Vec<CarryMandate>, sqlx::Error> {
     let rows = sqlx::query!(
         "select mandate_id, epoch, version, event_id, grantor_party, agent_party, carries, containers, valid_from, valid_until,
                 revoked_at
-         from carry_mandate where grantor_party = any($1::text[])",
-        grantors
+         from carry_mandate where mandate_id = any($2::text[])
+            or grantor_party = any($1::text[]) and carries and revoked_at is null
+               and (valid_until is null or valid_until > clock_timestamp() - interval '1 minute')",
+        grantors,
+        ids
     )
     .fetch_all(db)
     .await?;

@@ -119,6 +119,19 @@ async fn rule_1_the_carrier_filed_or_holds_a_carry_mandate_at_that_instant() {
 }
 
 #[tokio::test]
+async fn rule_1_an_older_word_does_not_bring_a_revoked_mandate_back() {
+    let world = World::new().await;
+    world.ready(&[BOX]).await;
+    let since = Utc::now() - TimeDelta::hours(1);
+    for revoked in [false, true] {
+        world.mandate(&["CARRY"], since, None, revoked).await;
+    }
+    world.first_word_on_mandate().await;
+    let stranger = world.check_in(PLATE, &[BOX], "haulier-b").await;
+    assert_eq!(codes(&stranger.conditions), ["CARRIER_NOT_NOMINATED"]);
+}
+
+#[tokio::test]
 async fn rule_1_a_carry_mandate_for_some_containers_is_none_for_others() {
     let world = World::new().await;
     world.ready(&[BOX]).await;

@@ -350,12 +350,28 @@ impl World {
         .await;
     }
 
+    /// The first word on that mandate once more: it carries from an hour ago on.
+    pub async fn first_word_on_mandate(&self) {
+        self.tell_mandate(customs::Mandate {
+            version: 1,
+            actions: vec!["CARRY".into()],
+            valid_from: Some(timestamp(Utc::now() - TimeDelta::hours(1))),
+            ..Default::default()
+        })
+        .await;
+    }
+
+    /// Without a version it is the next.
     async fn tell_mandate(&self, mandate: customs::Mandate) {
+        let version = match mandate.version {
+            0 => self.next("mandate-1"),
+            told => told,
+        };
         let event = customs::PartyEvent {
             recorded_at: Some(timestamp(Utc::now())),
             fact: Some(customs::party_event::Fact::Mandate(customs::Mandate {
                 mandate_id: "mandate-1".into(),
-                version: self.next("mandate-1"),
+                version,
                 grantor_party: "haulier-a".into(),
                 agent_party: "haulier-b".into(),
                 ..mandate
