@@ -128,7 +128,8 @@ impl<I: Send + Sync + 'static> FabricAdminService for FabricAdmin<I> {
         &self,
         request: Request<wire::OpenEpochRequest>,
     ) -> Result<Response<wire::OpenEpochResponse>, Status> {
-        self.record("OpenEpoch", &request).await?;
+        // The epoch's own first record says who opened it and why. Before it, after a restore, a commit would bear a number
+        // that was lost, and the record would not agree with what was published.
         let by = caller(&request)?.subject.clone();
         let epoch = self
             .admin

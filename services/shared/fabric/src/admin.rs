@@ -228,7 +228,8 @@ impl<I: Send + 'static> Admin<I> {
     }
 
     /// Puts on record what an operator is about to do. What is done by [`Self::republish`], [`Self::restate`],
-    /// [`Self::open_epoch`], [`Self::retry_parked`] and [`Self::discard_parked`] has gone on record before.
+    /// [`Self::retry_parked`] and [`Self::discard_parked`] has gone on record before; a new epoch begins with a record of
+    /// its own.
     ///
     /// # Errors
     /// It could not be recorded: then it must not be done.
